@@ -1,1 +1,87 @@
-//! Work in progress.
+//! `ensure`: a build asks for images and gets back names that are ready to be pulled.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use replicator::error::{Cause, Error, Side};
+use replicator::plan::plan;
+use replicator::reference::{ImageRef, NotAnImage};
+use replicator::replicator::{Replicator, Run};
+use replicator::report::{Done, ImageReport, Outcome, Policy, Report};
+use replicator::request::{Trigger, TriggerKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a build asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Image references with a tag, as a Dockerfile has them: `node:21-alpine`.
+    pub images: Vec<String>,
+    /// The longest time, in seconds, that copying may take; the function's own deadline holds besides.
+    #[serde(default = "five_minutes")]
+    pub wait_seconds: u64,
+    /// Whether an older copy is good enough when upstream cannot be read.
+    #[serde(default = "yes")]
+    pub allow_stale: bool,
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Wanted {
+    /// Reads the event of an invocation.
+    pub fn parse(event: &Value) -> Result<Self, Error> {
+        Self::deserialize(event).map_err(|error| {
+            let error = Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(error.to_string());
+            error.because(r#"want {"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#)
+        })
+    }
+}
+
+/// Makes sure that the images are in the mirror and level with upstream, and answers for each, in the order asked.
+///
+/// An image goes where the catalogue sends it, else to the default destinations. What is level costs one HEAD upstream and
+/// one look at the destination. A text that names no image hides no other.
+pub async fn handle(wanted: &Wanted, request_id: &str, deadline: SystemTime, replicator: &Replicator) -> Result<Report, Error> {
+    let trigger = Trigger { kind: TriggerKind::OnDemand, id: request_id.to_owned() };
+    let run = Run::until(deadline, Timestamp::now().into(), Some(Duration::from_secs(wanted.wait_seconds)));
+    let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();
+    let outcomes = bring(asked.iter().flatten(), &trigger, &run, replicator).await?;
+    let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
+    replicator.record(&news, Timestamp::now()).await;
+
+    let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };
+    let mut answers = outcomes.iter().map(|outcome| ImageReport::of(outcome, policy));
+    let answer = |(asked, text): (&Result<ImageRef, NotAnImage>, &String)| match asked {
+        Ok(_) => answers.next().expect("there is an outcome for each image, in order"),
+        Err(problem) => ImageReport::failed(text, problem.to_string()),
+    };
+    let images = asked.iter().zip(&wanted.images).map(answer).collect();
+    let report = Report::new(images, replicator.quota());
+    report.log(&trigger);
+    Ok(report)
+}
+
+async fn bring(
+    images: impl Iterator<Item = &ImageRef>,
+    trigger: &Trigger,
+    run: &Run,
+    replicator: &Replicator,
+) -> Result<Vec<Outcome>, Error> {
+    let catalogue = replicator.any_catalogue().await?;
+    let images: Vec<_> = images.map(|image| catalogue.want(image.clone())).collect();
+    let requests = replicator.requests(&catalogue, &images, trigger).await;
+    let survey = replicator.survey(&requests).await;
+    Ok(replicator.carry_out(plan(&requests, &survey), run).collect().await)
+}
+
+fn is_unchanged(outcome: &Outcome) -> bool {
+    outcome.places.iter().all(|place| place.result.as_ref().is_ok_and(|done| *done == Done::Unchanged))
+}

@@ -1,2 +1,19 @@
-//! Work in progress.
-fn main() {}
+//! The Lambda function `ensure`.
+
+use ensure::Wanted;
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use replicator::error::Error;
+use replicator::replicator::Replicator;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
+    run(service_fn(async move |event: LambdaEvent<Value>| {
+        let (event, context) = event.into_parts();
+        let answer = async { ensure::handle(&Wanted::parse(&event)?, &context.request_id, context.deadline(), replicator).await };
+        Box::pin(answer).await.map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+    }))
+    .await
+}

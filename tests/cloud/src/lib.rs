@@ -1,1 +1,57 @@
-//! Work in progress.
+//! A cloud inside the process: strict fakes of Docker Hub, Amazon ECR and the AWS services around it, over real HTTP on loopback.
+//!
+//! Tests and the demonstration run against it, and each quirk of the real services that matters is here and has a test of its
+//! own. It is strict: what a real registry refuses is refused here, and what the fakes do not know is an error.
+//!
+//! Read in this order: [`Cloud`], [`Image`], [`Registry`], then the makes of registries ([`Hub`], [`Ecr`], [`EcrPublic`],
+//! [`Plain`]), then the AWS services.
+
+mod aws;
+mod blob;
+mod body;
+mod clock;
+mod cloud;
+mod control;
+mod counts;
+mod digest;
+mod downloads;
+mod ecr;
+mod ecr_public;
+mod faults;
+mod hub;
+mod image;
+mod lambda;
+mod listener;
+mod media;
+mod outlet;
+mod parameters;
+mod plain;
+mod pool;
+mod range;
+mod refusal;
+mod registry;
+mod secrets;
+mod sqs;
+mod sync;
+mod throttle;
+mod tokens;
+
+pub use aws::Failures;
+pub use blob::Blob;
+pub use clock::Clock;
+pub use cloud::Cloud;
+pub use counts::Counts;
+pub use ecr::Ecr;
+pub use ecr_public::{ALIAS, EcrPublic};
+pub use faults::Faults;
+pub use hub::Hub;
+pub use image::{Image, Manifest};
+pub use lambda::{FunctionError, LambdaRuntime};
+pub use parameters::Parameters;
+pub use plain::Plain;
+pub use registry::Registry;
+pub use secrets::Secrets;
+pub use sqs::{Message, Sqs};
+
+/// The AWS account that owns everything here.
+pub const ACCOUNT: &str = "111122223333";

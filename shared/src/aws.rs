@@ -1,0 +1,95 @@
+//! Amazon Web Services: clients that are made when they are first needed, and what is asked of them.
+//!
+//! * [`keyring`]: Docker Hub's secret and the registries' tokens,
+//! * [`ecr`], [`ecr_public`]: repositories and their resource tags,
+//! * [`repository`]: one repository, of either kind,
+//! * [`parameters`], [`queue`].
+
+mod ecr;
+mod ecr_public;
+mod keyring;
+mod parameters;
+mod queue;
+mod repository;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use tokio::sync::OnceCell;
+
+pub use ecr_public::PublicRegistry;
+pub use keyring::{Keyring, Login, RegistryToken};
+pub use repository::Repository;
+
+use crate::error::{Cause, Error, Side};
+
+/// AWS, reached with the credentials of the environment.
+#[derive(Default)]
+pub struct Aws {
+    config: OnceCell<SdkConfig>,
+    public_registry: OnceCell<PublicRegistry>,
+}
+
+impl Aws {
+    /// AWS reached with `config` instead.
+    pub fn with(config: SdkConfig) -> Self {
+        Self { config: OnceCell::new_with(Some(config)), ..Self::default() }
+    }
+
+    async fn config(&self) -> &SdkConfig {
+        self.config.get_or_init(|| aws_config::defaults(BehaviorVersion::latest()).load()).await
+    }
+
+    /// The region of this process.
+    pub async fn region(&self) -> Result<String, Error> {
+        let region = self.config().await.region().map(ToString::to_string);
+        region.ok_or_else(|| {
+            Error::new(Side::Configuration, Cause::Invalid, "find the AWS region").because("set AWS_REGION")
+        })
+    }
+
+    async fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
+        let config = aws_sdk_ecr::config::Builder::from(self.config().await).region(Region::new(region.to_owned()));
+        aws_sdk_ecr::Client::from_conf(config.build())
+    }
+
+    /// ECR Public has its API in us-east-1 alone, whatever region its callers are in.
+    async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
+        let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await).region(Region::from_static("us-east-1"));
+        aws_sdk_ecrpublic::Client::from_conf(config.build())
+    }
+}
+
+/// What an SDK's error means, by its code. The SDK has retried what is worth it by the time it answers.
+fn error<E, R>(side: Side, action: &str, error: SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let cause = match (error.code(), &error) {
+        (Some(code), _) => cause(code),
+        (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)) => Cause::Unexpected,
+        (None, _) => Cause::Interrupted,
+    };
+    let said = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
+    Error::new(side, cause, action).because(said.unwrap_or_else(|| DisplayErrorContext(&error).to_string()))
+}
+
+/// Codes that the AWS APIs share, with and without `Exception` at their end.
+fn cause(code: &str) -> Cause {
+    match code.trim_end_matches("Exception") {
+        "Throttling" | "ThrottledException" | "TooManyRequests" | "RequestThrottled" | "LimitExceeded" => {
+            Cause::TooManyRequests { retry_after: None }
+        }
+        "AccessDenied" | "NotAuthorized" | "KMSAccessDenied" => Cause::Denied,
+        "UnrecognizedClient" | "InvalidClientTokenId" | "ExpiredToken" | "InvalidSignature" | "MissingAuthenticationToken" => {
+            Cause::BadCredential
+        }
+        "RepositoryNotFound" | "ResourceNotFound" | "ParameterNotFound" | "ImageNotFound" | "RegistryNotFound" => {
+            Cause::NotFound
+        }
+        "Server" | "InternalFailure" | "InternalService" | "ServiceUnavailable" | "InternalServerError" => Cause::Unavailable,
+        code if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => Cause::NotFound,
+        code if code.contains("Invalid") || code.contains("Validation") => Cause::Invalid,
+        _ => Cause::Unexpected,
+    }
+}

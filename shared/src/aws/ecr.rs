@@ -1,0 +1,134 @@
+//! Repositories of private Amazon ECR.
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Tag, TagStatus};
+
+use super::{Aws, error};
+use crate::error::{Cause, Error, Side};
+use crate::host::Host;
+use crate::plan::Mirror;
+use crate::reference::RepositoryRef;
+use crate::state::{Changes, Tags};
+
+/// The most images that one page of an answer holds.
+const PAGE: i32 = 1000;
+
+/// Untagged images are what a moved tag leaves behind. Children of an index that has a tag are kept by ECR itself.
+const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"description":"image-replicator: what moved tags left behind",
+"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}"#;
+
+/// Who made a repository: the tag that a new one gets.
+pub(super) const CREATED_BY: (&str, &str) = ("created-by", "image-replicator");
+
+/// One repository of private ECR.
+pub(super) struct EcrRepository {
+    client: Client,
+    account: String,
+    region: String,
+    name: String,
+}
+
+impl Aws {
+    /// The repository `at`, in whatever account and region its host names.
+    pub(super) async fn ecr_repository(&self, at: &RepositoryRef) -> Option<EcrRepository> {
+        let Host::Ecr { account, region } = Host::of(&at.registry) else { return None };
+        Some(EcrRepository { client: self.ecr(&region).await, account, region, name: at.path.clone() })
+    }
+}
+
+impl EcrRepository {
+    /// Tags and digests: one call for every 1,000 tagged images.
+    pub(super) async fn mirror(&self) -> Result<Mirror, Error> {
+        let filter = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
+        let request = self.client.describe_images().registry_id(&self.account).repository_name(&self.name).filter(filter);
+        let mut pages = request.max_results(PAGE).into_paginator().send();
+        let mut mirror = Mirror::new();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(|failure| self.error("list images of", failure)) {
+                Err(error) if *error.cause() == Cause::NotFound => return Ok(Mirror::new()),
+                other => other?,
+            };
+            for image in page.image_details() {
+                let digest = image.image_digest().and_then(|digest| digest.parse().ok());
+                let tags = image.image_tags().iter().cloned();
+                mirror.extend(tags.filter_map(|tag| Some((tag, digest.clone()?))));
+            }
+        }
+        Ok(mirror)
+    }
+
+    /// Makes sure that the repository is there.
+    pub(super) async fn prepare(&self) -> Result<(), Error> {
+        let request = self.client.describe_repositories().registry_id(&self.account).repository_names(&self.name);
+        match request.send().await.map_err(|failure| self.error("describe", failure)) {
+            Err(error) if *error.cause() == Cause::NotFound => self.create().await,
+            other => other.map(|_| ()),
+        }
+    }
+
+    async fn create(&self) -> Result<(), Error> {
+        let request = self
+            .client
+            .create_repository()
+            .registry_id(&self.account)
+            .repository_name(&self.name)
+            .image_scanning_configuration(ImageScanningConfiguration::builder().scan_on_push(true).build())
+            .tags(tag(CREATED_BY.0, CREATED_BY.1).map_err(|error| self.invalid("create", error))?);
+        if let Err(failure) = request.send().await {
+            // Somebody else, another worker perhaps, was quicker.
+            let is_there = failure.as_service_error().is_some_and(|error| error.is_repository_already_exists_exception());
+            return if is_there { Ok(()) } else { Err(self.error("create", failure)) };
+        }
+        let rule = self.client.put_lifecycle_policy().registry_id(&self.account).repository_name(&self.name);
+        let rule = rule.lifecycle_policy_text(LIFECYCLE).send().await;
+        rule.map(|_| ()).map_err(|failure| self.error("set the lifecycle policy of", failure))
+    }
+
+    /// The repository's resource tags.
+    pub(super) async fn tags(&self) -> Result<Tags, Error> {
+        let answer = self.client.list_tags_for_resource().resource_arn(self.arn()).send().await;
+        let tags = answer.map_err(|failure| self.error("read the tags of", failure))?.tags.unwrap_or_default();
+        Ok(tags.into_iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+    }
+
+    /// Writes `changes`: what goes first makes room for what comes.
+    pub(super) async fn write_tags(&self, changes: &Changes) -> Result<(), Error> {
+        if !changes.remove.is_empty() {
+            let keys = Some(changes.remove.clone());
+            let request = self.client.untag_resource().resource_arn(self.arn()).set_tag_keys(keys);
+            request.send().await.map_err(|failure| self.error("untag", failure))?;
+        }
+        if !changes.set.is_empty() {
+            let tags: Result<Vec<_>, _> = changes.set.iter().map(|(key, value)| tag(key, value)).collect();
+            let tags = tags.map_err(|error| self.invalid("tag", error))?;
+            let request = self.client.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
+            request.send().await.map_err(|failure| self.error("tag", failure))?;
+        }
+        Ok(())
+    }
+
+    fn arn(&self) -> String {
+        let partition = match self.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            Some("us") if self.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
+    }
+
+    fn error<E, R>(&self, verb: &str, failure: aws_sdk_ecr::error::SdkError<E, R>) -> Error
+    where
+        E: aws_sdk_ecr::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        error(Side::Destination, &format!("{verb} repository {} in {}", self.name, self.region), failure)
+    }
+
+    fn invalid(&self, verb: &str, error: aws_sdk_ecr::error::BuildError) -> Error {
+        Error::new(Side::Destination, Cause::Invalid, format!("{verb} repository {}", self.name)).because(error)
+    }
+}
+
+fn tag(key: &str, value: &str) -> Result<Tag, aws_sdk_ecr::error::BuildError> {
+    Tag::builder().key(key).value(value).build()
+}

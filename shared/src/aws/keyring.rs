@@ -1,0 +1,208 @@
+//! Credentials: Docker Hub's from Secrets Manager, the registries' own from ECR. No type here shows a secret in its `Debug`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderValue;
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{Aws, error};
+use crate::error::{Cause, Error, Side};
+
+/// A registry token lives for 12 hours; it is renewed half an hour earlier.
+const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600 - 1800);
+const EARLY: Duration = Duration::from_mins(30);
+
+/// Who we are at Docker Hub.
+pub struct Login {
+    /// The user, or the organisation of an organisation access token.
+    pub user: String,
+    /// The access token, or a password.
+    pub password: SecretString,
+}
+
+/// The token of an ECR registry.
+pub struct RegistryToken {
+    /// The value of the Authorization header.
+    pub header: HeaderValue,
+    /// The registry's host, where the API tells it.
+    pub host: Option<String>,
+    renew_at: Instant,
+}
+
+/// Every credential, each read when it is first needed.
+pub struct Keyring {
+    aws: Arc<Aws>,
+    secret: Option<String>,
+    login: Mutex<Option<Option<Arc<Login>>>>,
+    ecr: Mutex<HashMap<String, Arc<RegistryToken>>>,
+    ecr_public: Mutex<Option<Arc<RegistryToken>>>,
+}
+
+/// The two forms of the secret: with `password`, and with `accessToken` as ECR's pull-through cache wants it.
+#[derive(Deserialize)]
+struct SecretJson {
+    username: String,
+    #[serde(alias = "accessToken")]
+    password: SecretString,
+}
+
+impl Keyring {
+    /// A keyring whose Docker Hub credential is in the secret with this name or ARN.
+    pub fn new(aws: Arc<Aws>, secret: Option<String>) -> Self {
+        Self { aws, secret, login: Mutex::default(), ecr: Mutex::default(), ecr_public: Mutex::default() }
+    }
+
+    /// Docker Hub's credential; `None` when no secret is configured. A secret that cannot be read is an error, never anonymous.
+    pub async fn docker_hub(&self) -> Result<Option<Arc<Login>>, Error> {
+        let mut held = self.login.lock().await;
+        if let Some(login) = &*held {
+            return Ok(login.clone());
+        }
+        Ok(held.insert(self.read().await?).clone())
+    }
+
+    /// Reads the secret again, unless somebody did so since `refused` was read.
+    pub async fn reread_docker_hub(&self, refused: &Arc<Login>) -> Result<Option<Arc<Login>>, Error> {
+        let mut held = self.login.lock().await;
+        match &*held {
+            Some(Some(known)) if !Arc::ptr_eq(known, refused) => Ok(Some(Arc::clone(known))),
+            _ => Ok(held.insert(self.read().await?).clone()),
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Arc<Login>>, Error> {
+        let Some(secret) = &self.secret else {
+            tracing::warn!("Docker Hub is asked anonymously: set REPLICATOR_DOCKER_HUB_SECRET; the quota is shared with strangers");
+            return Ok(None);
+        };
+        let action = format!("read secret {secret}");
+        let client = aws_sdk_secretsmanager::Client::new(self.aws.config().await);
+        let answer = client.get_secret_value().secret_id(secret).send().await;
+        let answer = answer.map_err(|failure| error(Side::Credentials, &action, failure))?;
+        let login = login(answer.secret_string().unwrap_or_default());
+        let login = login.map_err(|why| Error::new(Side::Credentials, Cause::Invalid, action).because(why))?;
+        if login.user.contains('@') {
+            tracing::warn!("the secret's username is an e-mail address; Docker Hub wants the Docker ID and refuses e-mail addresses");
+        }
+        Ok(Some(Arc::new(login)))
+    }
+
+    /// The token for private ECR in `region`.
+    pub async fn ecr(&self, region: &str) -> Result<Arc<RegistryToken>, Error> {
+        let mut held = self.ecr.lock().await;
+        if let Some(token) = held.get(region).filter(|token| Instant::now() < token.renew_at) {
+            return Ok(Arc::clone(token));
+        }
+        let action = format!("get the ECR token for {region}");
+        let answer = self.aws.ecr(region).await.get_authorization_token().send().await;
+        let answer = answer.map_err(|failure| error(Side::Destination, &action, failure))?;
+        let data = answer.authorization_data().first();
+        let host = data.and_then(|data| data.proxy_endpoint()).map(|url| url.trim_start_matches("https://").to_owned());
+        let value = data.and_then(|data| data.authorization_token());
+        let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
+        let token = Arc::new(registry_token("Basic", value, host, expires, &action)?);
+        held.insert(region.to_owned(), Arc::clone(&token));
+        Ok(token)
+    }
+
+    /// The token for ECR Public.
+    pub async fn ecr_public(&self) -> Result<Arc<RegistryToken>, Error> {
+        let mut held = self.ecr_public.lock().await;
+        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
+            return Ok(Arc::clone(token));
+        }
+        let action = "get the ECR Public token";
+        let answer = self.aws.ecr_public().await.get_authorization_token().send().await;
+        let answer = answer.map_err(|failure| error(Side::Destination, action, failure))?;
+        let data = answer.authorization_data();
+        let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
+        let value = data.and_then(|data| data.authorization_token());
+        let token = Arc::new(registry_token("Bearer", value, None, expires, action)?);
+        Ok(Arc::clone(held.insert(token)))
+    }
+
+    /// Forgets the token of `region` if it is still the one that was refused.
+    pub async fn forget_ecr(&self, region: &str, refused: &HeaderValue) {
+        let mut held = self.ecr.lock().await;
+        if held.get(region).is_some_and(|token| token.header == refused) {
+            held.remove(region);
+        }
+    }
+
+    /// Forgets ECR Public's token if it is still the one that was refused.
+    pub async fn forget_ecr_public(&self, refused: &HeaderValue) {
+        let mut held = self.ecr_public.lock().await;
+        if held.as_ref().is_some_and(|token| token.header == refused) {
+            *held = None;
+        }
+    }
+}
+
+/// The parser's own message could quote the secret: only what was wanted is said.
+fn login(text: &str) -> Result<Login, &'static str> {
+    let json: SecretJson = serde_json::from_str(text)
+        .map_err(|_| r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#)?;
+    if json.username.trim().is_empty() {
+        return Err("its username is empty");
+    }
+    Ok(Login { user: json.username, password: json.password })
+}
+
+/// An expiry in the past, as moto states it, says nothing: the token was just made.
+fn registry_token(
+    scheme: &str,
+    value: Option<&str>,
+    host: Option<String>,
+    expires: Option<SystemTime>,
+    action: &str,
+) -> Result<RegistryToken, Error> {
+    let unusable = || Error::new(Side::Destination, Cause::Unexpected, action).because("the answer holds no usable token");
+    let mut header = HeaderValue::from_str(&format!("{scheme} {}", value.ok_or_else(unusable)?)).map_err(|_| unusable())?;
+    header.set_sensitive(true);
+    let stated = expires.and_then(|at| at.duration_since(now()).ok()).map(|left| left.saturating_sub(EARLY));
+    let life = stated.filter(|life| !life.is_zero()).unwrap_or(TOKEN_LIFE).min(TOKEN_LIFE);
+    Ok(RegistryToken { header, host, renew_at: Instant::now() + life })
+}
+
+fn now() -> SystemTime {
+    jiff::Timestamp::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_secret_are_read() {
+        for text in [
+            r#"{"username":"ci","password":"dckr_pat_x"}"#,
+            r#"{"username":"ci","accessToken":"dckr_pat_x","note":"kept for pull-through cache"}"#,
+        ] {
+            let login = login(text).unwrap();
+            assert_eq!((login.user.as_str(), login.password.expose_secret()), ("ci", "dckr_pat_x"));
+        }
+    }
+
+    #[test]
+    fn a_bad_secret_is_described_and_never_quoted() {
+        for text in ["dckr_pat_x", r#"{"username":"ci","pasword":"dckr_pat_x"}"#, r#"{"username":" ","password":"dckr_pat_x"}"#] {
+            let why = login(text).err().unwrap();
+            assert!(!why.contains("dckr_pat_x"), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_in_the_past_does_not_make_a_token_be_fetched_for_ever() {
+        let past = SystemTime::UNIX_EPOCH;
+        let token = registry_token("Basic", Some("x"), None, Some(past), "get").unwrap();
+        assert!(token.renew_at > Instant::now() + Duration::from_hours(1));
+        assert!(!format!("{:?}", token.header).contains('x'));
+    }
+}

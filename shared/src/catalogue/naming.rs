@@ -1,0 +1,184 @@
+//! Naming templates: what an upstream tag is called at a destination.
+
+use crate::reference::{self, DOCKER_HUB, ImageRef};
+
+use super::document::DestinationSpec;
+
+/// Where images go, and what they are called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name in the catalogue and in results.
+    pub name: String,
+    /// Which registry it is.
+    pub kind: Kind,
+    repository: Template,
+    tag: Template,
+}
+
+/// Which registry a destination is; what is `None` is found out from AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Private Amazon ECR.
+    Ecr {
+        /// Twelve digits.
+        account: Option<String>,
+        /// Such as `eu-west-1`.
+        region: Option<String>,
+    },
+    /// Amazon ECR Public.
+    EcrPublic {
+        /// The first segment of the repository's path.
+        alias: Option<String>,
+    },
+    /// Any other registry.
+    Registry {
+        /// Host, with a port where needed.
+        host: String,
+    },
+}
+
+impl Destination {
+    /// Checks what was written.
+    pub(super) fn new(name: &str, spec: &DestinationSpec) -> Result<Self, String> {
+        let (kind, repository, tag) = match spec {
+            DestinationSpec::Ecr(ecr) => {
+                let kind = Kind::Ecr { account: ecr.account.clone(), region: ecr.region.clone() };
+                (kind, &ecr.repository, &ecr.tag)
+            }
+            DestinationSpec::EcrPublic(public) => {
+                (Kind::EcrPublic { alias: public.alias.clone() }, &public.repository, &public.tag)
+            }
+            DestinationSpec::Registry(registry) => {
+                (Kind::Registry { host: host(&registry.host)? }, &registry.repository, &registry.tag)
+            }
+        };
+        let tag = tag.as_deref().unwrap_or("{tag}");
+        Ok(Self { name: name.to_owned(), kind, repository: Template::parse(repository)?, tag: Template::parse(tag)? })
+    }
+
+    /// The one that is there when a catalogue names none.
+    pub(super) fn default_private() -> Self {
+        let parse = |text| Template::parse(text).expect("the text is a constant with known placeholders");
+        let kind = Kind::Ecr { account: None, region: None };
+        Self { name: "private".to_owned(), kind, repository: parse("docker-hub/{repository}"), tag: parse("{tag}") }
+    }
+
+    /// Repository path and tag of `image` at this destination, without the host and without ECR Public's alias.
+    pub fn place(&self, image: &ImageRef) -> Result<(String, String), String> {
+        let (path, tag) = (self.repository.render(image), self.tag.render(image));
+        let check = format!("registry.invalid/{path}:{tag}").parse::<ImageRef>();
+        match check {
+            Ok(placed) if placed.repository().path == path && path.len() <= 256 => Ok((path, tag)),
+            Ok(_) => Err(format!("{path:?} is not a repository name")),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+}
+
+/// A port or a dot is what tells a host from a namespace (Docker's rule); Docker Hub is a source, never a destination.
+fn host(text: &str) -> Result<String, String> {
+    let (repository, _) = reference::parse(&format!("{text}/x")).map_err(|problem| problem.to_string())?;
+    match repository.registry.as_str() {
+        DOCKER_HUB if text.ends_with("docker.io") => Err("Docker Hub is not a destination".to_owned()),
+        host if host == text => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is not a registry host")),
+    }
+}
+
+/// Text with `{placeholders}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Registry,
+    Repository,
+    Namespace,
+    Name,
+    Tag,
+}
+
+impl Template {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} lacks a closing brace"))?;
+            parts.push(Part::Text(before.to_owned()));
+            parts.push(Part::named(name)?);
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self(parts))
+    }
+
+    fn render(&self, image: &ImageRef) -> String {
+        self.0.iter().map(|part| part.render(image)).collect()
+    }
+}
+
+impl Part {
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "registry" => Ok(Self::Registry),
+            "repository" => Ok(Self::Repository),
+            "namespace" => Ok(Self::Namespace),
+            "name" => Ok(Self::Name),
+            "tag" => Ok(Self::Tag),
+            _ => Err(format!(
+                "unknown placeholder {{{name}}}; there are {{registry}}, {{repository}}, {{namespace}}, {{name}} and {{tag}}"
+            )),
+        }
+    }
+
+    fn render(&self, image: &ImageRef) -> String {
+        let repository = image.repository();
+        match self {
+            Self::Text(text) => text.clone(),
+            // A port's colon cannot stand in a repository's name.
+            Self::Registry => repository.registry.replace(':', "-"),
+            Self::Repository => repository.path.clone(),
+            Self::Namespace => repository.namespace().to_owned(),
+            Self::Name => repository.name().to_owned(),
+            Self::Tag => image.tag().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(repository: &str, tag: &str, image: &str) -> Result<String, String> {
+        let kind = Kind::Registry { host: "127.0.0.1:5000".to_owned() };
+        let (repository, tag) = (Template::parse(repository)?, Template::parse(tag)?);
+        let destination = Destination { name: "lab".to_owned(), kind, repository, tag };
+        destination.place(&image.parse().unwrap()).map(|(path, tag)| format!("{path}:{tag}"))
+    }
+
+    #[test]
+    fn templates_name_images() {
+        assert_eq!(place("docker-hub/{repository}", "{tag}", "node:21").unwrap(), "docker-hub/library/node:21");
+        assert_eq!(place("nomorelimit", "{name}-{tag}", "ruby:2.7.1-slim").unwrap(), "nomorelimit:ruby-2.7.1-slim");
+        assert_eq!(place("{registry}/{namespace}/{name}", "{tag}", "quay.io/a/b/c:1").unwrap(), "quay.io/a/b/c:1");
+        assert_eq!(place("{registry}", "x", "127.0.0.1:5000/c:1").unwrap(), "127.0.0.1-5000:x");
+    }
+
+    #[test]
+    fn a_name_that_no_registry_takes_is_refused() {
+        for (repository, tag) in [("Docker/{name}", "{tag}"), ("a//b", "{tag}"), ("", "x"), ("a", "x:y"), ("a:b", "c")] {
+            assert!(place(repository, tag, "node:21").is_err(), "{repository}:{tag}");
+        }
+        assert!(place("{name", "x", "node:21").unwrap_err().contains("closing brace"));
+    }
+
+    #[test]
+    fn a_host_is_told_from_a_namespace() {
+        assert_eq!(host("127.0.0.1:5000").unwrap(), "127.0.0.1:5000");
+        assert_eq!(host("registry.lab").unwrap(), "registry.lab");
+        for text in ["lab", "a/b", "docker.io", "https://x.y", "registry-1.docker.io"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
+}

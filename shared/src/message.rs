@@ -1,0 +1,99 @@
+//! The queue's message: one image for one destination repository.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::reference::{ImageRef, RepositoryRef};
+use crate::request::{Target, Trigger};
+
+/// What `refresh` asks `replicate` to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    version: Version,
+    /// The upstream tag, for the record.
+    pub image: ImageRef,
+    /// What to copy: the digest that the tag had when it was surveyed, so that a tag that moves cannot mix two images.
+    pub digest: Digest,
+    /// Tags of one repository.
+    pub targets: Vec<Target>,
+    /// What asked for it.
+    pub cause: Trigger,
+}
+
+/// The version of the message's shape: 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+struct Version;
+
+impl TryFrom<u8> for Version {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        if number == 1 { Ok(Self) } else { Err(format!("message version {number} is not understood; deploy one release")) }
+    }
+}
+
+impl From<Version> for u8 {
+    fn from(_: Version) -> Self {
+        1
+    }
+}
+
+impl Message {
+    /// A message that asks for `digest` of `image` in `targets`.
+    pub fn new(image: ImageRef, digest: Digest, targets: Vec<Target>, cause: Trigger) -> Self {
+        Self { version: Version, image, digest, targets, cause }
+    }
+
+    /// The destination repository: copies into one repository go one after another.
+    ///
+    /// SQS takes 128 characters; a longer name is hashed.
+    pub fn group(repository: &RepositoryRef) -> String {
+        let name = repository.to_string();
+        if name.len() <= 128 { name } else { Digest::of(name.as_bytes()).as_str().to_owned() }
+    }
+
+    /// The same wish has the same identifier, so that fifty failing builds cause one copy.
+    pub fn deduplication(&self) -> String {
+        let mut wish = self.digest.to_string();
+        for target in &self.targets {
+            wish.push(' ');
+            wish.push_str(&target.uri.to_string());
+        }
+        Digest::of(wish.as_bytes()).as_str().trim_start_matches("sha256:").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{"version":1,"image":"docker.io/library/node:21-alpine","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","targets":[{"destination":"private","uri":"111122223333.dkr.ecr.us-east-1.amazonaws.com/docker-hub/library/node:21-alpine"}],"cause":{"kind":"schedule","id":"e1"}}"#;
+
+    #[test]
+    fn a_message_is_written_as_the_contract_says_and_read_back() {
+        let message: Message = serde_json::from_str(TEXT).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn what_is_wanted_decides_about_duplicates_and_what_asked_for_it_does_not() {
+        let read = |text: &str| serde_json::from_str::<Message>(text).unwrap().deduplication();
+        assert_eq!(read(TEXT), read(&TEXT.replace("e1", "e2")));
+        assert_ne!(read(TEXT), read(&TEXT.replace("sha256:00", "sha256:01")));
+        assert_ne!(read(TEXT), read(&TEXT.replace("us-east-1", "eu-west-1")));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let error = serde_json::from_str::<Message>(&TEXT.replace(":1,", ":2,")).unwrap_err().to_string();
+        assert!(error.contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn a_group_fits_into_128_characters() {
+        let repository = RepositoryRef { registry: "r.example".to_owned(), path: "p".repeat(200) };
+        assert!(Message::group(&repository).len() <= 128);
+    }
+}

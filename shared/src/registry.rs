@@ -1,0 +1,219 @@
+//! Registries over HTTP, by the [OCI distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
+//!
+//! [`Source`] reads and [`Destination`] writes; both are views of one repository. `oci-client` supplies references and the
+//! types of manifests. Its transport is not used, because it hides what this project decides by: the quota headers, the
+//! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
+//! its chunked uploads and panics its manifest PUT by digest.
+//!
+//! * [`authorization`]: which header a request carries, and where a credential may go,
+//! * [`refusal`]: the one table from answers to causes,
+//! * [`source`], [`destination`]: the verbs,
+//! * [`verify`]: bytes in flight are held back until they are known to be right.
+
+mod authorization;
+mod challenge;
+mod destination;
+mod refusal;
+mod source;
+mod verify;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+
+pub use destination::Destination;
+pub use source::{BlobStream, Source};
+pub use verify::{Fault, verified};
+
+use crate::aws::Keyring;
+use crate::error::{Cause, Error, Side};
+use crate::host::{Endpoints, Host};
+use crate::quota::Quota;
+use crate::reference::{DOCKER_HUB, RepositoryRef};
+use authorization::{Access, Authorizer};
+
+/// How long a request without a body of its own may take.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest wait that a server can ask for within one invocation.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Every registry, with one pool of connections and one store of tokens.
+pub struct Registries {
+    http: reqwest::Client,
+    endpoints: Endpoints,
+    authorizer: Authorizer,
+    quota: Mutex<Option<Quota>>,
+}
+
+impl Registries {
+    /// Registries with the credentials of `keyring`. Nothing is sent yet.
+    pub fn new(endpoints: Endpoints, keyring: Arc<Keyring>) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("image-replicator/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .redirect(Policy::custom(follow))
+            .build()
+            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
+        let authorizer = Authorizer::new(http.clone(), endpoints.clone(), keyring);
+        Ok(Self { http, endpoints, authorizer, quota: Mutex::new(None) })
+    }
+
+    /// `repository`, to be read.
+    pub fn source(&self, repository: &RepositoryRef) -> Source<'_> {
+        Source::new(self.remote(repository, Side::Source, Access::Pull))
+    }
+
+    /// `repository`, to be written.
+    pub fn destination(&self, repository: &RepositoryRef) -> Destination<'_> {
+        Destination::new(self.remote(repository, Side::Destination, Access::Push))
+    }
+
+    /// Docker Hub's quota as its last answer stated it; `None` when it has not been asked.
+    pub fn quota(&self) -> Option<Quota> {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote<'_> {
+        Remote { registries: self, repository: repository.clone(), side, access }
+    }
+}
+
+/// Blobs are served from other hosts, to which `reqwest` forwards no Authorization header. TLS, once begun, is kept.
+fn follow(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let began_with_tls = attempt.previous().first().is_some_and(|url| url.scheme() == "https");
+    if attempt.previous().len() > 5 {
+        attempt.error("too many redirects")
+    } else if began_with_tls && attempt.url().scheme() != "https" {
+        attempt.error("a redirect leads from TLS to plain HTTP")
+    } else {
+        attempt.follow()
+    }
+}
+
+/// One repository, seen from one side.
+struct Remote<'a> {
+    registries: &'a Registries,
+    repository: RepositoryRef,
+    side: Side,
+    access: Access,
+}
+
+impl Remote<'_> {
+    /// The address of `tail` in this repository, such as `manifests/latest`.
+    fn url(&self, tail: &str) -> Result<Url, Error> {
+        let base = self.registries.endpoints.base(&self.repository.registry);
+        base.and_then(|base| base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string()))
+            .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
+    }
+
+    /// Asks, again and again as far as that is worth it, and gives an answer of success.
+    async fn ask(
+        &self,
+        action: &str,
+        method: Method,
+        tail: &str,
+        shape: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let url = self.url(tail)?;
+        let once = || self.send(action, &url, |http| shape(http.request(method.clone(), url.clone()).timeout(ANSWER)));
+        persistently(once).await
+    }
+
+    /// Sends one request, with a fresh credential after a 401, and gives an answer of success.
+    async fn send(
+        &self,
+        action: &str,
+        url: &Url,
+        build: impl Fn(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let response = self.send_once(action, url, build(&self.registries.http)).await?;
+        let expired = match response {
+            Ok(response) => return Ok(response),
+            Err(refusal) if refusal.is_expired_credential() => refusal,
+            Err(refusal) => return Err(refusal.into_error()),
+        };
+        if !self.registries.authorizer.renew(&self.repository, self.access, expired.authorization()).await {
+            return Err(expired.into_error());
+        }
+        self.send_once(action, url, build(&self.registries.http)).await?.map_err(refusal::Refusal::into_error)
+    }
+
+    /// Sends exactly one request. The outer error is that there was no answer, the inner that it was no success.
+    async fn send_once(
+        &self,
+        action: &str,
+        url: &Url,
+        request: RequestBuilder,
+    ) -> Result<Result<Response, refusal::Refusal>, Error> {
+        let authorization = match self.is_at_home(url) {
+            true => self.registries.authorizer.header(&self.repository, self.access, self.side).await?,
+            false => None,
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(value) = &authorization {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        let response = request.headers(headers).send().await.map_err(|error| self.interrupted(action, error))?;
+        self.note_quota(&response);
+        tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(Ok(response));
+        }
+        let host = Host::of(&self.repository.registry);
+        Ok(Err(refusal::Refusal::read(self.side, action, &host, authorization, response).await))
+    }
+
+    /// A registry may name any address for an upload; a credential goes to the registry's own only.
+    fn is_at_home(&self, url: &Url) -> bool {
+        let home = self.registries.endpoints.base(&self.repository.registry);
+        home.is_ok_and(|home| home.origin() == url.origin())
+    }
+
+    fn note_quota(&self, response: &Response) {
+        if self.repository.registry == DOCKER_HUB && response.url().path().contains("/manifests/") {
+            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
+            *self.registries.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(quota);
+        }
+    }
+
+    fn error(&self, cause: Cause, action: &str) -> Error {
+        Error::new(self.side, cause, action)
+    }
+
+    /// Addresses can carry signatures: none goes into an error.
+    fn interrupted(&self, action: &str, error: reqwest::Error) -> Error {
+        let cause = if error.is_redirect() || error.is_builder() { Cause::Invalid } else { Cause::Interrupted };
+        self.error(cause, action).because(error.without_url())
+    }
+}
+
+/// Tries again while that is worth it: five times at most, with jitter, never sooner than the server asked, and not at all
+/// when the server asked for more than a minute.
+pub(crate) async fn persistently<T, F>(attempt: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let pace = ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(5);
+    attempt
+        .retry(pace)
+        .when(Error::is_worth_a_retry_now)
+        .adjust(|error, planned| match (error.cause(), planned) {
+            (Cause::TooManyRequests { retry_after: Some(asked) }, Some(planned)) => {
+                (*asked <= LONGEST_WAIT).then(|| planned.max(*asked))
+            }
+            (_, planned) => planned,
+        })
+        .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))
+        .await
+}

@@ -1,0 +1,145 @@
+//! Writing a repository.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::{Body, Method, Response, Url};
+use tokio::time::Instant;
+
+use super::source::accept;
+use super::{BlobStream, Fault, Remote, Source, verified};
+use crate::digest::Digest;
+use crate::error::{Cause, Error, Side};
+use crate::manifest::{Blob, Manifest};
+
+/// How long an upload may stand still. A registry takes its time over the last byte of a large layer.
+const STANDSTILL: Duration = Duration::from_secs(120);
+
+/// A repository that is written.
+pub struct Destination<'a>(Source<'a>);
+
+impl<'a> Destination<'a> {
+    pub(super) fn new(remote: Remote<'a>) -> Self {
+        Self(Source::new(remote))
+    }
+
+    fn remote(&self) -> &Remote<'a> {
+        &self.0.0
+    }
+
+    /// The digest of `tag`; `None` where there is no such tag.
+    pub async fn digest(&self, tag: &str) -> Result<Option<Digest>, Error> {
+        absent(self.0.digest(tag).await)
+    }
+
+    /// Whether the manifest is there. A manifest that is there vouches for what is below it, because children go first.
+    pub async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
+        self.has(&format!("manifests/{digest}")).await
+    }
+
+    /// The manifest with this digest, read back from here.
+    pub async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
+        self.0.manifest(digest).await.map(|(manifest, _)| manifest)
+    }
+
+    /// Whether the blob is there.
+    pub async fn has_blob(&self, digest: &Digest) -> Result<bool, Error> {
+        self.has(&format!("blobs/{digest}")).await
+    }
+
+    async fn has(&self, tail: &str) -> Result<bool, Error> {
+        let answer = self.remote().ask(&format!("look for {tail}"), Method::HEAD, tail, accept).await;
+        absent(answer).map(|found| found.is_some())
+    }
+
+    /// Puts `manifest` under `reference`, a tag or its digest, byte for byte.
+    pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
+        let action = format!("put manifest {reference} {}", manifest.digest);
+        let shape = |request: reqwest::RequestBuilder| {
+            request.header(CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone())
+        };
+        let response = self.remote().ask(&action, Method::PUT, &format!("manifests/{reference}"), shape).await?;
+        let stored = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        match stored {
+            Some(stored) if stored != manifest.digest.as_str() => {
+                Err(self.remote().error(Cause::Mismatch, &action).because(format!("it was stored as {stored}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends `bytes` as `blob`: one POST, then one streamed PUT of known length. `moved` counts the bytes on their way.
+    ///
+    /// Never in chunks, which Amazon ECR answers wrongly. After a failure the session is left behind: a second PUT in it would
+    /// be refused (416).
+    pub async fn put_blob(&self, blob: &Blob, bytes: BlobStream, moved: &Arc<AtomicU64>) -> Result<(), Error> {
+        let action = format!("put blob {}", blob.digest);
+        let start = self.remote().ask(&action, Method::POST, "blobs/uploads/", |request| request.header(CONTENT_LENGTH, 0)).await?;
+        let mut url = self.location(&action, &start)?;
+        url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
+        let fault = Fault::default();
+        let counter = Arc::clone(moved);
+        let body = verified(bytes, blob.clone(), Arc::clone(&fault)).inspect(move |chunk| {
+            counter.fetch_add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64), Ordering::Relaxed);
+        });
+        let request = self.remote().registries.http.put(url.clone());
+        let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size_bytes);
+        let upload = self.remote().send_once(&action, &url, request.body(Body::wrap_stream(body)));
+        let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &action)).await;
+        match (fault.get(), result) {
+            // The source's fault comes first: the destination only saw a body that broke.
+            (Some(error), _) => Err(error.clone()),
+            (None, Ok(Ok(_))) => Ok(()),
+            (None, Ok(Err(refusal))) => {
+                let expired = refusal.is_expired_credential();
+                if expired {
+                    let remote = self.remote();
+                    remote.registries.authorizer.renew(&remote.repository, remote.access, refusal.authorization()).await;
+                }
+                let error = refusal.into_error();
+                Err(if expired { self.remote().error(Cause::Interrupted, &action).because(error) } else { error })
+            }
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let url = location.and_then(|location| response.url().join(location).ok());
+        url.ok_or_else(|| self.remote().error(Cause::Unexpected, action).because("the upload has no location"))
+    }
+}
+
+/// Waits for `upload` as long as bytes move.
+async fn moving<T>(
+    upload: impl Future<Output = Result<T, Error>>,
+    moved: &AtomicU64,
+    stalled: Error,
+) -> Result<T, Error> {
+    tokio::pin!(upload);
+    let mut seen = moved.load(Ordering::Relaxed);
+    loop {
+        tokio::select! {
+            result = &mut upload => return result,
+            () = tokio::time::sleep_until(Instant::now() + STANDSTILL) => {
+                let now = moved.load(Ordering::Relaxed);
+                if now == seen {
+                    return Err(stalled.because(format!("no byte moved for {} s", STANDSTILL.as_secs())));
+                }
+                seen = now;
+            }
+        }
+    }
+}
+
+/// Nothing there is an answer, not an error.
+fn absent<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if *error.cause() == Cause::NotFound && error.side() == Side::Destination => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,175 @@
+//! Answers that are no success, and the one table that says what they mean.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderValue, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::error::{Cause, Error, Side};
+use crate::host::Host;
+
+/// How much of a body is read for its message, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// How much of a message is shown, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// An answer that is no success.
+pub(super) struct Refusal {
+    error: Error,
+    is_expired_credential: bool,
+    authorization: Option<HeaderValue>,
+}
+
+/// An error in the shape of the distribution specification, or the plain text that some servers send instead.
+#[derive(Debug, Default, Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    errors: Vec<Entry>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Entry {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Refusal {
+    /// Reads what `response` says. `authorization` is the header that the request carried.
+    pub(super) async fn read(
+        side: Side,
+        action: &str,
+        host: &Host,
+        authorization: Option<HeaderValue>,
+        mut response: Response,
+    ) -> Self {
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= MAX_BODY {
+                break;
+            }
+        }
+        let said = message(&body);
+        let cause = cause(host, status, &said, retry_after);
+        let is_expired_credential = status == StatusCode::UNAUTHORIZED || said.contains("token has expired");
+        let detail = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
+        Self { error: Error::new(side, cause, action).because(detail), is_expired_credential, authorization }
+    }
+
+    /// Whether another credential may help.
+    pub(super) fn is_expired_credential(&self) -> bool {
+        self.is_expired_credential
+    }
+
+    /// The header that the request carried.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// The refusal as the error that it is.
+    pub(super) fn into_error(self) -> Error {
+        self.error
+    }
+}
+
+/// Seconds, or nothing: a date is as good as no answer for waits of a minute at most.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The body's codes and messages, or its text, on one line and bounded.
+fn message(body: &[u8]) -> String {
+    let envelope: Envelope = serde_json::from_slice(body).unwrap_or_default();
+    let text = match envelope.errors.as_slice() {
+        [] if body.first() == Some(&b'<') => String::new(),
+        [] => String::from_utf8_lossy(body).into_owned(),
+        errors => errors.iter().map(|entry| format!("{}: {}", entry.code, entry.message)).collect::<Vec<_>>().join("; "),
+    };
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(MAX_MESSAGE).collect()
+}
+
+/// What the answer means. Codes are those of the distribution specification; the texts are those of Docker Hub and Amazon ECR,
+/// which use one code for several things.
+fn cause(host: &Host, status: StatusCode, said: &str, retry_after: Option<Duration>) -> Cause {
+    let lower = said.to_lowercase();
+    let says = |part: &str| lower.contains(part);
+    match status {
+        StatusCode::TOO_MANY_REQUESTS if *host == Host::DockerHub && says("pull rate limit") => Cause::PullLimit,
+        StatusCode::TOO_MANY_REQUESTS => Cause::TooManyRequests { retry_after },
+        _ if says("toomanyrequests") || says("rate exceeded") => Cause::TooManyRequests { retry_after },
+        _ if says("immutable") => Cause::Immutable,
+        _ if is_missing_content(&lower) => Cause::MissingContent,
+        _ if says("digest_invalid") || says("layer digests match") => Cause::Mismatch,
+        StatusCode::UNAUTHORIZED if matches!(host, Host::Ecr { .. } | Host::EcrPublic) => Cause::BadCredential,
+        _ if says("token has expired") => Cause::BadCredential,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
+        StatusCode::NOT_FOUND => Cause::NotFound,
+        StatusCode::REQUEST_TIMEOUT => Cause::Interrupted,
+        _ if status.is_server_error() => Cause::Unavailable,
+        _ => Cause::Unexpected,
+    }
+}
+
+/// A manifest was refused for what it names: a blob, a layer, or a child of an index.
+fn is_missing_content(lower: &str) -> bool {
+    ["manifest_blob_unknown", "blob_unknown", "layersnotfound", "layers with digest", "referencedimagesnotfound", "referencing an image"]
+        .iter()
+        .any(|part| lower.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(host: &Host, status: u16, body: &str, expected: &Cause) {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(cause(host, status, &message(body.as_bytes()), None), *expected, "{status} {body}");
+    }
+
+    fn envelope(code: &str, message: &str) -> String {
+        format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#)
+    }
+
+    #[test]
+    fn the_pull_limit_and_the_abuse_limit_are_two_things() {
+        let pulls = "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading";
+        let anonymous = "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
+        for text in [pulls, anonymous] {
+            check(&Host::DockerHub, 429, &envelope("TOOMANYREQUESTS", text), &Cause::PullLimit);
+        }
+        let abuse = Cause::TooManyRequests { retry_after: None };
+        check(&Host::DockerHub, 429, "Too Many Requests", &abuse);
+        check(&Host::Other, 429, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &abuse);
+    }
+
+    #[test]
+    fn ecr_says_many_things_with_few_codes() {
+        let ecr = Host::Ecr { account: "111122223333".to_owned(), region: "us-east-1".to_owned() };
+        let immutable = "The image tag 'T' already exists in the 'R' repository and cannot be overwritten because the tag is immutable.";
+        check(&ecr, 400, &envelope("TAG_INVALID", immutable), &Cause::Immutable);
+        check(&ecr, 403, "Your authorization token has expired. Reauthenticate and try again.", &Cause::BadCredential);
+        check(&ecr, 403, &envelope("DENIED", "User is not authorized to perform ecr:InitiateLayerUpload"), &Cause::Denied);
+        check(&ecr, 400, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &Cause::TooManyRequests { retry_after: None });
+        check(
+            &ecr,
+            400,
+            &envelope("BLOB_UPLOAD_INVALID", "None of the provided layer digests match the calculated layer digest"),
+            &Cause::Mismatch,
+        );
+    }
+
+    #[test]
+    fn the_rest_follows_the_specification() {
+        check(&Host::Other, 404, &envelope("MANIFEST_UNKNOWN", "manifest unknown"), &Cause::NotFound);
+        check(&Host::Other, 404, &envelope("MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"), &Cause::MissingContent);
+        check(&Host::DockerHub, 401, &envelope("UNAUTHORIZED", "authentication required"), &Cause::Denied);
+        check(&Host::Other, 503, "<html>", &Cause::Unavailable);
+        check(&Host::Other, 418, "", &Cause::Unexpected);
+    }
+}

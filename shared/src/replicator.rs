@@ -1,0 +1,146 @@
+//! The replicator: settings, AWS and registries put together, and the verbs that the functions and the command line call.
+//!
+//! `catalogue` and `places` prepare, [`survey`](Replicator::survey) looks, [`carry_out`](Replicator::carry_out) copies or
+//! [`enqueue`](Replicator::enqueue) hands over, [`record`](Replicator::record) remembers.
+
+mod copy;
+mod enqueue;
+mod record;
+mod run;
+mod survey;
+
+use std::sync::Arc;
+
+pub use run::Run;
+
+use crate::aws::{Aws, Keyring};
+use crate::catalogue::{Catalogue, Destination, Document, Kind, Wanted};
+use crate::error::{Cause, Error, Side};
+use crate::host::{ECR_PUBLIC, Host, ecr_host};
+use crate::quota::Quota;
+use crate::reference::RepositoryRef;
+use crate::registry::Registries;
+use crate::request::{self, Places, Request, Trigger};
+use crate::settings::{Location, Settings};
+
+/// Everything that a run needs. It holds connections and tokens, so that warm invocations use them again.
+pub struct Replicator {
+    settings: Settings,
+    aws: Arc<Aws>,
+    keyring: Arc<Keyring>,
+    registries: Registries,
+}
+
+impl Replicator {
+    /// A replicator that reaches AWS through `aws`. Nothing is sent yet.
+    pub fn new(settings: Settings, aws: Aws) -> Result<Self, Error> {
+        let aws = Arc::new(aws);
+        let keyring = Arc::new(Keyring::new(Arc::clone(&aws), settings.docker_hub_secret.clone()));
+        let registries = Registries::new(settings.endpoints.clone(), Arc::clone(&keyring))?;
+        Ok(Self { settings, aws, keyring, registries })
+    }
+
+    /// The replicator of this process: settings and AWS as the environment says.
+    pub fn of_the_environment() -> Result<Self, Error> {
+        let settings = Settings::of_the_environment()
+            .map_err(|problems| Error::new(Side::Configuration, Cause::Invalid, "start").because(problems))?;
+        Self::new(settings, Aws::default())
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Docker Hub's quota as last seen; `None` when Docker Hub was not asked.
+    pub fn quota(&self) -> Option<Quota> {
+        self.registries.quota()
+    }
+
+    /// The catalogue, which has to be there.
+    pub async fn catalogue(&self) -> Result<Catalogue, Error> {
+        if self.settings.catalogue.is_none() {
+            return Err(invalid("set REPLICATOR_CATALOGUE to ssm:/path or file:PATH".to_owned()));
+        }
+        self.any_catalogue().await
+    }
+
+    /// The catalogue, or where there is none, one without images and with the default destination.
+    pub async fn any_catalogue(&self) -> Result<Catalogue, Error> {
+        Catalogue::merge(self.documents().await?).map_err(invalid)
+    }
+
+    /// The images of `text`, a document with the catalogue's shape, and where they go: as `text` says, else as the catalogue does.
+    pub async fn inline(&self, text: &str) -> Result<Catalogue, Error> {
+        let mut documents = self.documents().await?;
+        for document in &mut documents {
+            document.images.clear();
+        }
+        documents.push(Document::parse("event", text).map_err(invalid)?);
+        Catalogue::merge(documents).map_err(invalid)
+    }
+
+    async fn documents(&self) -> Result<Vec<Document>, Error> {
+        let texts = match &self.settings.catalogue {
+            None => Vec::new(),
+            Some(Location::File(path)) => {
+                let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
+                vec![(path.display().to_string(), text)]
+            }
+            Some(Location::Ssm(path)) => {
+                let found = self.aws.parameters(path).await?;
+                if found.is_empty() {
+                    return Err(invalid(format!("there is no parameter below {path}; put one, for example {path}/default")));
+                }
+                found
+            }
+        };
+        texts.iter().map(|(name, text)| Document::parse(name, text).map_err(invalid)).collect()
+    }
+
+    /// The requests for `images`, each place spelled out.
+    pub async fn requests(&self, catalogue: &Catalogue, images: &[Wanted], trigger: &Trigger) -> Vec<Request> {
+        let mut places = Places::new();
+        for name in images.iter().flat_map(|wanted| &wanted.to) {
+            if let (Some(destination), false) = (catalogue.destinations.get(name), places.contains_key(name)) {
+                places.insert(name.clone(), self.place(destination).await);
+            }
+        }
+        request::requests(catalogue, images, &places, trigger)
+    }
+
+    /// Where the images of `destination` live. What the catalogue leaves open is this account's.
+    async fn place(&self, destination: &Destination) -> Result<RepositoryRef, Error> {
+        let at = |registry: String, path: String| RepositoryRef { registry, path };
+        match &destination.kind {
+            Kind::Registry { host } => Ok(at(host.clone(), String::new())),
+            Kind::EcrPublic { alias: Some(alias) } => Ok(at(ECR_PUBLIC.to_owned(), alias.clone())),
+            Kind::EcrPublic { alias: None } => {
+                Ok(at(ECR_PUBLIC.to_owned(), self.aws.public_registry().await?.alias.clone()))
+            }
+            Kind::Ecr { account, region } => {
+                let region = match region {
+                    Some(region) => region.clone(),
+                    None => self.aws.region().await?,
+                };
+                match account {
+                    Some(account) => Ok(at(ecr_host(account, &region), String::new())),
+                    None => self.own_ecr(&region).await.map(|host| at(host, String::new())),
+                }
+            }
+        }
+    }
+
+    /// The account's own registry names itself beside its token, which is needed anyway.
+    async fn own_ecr(&self, region: &str) -> Result<String, Error> {
+        let host = self.keyring.ecr(region).await?.host.clone();
+        host.filter(|host| matches!(Host::of(host), Host::Ecr { .. })).ok_or_else(|| {
+            let error = Error::new(Side::Destination, Cause::Unexpected, format!("find the ECR registry of {region}"));
+            error.because("the token names no registry; give `account` in the catalogue")
+        })
+    }
+}
+
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Side::Configuration, Cause::Invalid, "read the catalogue").because(why)
+}

@@ -1,0 +1,73 @@
+//! Remembering: sync state into the resource tags of the destination repositories.
+
+use std::collections::BTreeMap;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use jiff::Timestamp;
+
+use super::Replicator;
+use crate::error::{Cause, Error};
+use crate::reference::RepositoryRef;
+use crate::report::{Done, Outcome, Place};
+use crate::state::{EntryStatus, News, Tags, changes};
+
+/// Repositories at once.
+const AT_ONCE: usize = 8;
+
+impl Replicator {
+    /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
+    ///
+    /// State is a record and never the truth, so that a failure here is logged and changes no result.
+    pub async fn record(&self, outcomes: &[Outcome], now: Timestamp) {
+        let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
+        for (outcome, place) in outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place))) {
+            if let Some(new) = new(outcome, place) {
+                news.entry(place.target.uri.repository()).or_default().push(new);
+            }
+        }
+        let write = |(repository, news): (&RepositoryRef, Vec<News>)| {
+            let repository = repository.clone();
+            async move {
+                match self.record_one(&repository, &news, now).await {
+                    // Nothing was copied there yet: there is nothing to hang a record on.
+                    Err(error) if *error.cause() == Cause::NotFound => {}
+                    Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
+                    Ok(()) => {}
+                }
+            }
+        };
+        let writes: Vec<_> = news.into_iter().map(|one| write(one).boxed()).collect();
+        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    }
+
+    async fn record_one(&self, repository: &RepositoryRef, news: &[News], now: Timestamp) -> Result<(), Error> {
+        let Some(control) = self.aws.repository(repository).await else { return Ok(()) };
+        let changes = changes(&control.tags().await?, news, now);
+        control.write_tags(&changes).await
+    }
+
+    /// The resource tags of `repository`; none where the registry has no such thing.
+    pub async fn state(&self, repository: &RepositoryRef) -> Result<Tags, Error> {
+        match self.aws.repository(repository).await {
+            Some(control) => control.tags().await,
+            None => Ok(Tags::new()),
+        }
+    }
+}
+
+/// What is queued is recorded by who copies it.
+fn new(outcome: &Outcome, place: &Place) -> Option<News> {
+    let status = match &place.result {
+        Ok(Done::Queued) => return None,
+        Ok(Done::Unchanged | Done::Copied) => EntryStatus::Ok,
+        Err(error) if error.is_transient() => EntryStatus::Deferred,
+        Err(_) => EntryStatus::Failed,
+    };
+    Some(News {
+        tag: place.target.uri.tag().to_owned(),
+        upstream: outcome.image.repository().to_string(),
+        digest: outcome.upstream.clone(),
+        status,
+        is_copied: matches!(place.result, Ok(Done::Copied)),
+    })
+}

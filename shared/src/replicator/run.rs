@@ -1,0 +1,97 @@
+//! What the copies of one run share: a deadline, and what is known to be there already.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::reference::RepositoryRef;
+
+/// Blobs on their way at once; each holds about two chunks in memory. More makes ECR refuse connections.
+const BLOBS_AT_ONCE: usize = 4;
+/// What is left of an invocation's time to record and to answer.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// One run: an invocation, or a call of the command line.
+pub struct Run {
+    deadline: Option<Instant>,
+    /// Bytes of blobs on their way so far, for a progress bar.
+    moved: Arc<AtomicU64>,
+    /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
+    pub(super) pull_limit: OnceLock<Error>,
+    pub(super) transfers: Semaphore,
+    prepared: Cells<RepositoryRef>,
+    blobs: Cells<(RepositoryRef, Digest)>,
+}
+
+/// Things that are done once, by whoever comes first, while the others wait.
+type Cells<K> = Mutex<HashMap<K, Arc<OnceCell<()>>>>;
+
+impl Run {
+    /// A run that starts nothing after `deadline` and breaks off what goes on then.
+    pub fn new(deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            moved: Arc::default(),
+            pull_limit: OnceLock::new(),
+            transfers: Semaphore::new(BLOBS_AT_ONCE),
+            prepared: Mutex::default(),
+            blobs: Mutex::default(),
+        }
+    }
+
+    /// A run of an invocation that ends at `deadline`, and of `wait` at the most.
+    ///
+    /// It stops early enough to record and to answer: ten seconds before, or a fifth of the time where that is less. A deadline
+    /// in the past is an emulator's (`cargo lambda watch`) and means none.
+    pub fn until(deadline: SystemTime, now: SystemTime, wait: Option<Duration>) -> Self {
+        let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero());
+        let left = left.map(|left| left - MARGIN.min(left / 5));
+        let time = left.into_iter().chain(wait).min();
+        Self::new(time.map(|time| Instant::now() + time))
+    }
+
+    /// Bytes of blobs sent so far, those of failed attempts included.
+    pub fn moved_bytes(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the deadline has passed.
+    pub fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// `work`, or `None` when the deadline came first.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+
+    pub(super) fn counter(&self) -> &Arc<AtomicU64> {
+        &self.moved
+    }
+
+    pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<()>> {
+        cell(&self.prepared, repository.clone())
+    }
+
+    pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
+        cell(&self.blobs, (repository.clone(), digest.clone()))
+    }
+
+    /// Forgets which blobs `repository` holds.
+    pub(super) fn distrust(&self, repository: &RepositoryRef) {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _), _| known != repository);
+    }
+}
+
+fn cell<K: std::hash::Hash + Eq>(cells: &Cells<K>, key: K) -> Arc<OnceCell<()>> {
+    Arc::clone(cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+}

@@ -1,0 +1,334 @@
+//! The report: one truthful answer for each requested tag.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::error::{Cause, Error};
+use crate::quota::Quota;
+use crate::reference::ImageRef;
+use crate::request::{Target, Trigger};
+
+/// What became of one image.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The upstream tag.
+    pub image: ImageRef,
+    /// Its digest, where it could be found out.
+    pub upstream: Option<Digest>,
+    /// What became of it in each place.
+    pub places: Vec<Place>,
+    /// Destinations that could not be found out.
+    pub unplaced: Vec<Error>,
+    /// Bytes of blobs that were sent.
+    pub bytes: u64,
+    /// Metered requests that were spent.
+    pub pulls: u64,
+    /// What asked for it.
+    pub trigger: Trigger,
+}
+
+/// What became of one image in one place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The place.
+    pub target: Target,
+    /// The digest that can be pulled there now, whatever happened.
+    pub present: Option<Digest>,
+    /// What happened.
+    pub result: Result<Done, Error>,
+}
+
+/// What happened where nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was level already.
+    Unchanged,
+    /// It was copied.
+    Copied,
+    /// A worker will copy it.
+    Queued,
+}
+
+/// The word for an image, from best to worst; an image is as good as the worst of its places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Level already.
+    Unchanged,
+    /// Copied now.
+    Copied,
+    /// An older copy is there; upstream could not be read for now.
+    Stale,
+    /// Not now: queued, or stopped by a limit that passes.
+    Deferred,
+    /// Somebody has to look at it.
+    Failed,
+}
+
+/// How much an older copy helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The mirror's keeper asks: what will not pass by itself is `failed`, an older copy or not.
+    Keep,
+    /// A build asks: an older copy is `stale`, whatever keeps it from being refreshed, and good enough.
+    UseStale,
+    /// A build asks that insists on the upstream digest: `stale` is not good enough.
+    RefuseStale,
+}
+
+/// The result JSON, as `ensure`, `refresh` and `replicator --json` answer it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether every image can be used as asked.
+    pub ok: bool,
+    /// One entry for each requested tag, in the order asked.
+    pub images: Vec<ImageReport>,
+    /// Docker Hub's quota as last seen; `null` when Docker Hub was not asked.
+    pub quota: Option<Quota>,
+}
+
+/// One requested tag.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// The upstream tag, or the text that is none.
+    pub image: String,
+    /// What became of it.
+    pub status: Status,
+    /// Where it can be pulled.
+    pub targets: Vec<TargetReport>,
+    /// What upstream has.
+    pub upstream_digest: Option<Digest>,
+    /// Bytes of blobs that were sent.
+    pub bytes: u64,
+    /// Metered requests that were spent.
+    pub pulls: u64,
+    /// Why it is not `copied` or `unchanged`.
+    pub reason: Option<String>,
+    #[serde(skip)]
+    is_usable: bool,
+}
+
+/// One place.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    /// The destination's name.
+    pub destination: String,
+    /// The name to pull.
+    pub uri: ImageRef,
+    /// What can be pulled there now; `null` when there is nothing.
+    pub digest: Option<Digest>,
+    /// The name to pull for exactly that digest.
+    pub pinned: Option<String>,
+}
+
+impl Report {
+    /// A report on `images`.
+    pub fn new(images: Vec<ImageReport>, quota: Option<Quota>) -> Self {
+        Self { ok: images.iter().all(|image| image.is_usable), images, quota }
+    }
+
+    /// A report on `outcomes`.
+    pub fn of(outcomes: &[Outcome], policy: Policy, quota: Option<Quota>) -> Self {
+        Self::new(outcomes.iter().map(|outcome| ImageReport::of(outcome, policy)).collect(), quota)
+    }
+}
+
+impl Report {
+    /// Logs one event for each image: the boundary where a function answers.
+    pub fn log(&self, trigger: &Trigger) {
+        let (kind, id) = (trigger.kind, trigger.id.as_str());
+        for image in &self.images {
+            let (status, reason) = (image.status, image.reason.as_deref().unwrap_or_default());
+            let (size_bytes, pulls) = (image.bytes, image.pulls);
+            if status == Status::Failed {
+                tracing::error!(image = image.image, %status, size_bytes, pulls, ?kind, id, reason, "image failed");
+            } else {
+                tracing::info!(image = image.image, %status, size_bytes, pulls, ?kind, id, reason, "image {status}");
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the same copy can succeed later without anybody changing anything.
+    pub fn is_worth_another_try(&self) -> bool {
+        self.places.iter().any(|place| place.result.as_ref().is_err_and(Error::is_transient))
+    }
+}
+
+impl ImageReport {
+    /// The report on one image.
+    pub fn of(outcome: &Outcome, policy: Policy) -> Self {
+        let worst = outcome.places.iter().map(|place| place.status(policy)).max().unwrap_or(Status::Failed);
+        let status = if outcome.unplaced.is_empty() { worst } else { Status::Failed };
+        let unplaced = outcome.unplaced.iter().map(Error::chain);
+        let reasons: Vec<String> = unplaced.chain(outcome.places.iter().filter_map(Place::reason)).collect();
+        let has_copies = !outcome.places.is_empty() && outcome.places.iter().all(|place| place.present.is_some());
+        Self {
+            image: outcome.image.to_string(),
+            status,
+            targets: outcome.places.iter().map(TargetReport::of).collect(),
+            upstream_digest: outcome.upstream.clone(),
+            bytes: outcome.bytes,
+            pulls: outcome.pulls,
+            reason: join(reasons),
+            is_usable: match status {
+                Status::Unchanged | Status::Copied => true,
+                Status::Stale | Status::Deferred => has_copies && policy != Policy::RefuseStale,
+                Status::Failed => false,
+            },
+        }
+    }
+
+    /// The report on a text that names no image, or an image that no destination could be found for.
+    pub fn failed(image: &str, reason: String) -> Self {
+        Self {
+            image: image.chars().take(300).collect(),
+            status: Status::Failed,
+            targets: Vec::new(),
+            upstream_digest: None,
+            bytes: 0,
+            pulls: 0,
+            reason: Some(reason),
+            is_usable: false,
+        }
+    }
+}
+
+/// Places often share one reason: upstream is gone for all of them.
+fn join(mut reasons: Vec<String>) -> Option<String> {
+    reasons.dedup();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+impl Place {
+    fn status(&self, policy: Policy) -> Status {
+        let error = match &self.result {
+            Ok(Done::Unchanged) => return Status::Unchanged,
+            Ok(Done::Copied) => return Status::Copied,
+            Ok(Done::Queued) => return Status::Deferred,
+            Err(error) => error,
+        };
+        match self.present {
+            Some(_) if error.is_transient() || policy != Policy::Keep => Status::Stale,
+            None if error.is_transient() && is_a_limit(error) => Status::Deferred,
+            _ => Status::Failed,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match &self.result {
+            Ok(Done::Queued) => Some("queued: replicate copies it".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(error.chain()),
+        }
+    }
+}
+
+/// A limit says "later"; a broken connection says nothing about later.
+fn is_a_limit(error: &Error) -> bool {
+    matches!(error.cause(), Cause::PullLimit | Cause::TooManyRequests { .. } | Cause::Deadline)
+}
+
+impl TargetReport {
+    fn of(place: &Place) -> Self {
+        let uri = place.target.uri.clone();
+        let pinned = place.present.as_ref().map(|digest| format!("{}@{digest}", uri.repository()));
+        Self { destination: place.target.destination.clone(), uri, digest: place.present.clone(), pinned }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unchanged => "unchanged",
+            Self::Copied => "copied",
+            Self::Stale => "stale",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Side;
+    use crate::request::TriggerKind;
+
+    const PULL_LIMIT: Cause = Cause::PullLimit;
+
+    fn digest() -> Digest {
+        Digest::of(b"x")
+    }
+
+    fn report(has_copy: bool, result: Result<Done, Cause>, policy: Policy) -> (Status, bool) {
+        let target = Target { destination: "lab".to_owned(), uri: "127.0.0.1:5000/node:1".parse().unwrap() };
+        let present = has_copy.then(digest);
+        let result = result.map_err(|cause| Error::new(Side::Source, cause, "get manifest"));
+        let outcome = Outcome {
+            image: "node:1".parse().unwrap(),
+            upstream: None,
+            places: vec![Place { target, present, result }],
+            unplaced: Vec::new(),
+            bytes: 0,
+            pulls: 0,
+            trigger: Trigger { kind: TriggerKind::OnDemand, id: String::new() },
+        };
+        let report = Report::of(&[outcome], policy, None);
+        (report.images[0].status, report.ok)
+    }
+
+    #[test]
+    fn a_rate_limit_is_stale_with_a_copy_and_deferred_without() {
+        assert_eq!(report(true, Err(PULL_LIMIT), Policy::Keep), (Status::Stale, true));
+        assert_eq!(report(false, Err(PULL_LIMIT), Policy::Keep), (Status::Deferred, false));
+        assert_eq!(report(true, Err(PULL_LIMIT), Policy::RefuseStale), (Status::Stale, false));
+    }
+
+    #[test]
+    fn a_broken_connection_without_a_copy_is_a_failure_and_not_a_promise() {
+        assert_eq!(report(false, Err(Cause::Interrupted), Policy::UseStale), (Status::Failed, false));
+    }
+
+    #[test]
+    fn what_needs_a_person_is_failed_for_the_keeper_and_stale_for_a_build_that_has_a_copy() {
+        assert_eq!(report(true, Err(Cause::NotFound), Policy::Keep), (Status::Failed, false));
+        assert_eq!(report(true, Err(Cause::NotFound), Policy::UseStale), (Status::Stale, true));
+        assert_eq!(report(false, Err(Cause::BadCredential), Policy::UseStale), (Status::Failed, false));
+    }
+
+    #[test]
+    fn what_is_queued_is_not_there_yet() {
+        assert_eq!(report(false, Ok(Done::Queued), Policy::Keep), (Status::Deferred, false));
+        assert_eq!(report(true, Ok(Done::Queued), Policy::Keep), (Status::Deferred, true));
+    }
+
+    #[test]
+    fn the_json_has_the_keys_of_the_contract() {
+        let target = Target { destination: "private".to_owned(), uri: "127.0.0.1:5000/node:1".parse().unwrap() };
+        let outcome = Outcome {
+            image: "node:1".parse().unwrap(),
+            upstream: Some(digest()),
+            places: vec![Place { target, present: Some(digest()), result: Ok(Done::Copied) }],
+            unplaced: Vec::new(),
+            bytes: 48,
+            pulls: 3,
+            trigger: Trigger { kind: TriggerKind::OnDemand, id: String::new() },
+        };
+        let quota = Quota::parse(Some("200;w=21600"), Some("173;w=21600"));
+        let json = serde_json::to_value(Report::of(&[outcome], Policy::Keep, Some(quota))).unwrap();
+        let digest = digest().to_string();
+        assert_eq!(
+            json,
+            serde_json::json!({"ok": true,
+                "images": [{"image": "docker.io/library/node:1", "status": "copied",
+                    "targets": [{"destination": "private", "uri": "127.0.0.1:5000/node:1", "digest": digest,
+                                 "pinned": format!("127.0.0.1:5000/node@{digest}")}],
+                    "upstream_digest": digest, "bytes": 48, "pulls": 3, "reason": null}],
+                "quota": {"limit": 200, "remaining": 173, "window_seconds": 21600, "metered": true}})
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Requests: which upstream tag goes where, and what asked for it. Events become requests here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::catalogue::{Catalogue, Wanted};
+use crate::error::{Cause, Error, Side};
+use crate::reference::{ImageRef, RepositoryRef};
+
+/// One upstream tag and the places it is wanted in.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The upstream tag.
+    pub image: ImageRef,
+    /// Where it is wanted, each place once.
+    pub targets: Vec<Target>,
+    /// Destinations that could not be found out, so that they have no target.
+    pub unplaced: Vec<Error>,
+    /// What asked for it.
+    pub trigger: Trigger,
+}
+
+/// One place that an image is wanted in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The destination's name in the catalogue.
+    pub destination: String,
+    /// The image's name there, ready for `docker pull`.
+    pub uri: ImageRef,
+}
+
+/// What asked for a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// The kind of event.
+    pub kind: TriggerKind,
+    /// The event's own identifier, for tracing.
+    pub id: String,
+}
+
+/// The kinds of event that lead to copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TriggerKind {
+    /// The clock.
+    Schedule,
+    /// A pull that failed.
+    PullFailure,
+    /// An image scan.
+    Scan,
+    /// Somebody asked.
+    OnDemand,
+}
+
+/// What an event wants refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The whole catalogue.
+    Catalogue,
+    /// The images of this document, which has the catalogue's shape.
+    Inline(String),
+}
+
+/// Where each destination's images live, by its name: the registry's host, and what all paths there begin with (ECR
+/// Public's alias); or why that could not be found out.
+pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
+
+/// The requests for `images`.
+pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigger: &Trigger) -> Vec<Request> {
+    let request = |wanted: &Wanted| {
+        let mut request =
+            Request { image: wanted.image.clone(), targets: Vec::new(), unplaced: Vec::new(), trigger: trigger.clone() };
+        if wanted.to.is_empty() {
+            let error = Error::new(Side::Configuration, Cause::Invalid, format!("place {}", wanted.image));
+            request.unplaced.push(error.because("say which destinations: `defaults.to` in the catalogue says it for all images"));
+        }
+        for name in &wanted.to {
+            match target(catalogue, places, name, &wanted.image) {
+                Ok(target) => request.targets.push(target),
+                Err(error) => request.unplaced.push(error),
+            }
+        }
+        request
+    };
+    images.iter().map(request).collect()
+}
+
+fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) -> Result<Target, Error> {
+    let invalid = |why: String| Error::new(Side::Configuration, Cause::Invalid, format!("place {image}")).because(why);
+    let unknown = || invalid(catalogue.no_such_destination(name));
+    let (path, tag) = catalogue.destinations.get(name).ok_or_else(unknown)?.place(image).map_err(invalid)?;
+    let place = places.get(name).ok_or_else(unknown)?.clone()?;
+    let path = if place.path.is_empty() { path } else { format!("{}/{path}", place.path) };
+    let uri = ImageRef::new(RepositoryRef { registry: place.registry, path }, &tag);
+    uri.map(|uri| Target { destination: name.to_owned(), uri }).map_err(|error| invalid(error.to_string()))
+}
+
+/// What a `refresh` event wants, in each form in which a schedule or a person sends it:
+///
+/// * an EventBridge rule's event, and EventBridge Scheduler's default, whose `detail` is the *string* `"{}"`;
+/// * a Scheduler Input, which arrives without envelope: `{"command":"refresh","execution_id":"…",…}`, or nothing at all;
+/// * `{"images":[…]}`, in the catalogue's shape.
+pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
+    let text = |key: &str| event.get(key).and_then(Value::as_str);
+    let trigger = |kind, id: Option<&str>| Trigger { kind, id: id.unwrap_or(request_id).to_owned() };
+    let scheduled = |id| Ok((Wish::Catalogue, trigger(TriggerKind::Schedule, id)));
+    match (event, text("detail-type"), text("command")) {
+        (_, Some("Scheduled Event"), _) => scheduled(text("id")),
+        (_, Some(other), _) => Err(not_understood(&format!("detail-type {other:?} is no schedule"))),
+        (Value::Object(object), None, None | Some("refresh")) if object.contains_key("images") => {
+            let mut document = object.clone();
+            document.remove("command");
+            let document = serde_json::to_string_pretty(&document).map_err(|error| not_understood(&error.to_string()))?;
+            Ok((Wish::Inline(document), trigger(TriggerKind::OnDemand, None)))
+        }
+        (_, None, Some("refresh")) => scheduled(text("execution_id")),
+        (Value::Object(object), None, None) if object.is_empty() => scheduled(None),
+        (Value::Null, ..) => scheduled(None),
+        (_, None, Some(other)) => Err(not_understood(&format!("command {other:?} is not refresh"))),
+        _ => Err(not_understood("it is neither a schedule nor {\"images\":[…]}")),
+    }
+}
+
+fn not_understood(why: &str) -> Error {
+    Error::new(Side::Configuration, Cause::Invalid, "understand the event").because(why.chars().take(200).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_known_in_each_of_its_forms() {
+        let forms = [
+            (json!({"detail-type": "Scheduled Event", "source": "aws.events", "id": "e1", "detail": {}}), "e1"),
+            (json!({"detail-type": "Scheduled Event", "source": "aws.scheduler", "id": "e2", "detail": "{}"}), "e2"),
+            (json!({"command": "refresh", "execution_id": "x3", "attempt": "1"}), "x3"),
+            (json!({}), "request"),
+            (Value::Null, "request"),
+        ];
+        for (event, id) in forms {
+            let (wish, trigger) = wish(&event, "request").unwrap();
+            assert_eq!((wish, trigger.kind, trigger.id.as_str()), (Wish::Catalogue, TriggerKind::Schedule, id));
+        }
+    }
+
+    #[test]
+    fn images_in_the_event_are_a_catalogue_of_their_own() {
+        let (wish, trigger) = wish(&json!({"command": "refresh", "images": [{"image": "node:21"}]}), "request").unwrap();
+        assert_eq!(trigger.kind, TriggerKind::OnDemand);
+        let Wish::Inline(text) = wish else { panic!("not inline") };
+        assert!(text.contains("node:21") && !text.contains("command"), "{text}");
+    }
+
+    #[test]
+    fn another_event_is_refused_and_said() {
+        for event in
+            [json!({"detail-type": "ECR Image Scan", "detail": {}}), json!({"command": "drop"}), json!([1]), json!({"image": 1})]
+        {
+            assert!(wish(&event, "request").unwrap_err().chain().contains("cannot understand the event"), "{event}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Settings, as a pure function of the environment.
+
+use crate::catalogue::Problems;
+use crate::host::Endpoints;
+
+/// Everything that the environment decides.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where the catalogue is.
+    pub catalogue: Option<Location>,
+    /// Name or ARN of the Docker Hub secret; `None` is anonymous.
+    pub docker_hub_secret: Option<String>,
+    /// The queue between `refresh` and `replicate`; `None` copies inline.
+    pub queue_url: Option<String>,
+    /// What is left of Docker Hub's quota for others.
+    pub reserve: Reserve,
+    /// Addresses of registries that are served from elsewhere.
+    pub endpoints: Endpoints,
+}
+
+/// Where a catalogue is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// Every parameter below this path of the Systems Manager Parameter Store.
+    Ssm(String),
+    /// A file.
+    File(std::path::PathBuf),
+}
+
+/// Pulls that are left for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// This many.
+    Pulls(u32),
+    /// This share of the limit, 0 to 100.
+    Percent(u32),
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self::Percent(10)
+    }
+}
+
+impl Settings {
+    /// Reads the settings with `lookup`, which answers for the name of an environment variable. All problems come at once.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let present = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let settings = Self {
+            catalogue: parse(&present, "REPLICATOR_CATALOGUE", &mut problems, Location::parse),
+            docker_hub_secret: present("REPLICATOR_DOCKER_HUB_SECRET"),
+            queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
+            reserve: parse(&present, "REPLICATOR_QUOTA_RESERVE", &mut problems, Reserve::parse).unwrap_or_default(),
+            endpoints: parse(&present, "REPLICATOR_REGISTRY_ENDPOINTS", &mut problems, |text| {
+                Endpoints::parse(text).map_err(|bad| bad.join("; "))
+            })
+            .unwrap_or_default(),
+        };
+        problems.or(settings)
+    }
+
+    /// The settings of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_the_environment() -> Result<Self, Problems> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+}
+
+fn parse<T>(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &str,
+    problems: &mut Problems,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let value = lookup(name)?;
+    read(&value).map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
+}
+
+impl Location {
+    /// Reads `ssm:/path` or `file:PATH`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("ssm", path)) if path.starts_with('/') && path.len() > 1 => {
+                Ok(Self::Ssm(path.trim_end_matches('/').to_owned()))
+            }
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(format!("{text:?} is neither ssm:/path nor file:PATH")),
+        }
+    }
+}
+
+impl Reserve {
+    fn parse(text: &str) -> Result<Self, String> {
+        let parsed = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
+            None => text.parse().ok().map(Self::Pulls),
+        };
+        parsed.ok_or_else(|| format!("{text:?} is neither a number of pulls nor a percentage up to 100%"))
+    }
+
+    /// How many pulls that is of `limit`, rounded up.
+    pub fn of(self, limit: u32) -> u32 {
+        match self {
+            Self::Pulls(pulls) => pulls,
+            Self::Percent(percent) => u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100)).unwrap_or(limit),
+        }
+    }
+}
+
+fn queue_url(text: &str) -> Result<String, String> {
+    let url: reqwest::Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    if matches!(url.scheme(), "http" | "https") && text.ends_with(".fifo") {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
+        Settings::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn nothing_set_means_the_defaults() {
+        let settings = read(&[("REPLICATOR_QUEUE_URL", " ")]).unwrap();
+        assert_eq!((settings.catalogue, settings.queue_url, settings.reserve), (None, None, Reserve::Percent(10)));
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = read(&[
+            ("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue/"),
+            ("REPLICATOR_QUOTA_RESERVE", "20"),
+            ("REPLICATOR_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/1/q.fifo"),
+        ])
+        .unwrap();
+        assert_eq!(settings.catalogue, Some(Location::Ssm("/image-replicator/catalogue".to_owned())));
+        assert_eq!(settings.reserve, Reserve::Pulls(20));
+        assert!(settings.queue_url.is_some());
+    }
+
+    #[test]
+    fn all_bad_settings_are_named_at_once() {
+        let problems = read(&[
+            ("REPLICATOR_CATALOGUE", "s3://bucket"),
+            ("REPLICATOR_QUOTA_RESERVE", "110%"),
+            ("REPLICATOR_QUEUE_URL", "https://sqs/1/standard"),
+            ("REPLICATOR_REGISTRY_ENDPOINTS", "docker.io"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for name in
+            ["REPLICATOR_CATALOGUE", "REPLICATOR_QUOTA_RESERVE", "REPLICATOR_QUEUE_URL", "REPLICATOR_REGISTRY_ENDPOINTS"]
+        {
+            assert!(problems.contains(name), "{name} in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_rounded_up_in_favour_of_others() {
+        assert_eq!(Reserve::Percent(10).of(101), 11);
+        assert_eq!(Reserve::Pulls(7).of(100), 7);
+    }
+}

@@ -1,0 +1,307 @@
+//! Sync state in the resource tags of a repository: a record and a shortcut, never the truth.
+//!
+//! The truth is the destination's digest against the upstream digest, so losing every tag costs nothing but a recheck. A
+//! record that says nothing new is not written: an unchanged refresh leaves the tags as they are.
+//!
+//! ECR allows 50 tags a repository, keys of 128 and values of 256 characters from letters, digits, space and `+ - = . _ : / @`
+//! (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html>).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::digest::Digest;
+
+/// The most tags that a repository can have.
+pub const MAX_TAGS: usize = 50;
+/// The longest key.
+pub const MAX_KEY: usize = 128;
+/// The longest value.
+pub const MAX_VALUE: usize = 256;
+/// Tags that are left free for the owner, beside those that the owner already has.
+pub const LEFT_FREE: usize = 5;
+
+/// Which upstream repositories are mirrored here.
+pub const UPSTREAM: &str = "replicator:upstream";
+/// The repository's state in a word.
+pub const STATUS: &str = "replicator:status";
+/// When the record was last brought up to date.
+pub const CHECKED_AT: &str = "replicator:checked-at";
+/// When something was last copied.
+pub const SYNCED_AT: &str = "replicator:synced-at";
+/// Before the name of a tag, the key of its entry.
+pub const TAG: &str = "replicator:tag:";
+const SUMMARY: [&str; 4] = [UPSTREAM, STATUS, CHECKED_AT, SYNCED_AT];
+
+/// The resource tags of a repository.
+pub type Tags = BTreeMap<String, String>;
+
+/// What is remembered of one tag: `<upstream digest> <status> <RFC 3339>`; a digest that nobody could find out is `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The upstream digest.
+    pub digest: Option<Digest>,
+    /// What became of the tag.
+    pub status: EntryStatus,
+    /// When that was.
+    pub at: Timestamp,
+}
+
+/// What became of a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryStatus {
+    /// Level with upstream.
+    Ok,
+    /// To be tried again by itself.
+    Deferred,
+    /// Somebody has to look at it.
+    Failed,
+}
+
+/// What is new about one tag.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The tag at the destination.
+    pub tag: String,
+    /// The repository it comes from.
+    pub upstream: String,
+    /// The upstream digest.
+    pub digest: Option<Digest>,
+    /// What became of it.
+    pub status: EntryStatus,
+    /// Whether it was copied just now.
+    pub is_copied: bool,
+}
+
+/// What to write so that the record holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Tags to set.
+    pub set: Tags,
+    /// Keys to take away.
+    pub remove: Vec<String>,
+}
+
+/// Brings the record in `tags` up to date with `news`. Tags of the owner are counted, never touched.
+pub fn changes(tags: &Tags, news: &[News], now: Timestamp) -> Changes {
+    let mut entries = entries(tags);
+    let mut is_news = false;
+    for new in news {
+        is_news |= note(&mut entries, new, now);
+    }
+    let owners = tags.keys().filter(|key| !is_ours(key)).count();
+    let room = MAX_TAGS.saturating_sub(owners + SUMMARY.len() + LEFT_FREE);
+    let kept = keep(entries, room);
+    let remove: Vec<String> = tags.keys().filter(|key| key.starts_with(TAG) && !kept.contains_key(*key)).cloned().collect();
+    let mut wanted: Tags = kept.iter().map(|(key, entry)| (key.clone(), entry.to_string())).collect();
+    wanted.insert(UPSTREAM.to_owned(), upstreams(tags, news));
+    wanted.insert(STATUS.to_owned(), summary(kept.values(), news).to_owned());
+    if news.iter().any(|new| new.is_copied) {
+        wanted.insert(SYNCED_AT.to_owned(), time(now));
+    }
+    wanted.retain(|key, value| tags.get(key) != Some(value));
+    if is_news || !wanted.is_empty() || !remove.is_empty() {
+        wanted.insert(CHECKED_AT.to_owned(), time(now));
+    }
+    // A repository that is full of its owner's tags has no room for a summary either.
+    if owners + SUMMARY.len() > MAX_TAGS { Changes { set: Tags::new(), remove } } else { Changes { set: wanted, remove } }
+}
+
+/// The entries among `tags`, by key. What cannot be read is dropped, and written anew when there is news of it.
+pub fn entries(tags: &Tags) -> BTreeMap<String, Entry> {
+    let ours = tags.iter().filter(|(key, _)| key.starts_with(TAG));
+    ours.filter_map(|(key, value)| Some((key.clone(), value.parse().ok()?))).collect()
+}
+
+fn is_ours(key: &str) -> bool {
+    key.starts_with(TAG) || SUMMARY.contains(&key)
+}
+
+/// Whether the entry changed. The time of a tag that stays as it is stays too: it says since when.
+fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bool {
+    let key = format!("{TAG}{}", new.tag);
+    // A tag's name may have 128 characters itself; its digest still tells the truth.
+    if key.len() > MAX_KEY {
+        return false;
+    }
+    let entry = Entry { digest: new.digest.clone(), status: new.status, at: now };
+    let known = entries.get(&key);
+    let is_known = known.is_some_and(|known| known.digest == entry.digest && known.status == entry.status);
+    if is_known && new.status == EntryStatus::Ok && !new.is_copied {
+        return false;
+    }
+    entries.insert(key, entry);
+    true
+}
+
+/// Keeps what digests cannot tell (deferred, failed), then the most recent.
+fn keep(entries: BTreeMap<String, Entry>, room: usize) -> BTreeMap<String, Entry> {
+    let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
+    ranked.sort_by_key(|(key, entry)| (entry.status == EntryStatus::Ok, std::cmp::Reverse(entry.at), key.clone()));
+    ranked.truncate(room);
+    ranked.into_iter().collect()
+}
+
+/// What happened last counts even where there was no room to keep it.
+fn summary<'a>(kept: impl Iterator<Item = &'a Entry>, news: &[News]) -> &'static str {
+    let all: Vec<EntryStatus> = kept.map(|entry| entry.status).chain(news.iter().map(|new| new.status)).collect();
+    let every = |status| all.iter().all(|one| *one == status);
+    match () {
+        () if every(EntryStatus::Ok) => "ok",
+        () if every(EntryStatus::Failed) => "failed",
+        () if !all.contains(&EntryStatus::Failed) => "deferred",
+        () => "partial",
+    }
+}
+
+/// Several upstream repositories can share one repository here; as many names as fit are listed.
+fn upstreams(tags: &Tags, news: &[News]) -> String {
+    let known = tags.get(UPSTREAM).map(|value| value.split(' ').collect::<Vec<_>>()).unwrap_or_default();
+    let names: BTreeSet<&str> = known.into_iter().chain(news.iter().map(|new| new.upstream.as_str())).collect();
+    let mut text = String::new();
+    for name in names.into_iter().filter(|name| !name.is_empty()) {
+        if text.len() + 1 + name.len() <= MAX_VALUE {
+            text.push_str(if text.is_empty() { "" } else { " " });
+            text.push_str(name);
+        }
+    }
+    text
+}
+
+/// RFC 3339, UTC, whole seconds.
+pub fn time(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.as_ref().map_or("-", Digest::as_str);
+        write!(f, "{digest} {} {}", self.status, time(self.at))
+    }
+}
+
+impl FromStr for Entry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let [digest, status, at] = text.split(' ').collect::<Vec<_>>().try_into().map_err(|_| ())?;
+        let digest = if digest == "-" { None } else { Some(digest.parse().map_err(|_| ())?) };
+        Ok(Self { digest, status: status.parse()?, at: at.parse().map_err(|_| ())? })
+    }
+}
+
+impl fmt::Display for EntryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+impl FromStr for EntryStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "ok" => Ok(Self::Ok),
+            "deferred" => Ok(Self::Deferred),
+            "failed" => Ok(Self::Failed),
+            _ => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn news(tag: &str, status: EntryStatus, is_copied: bool) -> News {
+        let upstream = "docker.io/library/node".to_owned();
+        News { tag: tag.to_owned(), upstream, digest: Some(Digest::of(b"x")), status, is_copied }
+    }
+
+    fn apply(tags: &mut Tags, changes: Changes) {
+        tags.extend(changes.set);
+        tags.retain(|key, _| !changes.remove.contains(key));
+    }
+
+    #[test]
+    fn a_first_copy_is_recorded_as_the_contract_says() {
+        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], at(0));
+        let lines: Vec<String> = changes.set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        assert_eq!(
+            lines,
+            [
+                "replicator:checked-at = 2026-09-21T14:13:20Z",
+                "replicator:status = ok",
+                "replicator:synced-at = 2026-09-21T14:13:20Z",
+                "replicator:tag:21 = sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ok 2026-09-21T14:13:20Z",
+                "replicator:upstream = docker.io/library/node",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unchanged_tag_is_not_written_again() {
+        let mut tags = Tags::new();
+        let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], at(0));
+        apply(&mut tags, first);
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], at(9)), Changes::default());
+    }
+
+    #[test]
+    fn a_tag_that_heals_heals_the_summary() {
+        let mut tags = Tags::new();
+        for (status, summary) in [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")] {
+            let next = changes(&tags, &[news("21", status, false)], at(0));
+            apply(&mut tags, next);
+            assert_eq!(tags[STATUS], summary);
+        }
+        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], at(0));
+        apply(&mut tags, next);
+        assert_eq!(tags[STATUS], "partial");
+    }
+
+    #[test]
+    fn sixty_tags_leave_room_for_the_owner_and_failures_stay() {
+        let mut tags: Tags = (0..10).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
+        for n in 0..60 {
+            let status = if n == 0 { EntryStatus::Failed } else { EntryStatus::Ok };
+            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], at(n));
+            apply(&mut tags, next);
+            assert!(tags.len() <= MAX_TAGS - LEFT_FREE);
+        }
+        assert_eq!(tags.keys().filter(|key| key.starts_with("owner")).count(), 10);
+        assert!(tags.contains_key("replicator:tag:t0") && tags.contains_key("replicator:tag:t59"));
+        assert!(!tags.contains_key("replicator:tag:t1"));
+    }
+
+    #[test]
+    fn a_full_repository_is_left_alone() {
+        let tags: Tags = (0..50).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], at(0)), Changes::default());
+    }
+
+    #[test]
+    fn keys_and_values_stay_within_the_limits() {
+        let mut many = vec![news(&"t".repeat(128), EntryStatus::Ok, true)];
+        many.extend((0..30).map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }));
+        let changes = changes(&Tags::new(), &many, at(0));
+        assert!(changes.set.iter().all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE));
+    }
+
+    #[test]
+    fn a_record_that_somebody_broke_is_written_anew() {
+        let tags: Tags = [("replicator:tag:21".to_owned(), "hello".to_owned())].into();
+        let changes = changes(&tags, &[news("21", EntryStatus::Ok, false)], at(0));
+        assert!(changes.set["replicator:tag:21"].contains(" ok "));
+    }
+}

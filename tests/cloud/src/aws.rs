@@ -1,0 +1,92 @@
+//! The control plane: every AWS API of the embedded cloud behind one address, as `AWS_ENDPOINT_URL` expects.
+//!
+//! All five services speak the awsJson protocols, so a request is `POST /` and its `X-Amz-Target` header names the
+//! service and the action. The region is the one that the request was signed for. Signatures are required and their
+//! scope is checked; the HMAC itself is not, because the cloud hands out no keys.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Counts, Ecr, EcrPublic, Parameters, Secrets, Sqs};
+
+mod error;
+mod failures;
+mod id;
+mod scope;
+mod service;
+
+pub(crate) use error::AwsError;
+pub use failures::Failures;
+pub(crate) use id::unique_id;
+
+use scope::Scope;
+use service::Service;
+
+/// The region of everything but the registries: secrets, parameters and queues.
+pub(crate) const HOME_REGION: &str = "us-east-1";
+
+/// What an action answers: its output document, or the error that AWS would send.
+pub(crate) type Answer = Result<Value, AwsError>;
+
+/// The largest request that any of the services reads: a manifest of 4 MiB inside JSON, with room for its escapes.
+const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+/// The services behind the control plane, all cheap clones of shared state.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) ecr: Ecr,
+    pub(crate) ecr_public: EcrPublic,
+    pub(crate) secrets: Secrets,
+    pub(crate) parameters: Parameters,
+    pub(crate) sqs: Sqs,
+    pub(crate) counts: Counts,
+    pub(crate) failures: Failures,
+}
+
+/// Routes signed awsJson requests to their services.
+pub(crate) fn router(services: Services) -> Router {
+    Router::new().route("/", post(serve)).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)).with_state(services)
+}
+
+async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes) -> Response {
+    let request_id = ("x-amzn-requestid", unique_id());
+    match Service::of(&headers) {
+        Err(error) => ([request_id], error).into_response(),
+        Ok((service, action)) => {
+            let answer = services.call(service, action, &headers, &body).await;
+            ([request_id], service.respond(answer)).into_response()
+        }
+    }
+}
+
+impl Services {
+    /// Checks a request as the front door of AWS does, counts it, and lets the service answer.
+    async fn call(&self, service: Service, action: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let scope = Scope::of(headers)?;
+        service.admit(&scope, headers)?;
+        let kind = format!("{}.{action}", service.counted_as());
+        self.counts.hit(&kind);
+        self.failures.check(&kind)?;
+        let input: Value = serde_json::from_slice(body).map_err(|_| AwsError::new("SerializationException", ""))?;
+        match service {
+            Service::Ecr => self.ecr.call(&scope.region, action, &input),
+            Service::EcrPublic => self.ecr_public.call(action, &input),
+            Service::Secrets => self.secrets.call(&scope.region, action, &input),
+            Service::Parameters => self.parameters.call(&scope.region, action, &input),
+            Service::Sqs => self.sqs.call(&scope.region, action, &input).await,
+        }
+    }
+}
+
+/// Reads the input of an action. Input types deny unknown fields: an option that the cloud does not play is refused,
+/// not ignored.
+pub(crate) fn read<T: DeserializeOwned>(input: &Value) -> Result<T, AwsError> {
+    T::deserialize(input)
+        .map_err(|error| AwsError::new("ValidationException", format!("1 validation error detected: {error}")))
+}

@@ -1,0 +1,102 @@
+//! The whole cloud.
+
+use crate::aws::{self, Services};
+use crate::ecr::EcrTokens;
+use crate::listener::{Listener, Server};
+use crate::registry::Surroundings;
+use crate::{Clock, Counts, Ecr, EcrPublic, Failures, Hub, Parameters, Plain, Secrets, Sqs, plain};
+
+/// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
+pub struct Cloud {
+    /// Docker Hub.
+    pub hub: Hub,
+    /// Amazon ECR.
+    pub ecr: Ecr,
+    /// Amazon ECR Public.
+    pub ecr_public: EcrPublic,
+    /// A registry like quay.io: tokens for everybody.
+    pub plain: Plain,
+    /// A registry without any authentication.
+    pub open: Plain,
+    /// AWS Secrets Manager.
+    pub secrets: Secrets,
+    /// AWS Systems Manager Parameter Store.
+    pub parameters: Parameters,
+    /// Amazon SQS.
+    pub sqs: Sqs,
+    /// What was asked of all of these.
+    pub counts: Counts,
+    /// Failures of AWS actions, on demand.
+    pub failures: Failures,
+    /// The time in all of these.
+    pub clock: Clock,
+    control_plane: String,
+    servers: Vec<Server>,
+}
+
+impl Cloud {
+    /// Starts everything, empty.
+    pub async fn start() -> Self {
+        let surroundings = Surroundings::default();
+        let clock = surroundings.clock.clone();
+        let tokens = EcrTokens::new(clock.clone());
+        let mut servers = Vec::new();
+        let listener = Listener::bind().await;
+        let mut cloud = Self {
+            hub: Hub::start(&surroundings, &mut servers).await,
+            ecr: Ecr::start(&surroundings, &tokens, &mut servers).await,
+            ecr_public: EcrPublic::start(&surroundings, &tokens, &mut servers).await,
+            plain: plain::start_with_tokens(&surroundings, &mut servers).await,
+            open: plain::start_open(&surroundings, &mut servers).await,
+            secrets: Secrets::new(clock.clone()),
+            parameters: Parameters::new(),
+            sqs: Sqs::new(clock.clone()),
+            counts: surroundings.counts.clone(),
+            failures: Failures::default(),
+            clock,
+            control_plane: listener.url(),
+            servers,
+        };
+        cloud.sqs.base(&cloud.control_plane);
+        cloud.servers.push(listener.serve(aws::router(cloud.services())));
+        cloud
+    }
+
+    /// The variables that point the AWS SDK and the replicator at this cloud.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let registries = self.registries().map(|(host, endpoint)| format!("{host}={endpoint}"));
+        let variables = [
+            ("AWS_ENDPOINT_URL", self.control_plane.as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEMBEDDEDCLOUD"),
+            ("AWS_SECRET_ACCESS_KEY", "embedded-cloud-secret"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("REPLICATOR_REGISTRY_ENDPOINTS", &registries.collect::<Vec<_>>().join(",")),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    /// The address of the AWS APIs: the value of `AWS_ENDPOINT_URL`.
+    pub fn control_plane(&self) -> &str {
+        &self.control_plane
+    }
+
+    /// Every registry that has a name in the outside world, with the address where it is here.
+    fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
+        let ecr = self.ecr.regions().map(|(_, registry)| registry);
+        let all = ecr.chain([self.hub.registry(), self.ecr_public.registry(), &self.plain]);
+        all.map(|registry| (registry.host(), registry.endpoint()))
+    }
+
+    fn services(&self) -> Services {
+        Services {
+            ecr: self.ecr.clone(),
+            ecr_public: self.ecr_public.clone(),
+            secrets: self.secrets.clone(),
+            parameters: self.parameters.clone(),
+            sqs: self.sqs.clone(),
+            counts: self.counts.clone(),
+            failures: self.failures.clone(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Authorization tokens of ECR: twelve hours, one region.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use crate::Clock;
+use crate::refusal::Refusal;
+use crate::registry::{basic, bearer};
+use crate::sync::lock;
+
+/// How long an authorization token lives (`GetAuthorizationToken`: "valid for 12 hours").
+const LIFETIME: Duration = Duration::from_hours(12);
+
+/// The tokens that were issued; clones share them.
+#[derive(Clone)]
+pub(crate) struct EcrTokens {
+    clock: Clock,
+    issued: Arc<Mutex<HashMap<String, Issued>>>,
+}
+
+struct Issued {
+    /// A region, or `public`.
+    audience: String,
+    expires_at: Timestamp,
+}
+
+/// A new token as `GetAuthorizationToken` gives it.
+pub(crate) struct Authorization {
+    /// `AWS:<password>` in base64.
+    pub(crate) token: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl EcrTokens {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, issued: Arc::default() }
+    }
+
+    /// Issues a token for an audience.
+    pub(crate) fn issue(&self, audience: &str) -> Authorization {
+        let expires_at = self.clock.now() + LIFETIME;
+        let mut issued = lock(&self.issued);
+        let password = format!("{audience}-password-{}", issued.len() + 1);
+        let token = STANDARD.encode(format!("AWS:{password}"));
+        issued.insert(password, Issued { audience: audience.into(), expires_at });
+        Authorization { token, expires_at }
+    }
+
+    /// Checks `Basic AWS:<password>` against the tokens of a region.
+    pub(crate) fn check_basic(&self, headers: &HeaderMap, region: &str, host: &str) -> Result<(), Refusal> {
+        let challenge = format!(r#"Basic realm="https://{host}/",service="ecr.amazonaws.com""#);
+        let unknown = || Refusal::text(StatusCode::UNAUTHORIZED, "Not Authorized\n").with(WWW_AUTHENTICATE, challenge);
+        match basic(headers) {
+            Some((user, password)) if user == "AWS" => self.check(&password, region).unwrap_or_else(|| Err(unknown())),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Checks `Bearer <authorization token>` for ECR Public, which does not understand `Basic`
+    /// (kreuzwerker/terraform-provider-docker#666).
+    pub(crate) fn check_bearer(&self, headers: &HeaderMap, realm: &str) -> Result<(), Refusal> {
+        if basic(headers).is_some() {
+            return Err(invalid_token());
+        }
+        let Some(token) = bearer(headers) else {
+            let challenge = format!(r#"Bearer realm="{realm}",service="public.ecr.aws",scope="aws""#);
+            let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Not Authorized");
+            return Err(refusal.with(WWW_AUTHENTICATE, challenge));
+        };
+        let decoded = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = decoded.as_deref().and_then(|text| text.strip_prefix("AWS:"));
+        password.and_then(|password| self.check(password, "public")).unwrap_or_else(|| Err(invalid_token()))
+    }
+
+    /// Whether a password is good for an audience now; nothing if it was never issued.
+    fn check(&self, password: &str, audience: &str) -> Option<Result<(), Refusal>> {
+        let issued = lock(&self.issued);
+        let token = issued.get(password)?;
+        Some(if token.audience != audience {
+            Err(denied("Your Authorization Token is invalid."))
+        } else if token.expires_at <= self.clock.now() {
+            Err(denied("Your authorization token has expired. Reauthenticate and try again."))
+        } else {
+            Ok(())
+        })
+    }
+}
+
+fn denied(message: &str) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "DENIED", message)
+}
+
+fn invalid_token() -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "DENIED", "Your Authorization Token is invalid.")
+}

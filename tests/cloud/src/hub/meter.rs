@@ -1,0 +1,129 @@
+//! The pull quota of Docker Hub: a sliding window a user, or an address for the anonymous.
+//!
+//! <https://docs.docker.com/docker-hub/usage/pulls/>: `GET` of a manifest is a pull, `HEAD` is not, blobs are not.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use axum::http::header::HeaderName;
+use axum::http::{HeaderMap, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Clock;
+use crate::refusal::{Refusal, header_map};
+use crate::registry::Caller;
+use crate::sync::lock;
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-source");
+
+/// The words of Docker Hub.
+const SPENT: &str = "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: \
+                     https://www.docker.com/increase-rate-limits";
+
+/// Who pulled how much; clones share it.
+#[derive(Clone)]
+pub(crate) struct Meter {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    limit: u32,
+    window_seconds: u32,
+    unmetered: HashSet<String>,
+    pulls: HashMap<String, VecDeque<Timestamp>>,
+}
+
+/// What the headers say.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    limit: u32,
+    remaining: u32,
+    window_seconds: u32,
+    source: String,
+}
+
+impl Meter {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let state = State { limit: 100, window_seconds: 21_600, unmetered: HashSet::new(), pulls: HashMap::new() };
+        Self { clock, state: Arc::new(Mutex::new(state)) }
+    }
+
+    pub(super) fn quota(&self, limit: u32, window_seconds: u32) {
+        let mut state = lock(&self.state);
+        (state.limit, state.window_seconds) = (limit, window_seconds);
+    }
+
+    pub(super) fn unmetered(&self, user: &str) {
+        lock(&self.state).unmetered.insert(user.into());
+    }
+
+    pub(super) fn remaining(&self) -> u32 {
+        let mut state = lock(&self.state);
+        let sources: Vec<String> = state.pulls.keys().cloned().collect();
+        let now = self.clock.now();
+        sources.into_iter().map(|source| state.read(source, now).remaining).min().unwrap_or(state.limit)
+    }
+
+    /// Reads the quota of a caller; none for the unmetered.
+    pub(crate) fn read(&self, caller: &Caller) -> Option<Reading> {
+        let mut state = lock(&self.state);
+        let source = state.source(caller)?;
+        Some(state.read(source, self.clock.now()))
+    }
+
+    /// Takes one pull from the quota of a caller.
+    pub(crate) fn pull(&self, caller: &Caller) -> Result<Option<Reading>, Refusal> {
+        let mut state = lock(&self.state);
+        let Some(source) = state.source(caller) else { return Ok(None) };
+        let now = self.clock.now();
+        let reading = state.read(source.clone(), now);
+        if reading.remaining == 0 {
+            return Err(reading.refusal());
+        }
+        state.pulls.entry(source.clone()).or_default().push_back(now);
+        Ok(Some(state.read(source, now)))
+    }
+}
+
+impl State {
+    /// All requests come from loopback, which is the one address of the anonymous.
+    fn source(&self, caller: &Caller) -> Option<String> {
+        match &caller.user {
+            None => Some("127.0.0.1".into()),
+            Some(user) => (!self.unmetered.contains(user)).then(|| user.clone()),
+        }
+    }
+
+    fn read(&mut self, source: String, now: Timestamp) -> Reading {
+        let horizon = now - SignedDuration::from_secs(self.window_seconds.into());
+        let pulls = self.pulls.entry(source.clone()).or_default();
+        pulls.retain(|pulled_at| *pulled_at > horizon);
+        let used = u32::try_from(pulls.len()).unwrap_or(u32::MAX);
+        let remaining = self.limit.saturating_sub(used);
+        Reading { limit: self.limit, remaining, window_seconds: self.window_seconds, source }
+    }
+}
+
+impl Reading {
+    /// `ratelimit-limit: 100;w=21600` and its companions.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        header_map(self.pairs())
+    }
+
+    fn pairs(&self) -> [(HeaderName, String); 3] {
+        let Self { limit, remaining, window_seconds, source } = self;
+        [
+            (LIMIT, format!("{limit};w={window_seconds}")),
+            (REMAINING, format!("{remaining};w={window_seconds}")),
+            (SOURCE, source.clone()),
+        ]
+    }
+
+    fn refusal(&self) -> Refusal {
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", SPENT);
+        self.pairs().into_iter().fold(refusal, |refusal, (name, value)| refusal.with(name, value))
+    }
+}

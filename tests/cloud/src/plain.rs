@@ -1,0 +1,64 @@
+//! Registries of no particular make, for reading and writing.
+
+use std::time::Duration;
+
+use axum::Router;
+
+use crate::Faults;
+use crate::listener::{Listener, Server};
+use crate::registry::{self, Dialect, Gate, Parts, Registry, Surroundings};
+use crate::tokens::{self, Terms, TokenService};
+
+/// A registry that follows the OCI distribution specification and has no peculiarities.
+pub type Plain = Registry;
+
+/// What tokens live where the service does not say: the least that the specification allows.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
+
+/// A registry that everybody may read and write.
+pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+    let listener = Listener::bind().await;
+    let parts = parts("open", "registry.example", &listener, surroundings);
+    let registry = Registry::new(parts);
+    servers.push(listener.serve(registry::router(registry.clone())));
+    registry
+}
+
+/// A registry like quay.io: everybody may read and write, but only with a token.
+pub(crate) async fn start_with_tokens(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+    let listener = Listener::bind().await;
+    let mut parts = parts("plain", "quay.io", &listener, surroundings);
+    let service = TokenService::new(terms(&listener, surroundings, &parts.faults));
+    parts.gate = Gate::Tokens(service.clone());
+    let registry = Registry::new(parts);
+    let router: Router = tokens::router(service).merge(registry::router(registry.clone()));
+    servers.push(listener.serve(router));
+    registry
+}
+
+fn parts(name: &'static str, host: &str, listener: &Listener, surroundings: &Surroundings) -> Parts {
+    Parts {
+        name,
+        host: host.into(),
+        endpoint: listener.url(),
+        dialect: Dialect::Distribution,
+        gate: Gate::Open,
+        downloads: None,
+        meter: None,
+        faults: Faults::default(),
+        surroundings: surroundings.clone(),
+    }
+}
+
+fn terms(listener: &Listener, surroundings: &Surroundings, faults: &Faults) -> Terms {
+    Terms {
+        name: "plain",
+        service: "quay.io",
+        realm: format!("{}/token", listener.url()),
+        lifetime: TOKEN_LIFETIME,
+        announces_lifetime: false,
+        clock: surroundings.clock.clone(),
+        counts: surroundings.counts.clone(),
+        faults: faults.clone(),
+    }
+}

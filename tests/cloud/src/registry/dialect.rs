@@ -1,0 +1,58 @@
+//! How registries differ, as answers to questions.
+
+/// Whose behaviour a registry shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Docker Hub, which is only read.
+    DockerHub,
+    /// A private registry of Amazon ECR.
+    Ecr,
+    /// Amazon ECR Public; names begin with the alias of the registry.
+    EcrPublic { alias: &'static str },
+    /// Any registry that follows the OCI distribution specification, such as CNCF distribution.
+    Distribution,
+}
+
+/// When a registry looks at the `Accept` header of a manifest request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Negotiation {
+    Never,
+    /// ECR converts what is pulled by tag, never what is pulled by digest.
+    ByTag,
+    Always,
+}
+
+impl Dialect {
+    /// Whether this is one of the two kinds of ECR.
+    pub(crate) fn is_ecr(self) -> bool {
+        matches!(self, Self::Ecr | Self::EcrPublic { .. })
+    }
+
+    /// Whether anything may be pushed.
+    pub(crate) fn takes_pushes(self) -> bool {
+        self != Self::DockerHub
+    }
+
+    /// Whether a push makes a repository that is missing. ECR only does so with a creation template.
+    pub(crate) fn creates_repositories(self) -> bool {
+        self == Self::Distribution
+    }
+
+    /// Whether answers about manifests carry `Docker-Content-Digest`, and those to a PUT also `Location`.
+    pub(crate) fn names_manifests(self) -> bool {
+        !self.is_ecr()
+    }
+
+    /// Whether `tags/list` is offered: "with the exception of the tags API", says the guide of ECR Public.
+    pub(crate) fn lists_tags(self) -> bool {
+        !matches!(self, Self::EcrPublic { .. })
+    }
+
+    pub(crate) fn negotiation(self) -> Negotiation {
+        match self {
+            Self::DockerHub => Negotiation::Always,
+            Self::Ecr | Self::EcrPublic { .. } => Negotiation::ByTag,
+            Self::Distribution => Negotiation::Never,
+        }
+    }
+}

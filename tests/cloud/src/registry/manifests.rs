@@ -1,0 +1,67 @@
+//! Manifests: HEAD and GET.
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use super::repository::Stored;
+use super::serve::{Admitted, Answer};
+use super::{Dialect, Registry, negotiation};
+use crate::refusal::{Refusal, header_map};
+
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+impl Registry {
+    pub(super) fn head_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
+        let (digest, stored) = self.find(admitted, reference)?;
+        let meter = self.parts().meter.as_ref().and_then(|meter| meter.read(&admitted.caller));
+        let mut response = self.describe(&digest, &stored, Body::empty());
+        response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
+        Ok(response)
+    }
+
+    pub(super) fn get_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
+        let (digest, stored) = self.find(admitted, reference)?;
+        let meter = self.parts().meter.as_ref().map_or(Ok(None), |meter| meter.pull(&admitted.caller))?;
+        let body = if self.faults().take_manifest(&digest) { corrupted(&stored.bytes) } else { stored.bytes.clone() };
+        let mut response = self.describe(&digest, &stored, body.into());
+        response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
+        Ok(response)
+    }
+
+    fn find(&self, admitted: &Admitted, reference: &str) -> Result<(String, Stored), Refusal> {
+        let contents = self.contents();
+        let repository = &contents.repositories[&admitted.repository];
+        let digest = repository.resolve(reference).ok_or_else(|| self.no_manifest(reference))?;
+        let stored = repository.manifests[&digest].clone();
+        negotiation::check(self.parts().dialect, admitted.request.headers(), reference, &stored.media_type)?;
+        Ok((digest, stored))
+    }
+
+    fn no_manifest(&self, reference: &str) -> Refusal {
+        let message = match self.parts().dialect {
+            Dialect::Ecr | Dialect::EcrPublic { .. } => "Requested image not found".into(),
+            _ => format!("manifest unknown: {reference}"),
+        };
+        Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message)
+    }
+
+    fn describe(&self, digest: &str, stored: &Stored, body: Body) -> Response {
+        let mut headers =
+            vec![(CONTENT_TYPE, stored.media_type.clone()), (CONTENT_LENGTH, stored.bytes.len().to_string())];
+        if self.parts().dialect.names_manifests() {
+            headers.push((CONTENT_DIGEST, digest.to_owned()));
+        }
+        (header_map(headers), body).into_response()
+    }
+}
+
+/// The same length with another byte in the middle.
+fn corrupted(bytes: &Bytes) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    bytes.into()
+}

@@ -1,0 +1,145 @@
+//! Blob uploads: start or mount, parts, and the end (distribution spec, "Pushing Blobs").
+//!
+//! ECR departs from the specification in ways that its clients found out one by one; each is named where it happens.
+
+use axum::body::Body;
+use axum::extract::{Query, Request};
+use axum::http::header::{HeaderName, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+
+use super::serve::{Admitted, Answer};
+use super::session::Session;
+use super::upload_rules::check_start;
+use super::{Dialect, Registry};
+use crate::digest;
+use crate::refusal::{Refusal, header_map};
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// What the query of an upload may say.
+#[derive(Deserialize)]
+struct Wish {
+    mount: Option<String>,
+    from: Option<String>,
+    digest: Option<String>,
+}
+
+impl Registry {
+    /// Mounts a blob of another repository, or opens a session.
+    pub(super) fn start_upload(&self, admitted: &Admitted) -> Answer {
+        let wish = wish(&admitted.request)?;
+        if let (Some(digest), Some(from)) = (&wish.mount, &wish.from) {
+            self.count("blob.mount");
+            if self.mount(digest, from, &admitted.repository) {
+                return Ok((StatusCode::CREATED, blob_headers(&admitted.name, digest)).into_response());
+            }
+        }
+        let locate = |id: &str| self.location(&admitted.name, id, admitted.request.headers());
+        let session = self.sessions().start(&admitted.repository, locate);
+        Ok((StatusCode::ACCEPTED, self.progress(&session)).into_response())
+    }
+
+    /// ECR mounts only what a manifest refers to, and only where the account allows it (aws/containers-roadmap#2860).
+    fn mount(&self, digest: &str, from: &str, to: &str) -> bool {
+        let mut contents = self.contents();
+        let mounting = contents.mounting;
+        let available = contents.repositories.get(from).is_some_and(|source| match self.parts().dialect {
+            Dialect::Ecr => mounting && source.blobs.contains(digest) && source.refers_to(digest),
+            Dialect::Distribution => source.blobs.contains(digest),
+            Dialect::DockerHub | Dialect::EcrPublic { .. } => false,
+        });
+        if let (true, Some(target)) = (available, contents.repositories.get_mut(to)) {
+            target.blobs.insert(digest.to_owned());
+        }
+        available
+    }
+
+    /// ECR does not tell how far a session got (dotnet/sdk#33019).
+    pub(super) fn upload_status(&self, admitted: &Admitted, id: &str) -> Answer {
+        let session = self.session(admitted, id)?;
+        if self.parts().dialect.is_ecr() {
+            return Err(unknown_upload());
+        }
+        Ok((StatusCode::NO_CONTENT, self.progress(&session)).into_response())
+    }
+
+    /// Takes one part. ECR answers 201 where the specification has 202.
+    pub(super) async fn append(&self, admitted: Admitted, id: &str) -> Answer {
+        let session = self.session(&admitted, id)?;
+        check_start(&session, admitted.request.headers())?;
+        self.receive(&session, admitted.request.into_body()).await?;
+        let status = if self.parts().dialect.is_ecr() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+        Ok((status, self.progress(&session)).into_response())
+    }
+
+    /// Takes the rest, if there is one, and checks the digest of the whole.
+    pub(super) async fn finish_upload(&self, admitted: Admitted, id: &str) -> Answer {
+        let session = self.session(&admitted, id)?;
+        let claimed = wish(&admitted.request)?.digest.filter(|claimed| digest::is_digest(claimed));
+        let claimed = claimed.ok_or_else(|| {
+            Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "a valid digest is required to finish an upload")
+        })?;
+        check_start(&session, admitted.request.headers())?;
+        if self.parts().surroundings.pool.holds(&claimed) {
+            session.forget_bytes();
+        }
+        self.receive(&session, admitted.request.into_body()).await?;
+        self.complete(&session, &claimed)?;
+        Ok((StatusCode::CREATED, blob_headers(&admitted.name, &claimed)).into_response())
+    }
+
+    fn complete(&self, session: &Session, claimed: &str) -> Result<(), Refusal> {
+        self.sessions().close(&session.id);
+        self.check_parts(session)?;
+        if session.digest() != claimed {
+            return Err(self.digest_refusal());
+        }
+        if let Some(blob) = session.take_blob() {
+            self.parts().surroundings.pool.add(claimed, blob);
+        }
+        if let Some(home) = self.contents().repositories.get_mut(&session.repository) {
+            home.blobs.insert(claimed.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Streams a body into a session; what arrived before a cut stays there.
+    async fn receive(&self, session: &Session, body: Body) -> Result<(), Refusal> {
+        let parts = self.parts();
+        let _open = parts.surroundings.counts.open(format!("{}.upload", parts.name));
+        let mut budget = self.faults().take_upload();
+        let mut stream = body.into_data_stream();
+        session.begin_part();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Refusal::Cut)?;
+            if budget.is_some_and(|left| left <= chunk.len() as u64) {
+                return Err(Refusal::Cut);
+            }
+            budget = budget.map(|left| left - chunk.len() as u64);
+            parts.surroundings.counts.add(&format!("{}.bytes", parts.name), chunk.len() as u64);
+            session.receive(&chunk);
+        }
+        session.end_part();
+        Ok(())
+    }
+
+    fn session(&self, admitted: &Admitted, id: &str) -> Result<Session, Refusal> {
+        self.sessions().get(id, &admitted.repository).ok_or_else(unknown_upload)
+    }
+}
+
+fn wish(request: &Request) -> Result<Wish, Refusal> {
+    let invalid = |_| Refusal::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", "invalid query");
+    Query::try_from_uri(request.uri()).map(|Query(wish)| wish).map_err(invalid)
+}
+
+fn blob_headers(name: &str, digest: &str) -> HeaderMap {
+    header_map([(LOCATION, format!("/v2/{name}/blobs/{digest}")), (CONTENT_DIGEST, digest.to_owned())])
+}
+
+fn unknown_upload() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+}

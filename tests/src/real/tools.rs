@@ -1,0 +1,47 @@
+//! Where the real parts are installed. Nothing is skipped quietly: what is missing panics with the way to get it.
+
+use std::{
+    env::{current_exe, split_paths, var_os},
+    path::{Path, PathBuf},
+};
+
+/// A program on the `PATH`, such as `skopeo`.
+pub fn program(name: &str) -> PathBuf {
+    let path = var_os("PATH").unwrap_or_default();
+    let found = split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not installed: run .ci/tools"))
+}
+
+/// A program of the Python virtual environment that `.ci/tools` makes, such as `moto_server`.
+pub fn python_program(name: &str) -> PathBuf {
+    installed(virtual_environment().join("bin").join(name))
+}
+
+/// The Lambda runtime interface emulator inside the aws-sam-cli package.
+pub fn lambda_emulator() -> PathBuf {
+    let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let inside = format!("site-packages/samcli/local/rapid/aws-lambda-rie-{processor}");
+    let versions = virtual_environment().join("lib").read_dir().into_iter().flatten().flatten();
+    let found = versions.map(|version| version.path().join(&inside)).find(|candidate| candidate.is_file());
+    found.unwrap_or_else(|| panic!("aws-lambda-rie is not installed: run .ci/tools"))
+}
+
+/// The binary of one of our functions: from `REPLICATOR_BIN_DIR`, or else from where this test was built.
+pub fn function(name: &str) -> PathBuf {
+    let built = || Some(current_exe().ok()?.parent()?.parent()?.to_path_buf());
+    let directory = var_os("REPLICATOR_BIN_DIR").map(PathBuf::from).or_else(built);
+    let binary = directory.expect("a test runs from the target directory").join(name);
+    assert!(binary.is_file(), "{} is not built: run cargo build --workspace --bins", binary.display());
+    binary
+}
+
+fn virtual_environment() -> PathBuf {
+    let cache = var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Path::new(&var_os("HOME").expect("HOME is set")).join(".cache");
+    cache.unwrap_or_else(home).join("image-replicator/venv")
+}
+
+fn installed(path: PathBuf) -> PathBuf {
+    assert!(path.is_file(), "{} is not installed: run .ci/tools", path.display());
+    path
+}
