@@ -13,6 +13,7 @@ mod queue;
 mod repository;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecr::config::Credentials;
 use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
@@ -25,18 +26,19 @@ use crate::error::{Cause, Error, Side};
 /// AWS, reached with the credentials of the environment.
 #[derive(Default)]
 pub struct Aws {
+    emulator: Option<String>,
     config: OnceCell<SdkConfig>,
     public_registry: OnceCell<PublicRegistry>,
 }
 
 impl Aws {
-    /// AWS reached with `config` instead.
-    pub fn with(config: SdkConfig) -> Self {
-        Self { config: OnceCell::new_with(Some(config)), ..Self::default() }
+    /// An emulator of AWS at `endpoint`, in us-east-1, with credentials that mean nothing elsewhere.
+    pub fn emulated_at(endpoint: &str) -> Self {
+        Self { emulator: Some(endpoint.to_owned()), ..Self::default() }
     }
 
     async fn config(&self) -> &SdkConfig {
-        self.config.get_or_init(|| aws_config::defaults(BehaviorVersion::latest()).load()).await
+        self.config.get_or_init(|| load(self.emulator.as_deref())).await
     }
 
     /// The region of this process.
@@ -56,6 +58,18 @@ impl Aws {
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
         let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await).region(Region::from_static("us-east-1"));
         aws_sdk_ecrpublic::Client::from_conf(config.build())
+    }
+}
+
+async fn load(emulator: Option<&str>) -> SdkConfig {
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    match emulator {
+        None => loader.load().await,
+        Some(endpoint) => {
+            let credentials = Credentials::new("AKIDEMULATOR", "emulator", None, None, "emulator");
+            let region = Region::from_static("us-east-1");
+            loader.endpoint_url(endpoint).region(region).credentials_provider(credentials).load().await
+        }
     }
 }
 

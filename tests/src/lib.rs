@@ -1,2 +1,4 @@
-//! Work in progress.
+//! What the tests share: a world in the embedded cloud, and real parts that we did not write.
+
 pub mod real;
+pub mod world;

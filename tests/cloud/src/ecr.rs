@@ -1,5 +1,7 @@
 //! Private registries of Amazon ECR, one a region, with their control plane.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::aws::{Answer, AwsError};
@@ -50,6 +52,12 @@ impl Ecr {
     /// What goes wrong in all regions, also at the bucket that blobs come from (whose requests are of the kind `s3.blob.get`).
     pub fn faults(&self) -> &Faults {
         self.registries[0].1.faults()
+    }
+
+    /// A password for user `AWS` in `region`, good for 12 hours: what `aws ecr get-login-password` prints.
+    pub fn password(&self, region: &str) -> String {
+        let decoded = BASE64.decode(self.tokens.issue(region).token).unwrap_or_default();
+        String::from_utf8_lossy(&decoded).trim_start_matches("AWS:").to_owned()
     }
 
     /// Answers the next `requests` manifest `PUT`s with 429, as when more than ten come in a second.

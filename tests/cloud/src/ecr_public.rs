@@ -35,7 +35,7 @@ impl EcrPublic {
             host: "public.ecr.aws".into(),
             endpoint: front.url(),
             dialect: Dialect::EcrPublic { alias: ALIAS },
-            gate: Gate::EcrBearer { tokens: tokens.clone(), realm: "https://public.ecr.aws/token/".into() },
+            gate: Gate::EcrBearer { tokens: tokens.clone(), realm: format!("{}/token/", front.url()) },
             downloads: Some(downloads.clone()),
             meter: None,
             faults,

@@ -21,7 +21,8 @@ async fn cloud_with_layer() -> (Cloud, String) {
 async fn download(cloud: &Cloud, layer: &str, from: usize) -> Response {
     let token = hub_token(cloud, "library/big", None).await;
     let redirect = send(get(cloud.hub.registry(), &format!("library/big/blobs/{layer}"), &token)).await;
-    send(http().get(header(&redirect, "location").unwrap()).header("range", format!("bytes={from}-"))).await
+    let location = header(&redirect, "location").expect("a redirect");
+    send(http().get(location).header("range", format!("bytes={from}-"))).await
 }
 
 /// What arrived of a body, and whether it was all.

@@ -1,6 +1,7 @@
 //! The registries of the embedded cloud, as their clients see them: every quirk of the wire is a sentence here.
 
 mod control;
+mod control_images;
 mod ecr;
 mod ecr_public;
 mod faults;

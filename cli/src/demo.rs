@@ -1,0 +1,168 @@
+//! `demo`: two nights and a build on the embedded cloud, with the handlers of the real functions.
+
+use std::time::{Duration, SystemTime};
+
+use cloud::{Cloud, Image};
+use ensure::Wanted;
+use jiff::Timestamp;
+use replicator::aws::Aws;
+use replicator::error::{Cause, Error, Side};
+use replicator::replicator::Replicator;
+use replicator::report::Report;
+use replicator::settings::Settings;
+use serde_json::{Value, json};
+
+use crate::output::{line, size, table};
+
+/// The event that the nightly schedule sends.
+const SCHEDULE: &str = include_str!("../../events/scheduled-event-rule.json");
+/// Pulls that the demo's Docker Hub allows in six hours.
+const QUOTA: u32 = 30;
+const CATALOGUE: &str = "\
+destinations:
+  private: { ecr: { repository: 'docker-hub/{repository}' } }
+  public: { ecr-public: { alias: my-alias, repository: '{name}' } }
+defaults: { to: [private] }
+images:
+  - { image: node, tags: [21-alpine, 22-alpine] }
+  - { image: python, tags: [3.12-slim] }
+  - { image: grafana/grafana, tags: [11.2.0], to: [private, public] }
+";
+const REGION: &str = "us-east-1";
+
+/// Tells the story; with `serve` the mirror stays up until Ctrl-C.
+pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
+    let cloud = Cloud::start().await;
+    let queue = furnish(&cloud);
+    let replicator = replicator(&cloud, &queue)?;
+    line("A Docker Hub, an Amazon ECR and a queue, all on this machine; nothing leaves it.");
+    line(format_args!("User \"ci\" may pull {QUOTA} times in six hours. The catalogue:\n\n{CATALOGUE}"));
+
+    line("1. At night, `refresh` finds out what has moved, and asks for it on the queue.\n");
+    let first = refresh(&replicator).await?;
+    show(&first);
+    line("\n2. `replicate` works off the queue: blobs first, then manifests, then the tag.\n");
+    let batches = work_off(&cloud, &queue, &replicator).await?;
+    line(format_args!("   {batches} messages done, {} received by ECR\n", size(cloud.counts.get("ecr.bytes"))));
+    show_requests(&cloud);
+
+    line("\n3. A build asks `ensure` for two images that it knows and one that is new.\n");
+    let built = ensure(&replicator, &["node:21-alpine", "python:3.12-slim", "redis:7"]).await?;
+    show(&built);
+
+    line("\n4. The next night nothing has moved: one HEAD for each tag, and no pull.\n");
+    cloud.counts.reset();
+    let second = refresh(&replicator).await?;
+    show(&second);
+    line("");
+    show_requests(&cloud);
+    line("\nWhat the mirror's repositories say of themselves:\n");
+    show_state(&cloud);
+    if serve {
+        keep_up(&cloud).await;
+    } else {
+        line("\nTo pull from this mirror: `cargo run -- demo --serve`.");
+    }
+    Ok(built.ok && second.ok && cloud.counts.get("hub.manifest.get") == 0)
+}
+
+fn furnish(cloud: &Cloud) -> String {
+    let platforms = ["linux/amd64", "linux/arm64/v8"];
+    cloud.hub.push("library/node", "21-alpine", &Image::index(21, &platforms, &[3_200_000, 40_000], true));
+    cloud.hub.push("library/node", "22-alpine", &Image::index(22, &platforms, &[3_300_000, 41_000], true));
+    cloud.hub.push("library/python", "3.12-slim", &Image::list(312, &platforms, &[2_900_000, 1_100_000]));
+    cloud.hub.push("grafana/grafana", "11.2.0", &Image::docker(112, &[3_900_000, 900_000, 2_000]));
+    cloud.hub.push("library/redis", "7", &Image::oci(7, &[1_500_000]));
+    cloud.hub.user("ci", "demo-access-token");
+    cloud.hub.quota(QUOTA, 6 * 3600);
+    cloud.secrets.put("docker-hub", r#"{"username":"ci","accessToken":"demo-access-token"}"#);
+    cloud.parameters.put("/image-replicator/catalogue/default", CATALOGUE);
+    cloud.sqs.fifo("copies", 5400)
+}
+
+fn replicator(cloud: &Cloud, queue: &str) -> Result<Replicator, Error> {
+    let environment = cloud.environment();
+    let settings = Settings::read(|name| match name {
+        "REPLICATOR_CATALOGUE" => Some("ssm:/image-replicator/catalogue".to_owned()),
+        "REPLICATOR_DOCKER_HUB_SECRET" => Some("docker-hub".to_owned()),
+        "REPLICATOR_QUEUE_URL" => Some(queue.to_owned()),
+        _ => environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
+    });
+    let settings = settings.map_err(|problems| broken(&problems.to_string()))?;
+    Replicator::new(settings, Aws::emulated_at(cloud.control_plane()))
+}
+
+async fn refresh(replicator: &Replicator) -> Result<Report, Error> {
+    let event: Value = serde_json::from_str(SCHEDULE).map_err(|error| broken(&error.to_string()))?;
+    refresh::handle(&event, "demo", in_time(), replicator).await
+}
+
+/// The queue's part of the work: AWS calls `replicate` with one message after another.
+async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<usize, Error> {
+    let mut batches = 0;
+    while let Some(event) = cloud.sqs.next_event(queue, 1) {
+        let batch = serde_json::from_value(event.clone()).map_err(|error| broken(&error.to_string()))?;
+        let response = replicate::handle(batch, in_time(), replicator).await;
+        cloud.sqs.settle(queue, &event, &Ok(json!(response)));
+        batches += 1;
+        if batches > 100 {
+            return Err(broken("messages keep coming back"));
+        }
+    }
+    Ok(batches)
+}
+
+async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Error> {
+    let images = images.iter().map(|&image| image.to_owned()).collect();
+    let wanted = Wanted { images, wait_seconds: 60, allow_stale: true };
+    ensure::handle(&wanted, "demo", in_time(), replicator).await
+}
+
+fn show(report: &Report) {
+    let head = ["   IMAGE", "STATUS", "DIGEST", "BYTES", "PULLS"].map(str::to_owned).to_vec();
+    let row = |image: &replicator::report::ImageReport| {
+        let digest = image.upstream_digest.as_ref().map_or("-", |digest| digest.short());
+        let (status, pulls) = (image.status.to_string(), image.pulls.to_string());
+        vec![format!("   {}", image.image), status, digest.to_owned(), size(image.bytes), pulls]
+    };
+    table(&std::iter::once(head).chain(report.images.iter().map(row)).collect::<Vec<_>>());
+}
+
+fn show_requests(cloud: &Cloud) {
+    let count = |kind| cloud.counts.get(kind);
+    line(format_args!(
+        "   Docker Hub: {} HEADs, {} pulls, {} of {QUOTA} pulls left; ECR: {} control calls, {} blobs and {} manifests received",
+        count("hub.manifest.head"),
+        count("hub.manifest.get"),
+        cloud.hub.remaining(),
+        cloud.counts.sum("ecr.api."),
+        count("ecr.upload.put"),
+        count("ecr.manifest.put"),
+    ));
+}
+
+fn show_state(cloud: &Cloud) {
+    let registry = cloud.ecr.region(REGION);
+    for repository in registry.repositories() {
+        line(format_args!("   {repository}"));
+        for (key, value) in registry.tags(&repository).iter().filter(|(key, _)| key.starts_with("replicator:")) {
+            line(format_args!("     {key} = {value}"));
+        }
+    }
+}
+
+async fn keep_up(cloud: &Cloud) {
+    let endpoint = cloud.ecr.region(REGION).endpoint().trim_start_matches("http://");
+    line("\nThe mirror is up until Ctrl-C. In another terminal:\n");
+    line(format_args!("   docker login --username AWS --password {} {endpoint}", cloud.ecr.password(REGION)));
+    line(format_args!("   docker pull {endpoint}/docker-hub/library/node:21-alpine"));
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn in_time() -> SystemTime {
+    SystemTime::from(Timestamp::now()) + Duration::from_mins(5)
+}
+
+fn broken(why: &str) -> Error {
+    Error::new(Side::Replicator, Cause::Unexpected, "tell the demo's story").because(why)
+}

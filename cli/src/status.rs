@@ -1,0 +1,60 @@
+//! `status`: what the tags of the mirror's repositories say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use replicator::digest::Digest;
+use replicator::error::Error;
+use replicator::reference::RepositoryRef;
+use replicator::replicator::Replicator;
+use replicator::state::{self, Tags};
+use serde_json::json;
+
+use crate::{output, sync};
+
+/// Prints a row for each tag on record. It holds when no repository is `failed` or `partial`, and every record can be read.
+pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bool) -> Result<bool, Error> {
+    let requests = sync::requests(replicator, images, &[]).await?;
+    let targets = requests.iter().flat_map(|request| &request.targets);
+    let repositories: BTreeSet<&RepositoryRef> = targets.map(|target| target.uri.repository()).collect();
+    let mut states = BTreeMap::new();
+    for repository in repositories {
+        states.insert(repository.to_string(), replicator.state(repository).await);
+    }
+    if is_json {
+        let document: BTreeMap<_, _> = states.iter().map(|(name, state)| (name, as_json(state))).collect();
+        output::json(&json!({"repositories": document}));
+    } else {
+        let head = ["REPOSITORY", "TAG", "STATUS", "UPSTREAM", "SINCE"].map(str::to_owned).to_vec();
+        output::table(&std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>());
+    }
+    Ok(states.values().all(is_well) && requests.iter().all(|request| request.unplaced.is_empty()))
+}
+
+fn is_well(state: &Result<Tags, Error>) -> bool {
+    let summary = |tags: &Tags| tags.get(state::STATUS).cloned();
+    state.as_ref().is_ok_and(|tags| !matches!(summary(tags).as_deref(), Some("failed" | "partial")))
+}
+
+fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
+    let row = |cells: [&str; 4]| std::iter::once(repository).chain(cells).map(str::to_owned).collect();
+    let tags = match state {
+        Ok(tags) => tags,
+        Err(error) => return vec![row(["-", "unknown", &error.chain(), ""])],
+    };
+    let entries = state::entries(tags);
+    if entries.is_empty() {
+        return vec![row(["-", "no record", "", ""])];
+    }
+    let entry = |(key, entry): (&String, &state::Entry)| {
+        let digest = entry.digest.as_ref().map_or("-", Digest::short);
+        row([&key[state::TAG.len()..], &entry.status.to_string(), digest, &state::time(entry.at)])
+    };
+    entries.iter().map(entry).collect()
+}
+
+fn as_json(state: &Result<Tags, Error>) -> serde_json::Value {
+    match state {
+        Ok(tags) => json!(tags.iter().filter(|(key, _)| key.starts_with("replicator:")).collect::<BTreeMap<_, _>>()),
+        Err(error) => json!({"error": error.chain()}),
+    }
+}
