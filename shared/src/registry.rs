@@ -194,7 +194,7 @@ impl Remote<'_> {
     }
 }
 
-/// Tries again while that is worth it: five times at most, with jitter, never sooner than the server asked, and not at all
+/// Tries again while that is worth it, around a whole verb and never within one, so that tries do not multiply: five times at most, with jitter, never sooner than the server asked, and not at all
 /// when the server asked for more than a minute.
 pub(crate) async fn persistently<T, F>(attempt: impl FnMut() -> F) -> Result<T, Error>
 where

@@ -74,14 +74,14 @@ async fn everything_fits_into_one_repository() {
 #[tokio::test]
 async fn any_registry_can_be_a_source_and_any_a_destination() {
     let mut world = World::start().await;
-    let open = world.cloud.open.host().to_owned();
+    let open = world.cloud.open.endpoint().trim_start_matches("http://").to_owned();
     world.catalogue(&format!(
         "destinations: {{ lab: {{ registry: {{ host: '{open}', repository: 'mirror/{{repository}}' }} }} }}\nimages: [{{ image: 'quay.io/team/tool:1' }}]"
     ));
     let image = Image::index(5, &["linux/amd64"], &[100], false);
     world.cloud.plain.push("team/tool", "1", &image);
     let report = world.refresh().await;
-    assert_eq!(statuses(&report), ["copied quay.io/team/tool:1"]);
+    assert_eq!(statuses(&report), ["copied quay.io/team/tool:1"], "{report:#}");
     assert_eq!(report["images"][0]["targets"][0]["uri"], format!("{open}/mirror/team/tool:1"));
     assert_eq!(report["images"][0]["pulls"], 0);
     assert_eq!(report["quota"], Value::Null);

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, TokenService};
-use super::{ANSWER, persistently, refusal};
+use super::{ANSWER, refusal};
 use crate::aws::{Keyring, Login};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host, is_loopback};
@@ -122,12 +122,13 @@ impl Authorizer {
         let action = format!("reach {registry}");
         let invalid = |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
         let url = self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
-        let ping = || async {
-            let answer = self.http.get(url.clone()).timeout(ANSWER).send().await;
-            answer.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))
-        };
-        let answer = persistently(ping).await?;
-        Ok(held.insert(Challenge::read(answer.headers())).clone())
+        let answer = self.http.get(url).timeout(ANSWER).send().await;
+        let answer =
+            answer.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))?;
+        if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
+            return Ok(held.insert(Challenge::read(answer.headers())).clone());
+        }
+        Err(refusal::Refusal::read(side, &action, &Host::of(registry), None, answer).await.into_error())
     }
 
     /// Buys a token. A secret that is refused is read again once: it may have been rotated. It is never dropped for an
@@ -142,7 +143,7 @@ impl Authorizer {
         let mut login = self.login(service, repository).await?;
         let mut is_reread = false;
         loop {
-            let refused = match persistently(|| self.exchange(service, repository, access, side, login.as_deref())).await {
+            let refused = match self.exchange(service, repository, access, side, login.as_deref()).await {
                 Err(error) if *error.cause() == Cause::BadCredential => error,
                 other => return other,
             };

@@ -10,7 +10,7 @@ use reqwest::{Body, Method, Response, Url};
 use tokio::time::Instant;
 
 use super::source::accept;
-use super::{BlobStream, Fault, Remote, Source, verified};
+use super::{ANSWER, BlobStream, Fault, Remote, Source, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
@@ -74,10 +74,12 @@ impl<'a> Destination<'a> {
     /// Sends `bytes` as `blob`: one POST, then one streamed PUT of known length. `moved` counts the bytes on their way.
     ///
     /// Never in chunks, which Amazon ECR answers wrongly. After a failure the session is left behind: a second PUT in it would
-    /// be refused (416).
+    /// be refused (416). Tried once: a stream cannot be sent again, so that the caller starts over with a new one.
     pub async fn put_blob(&self, blob: &Blob, bytes: BlobStream, moved: &Arc<AtomicU64>) -> Result<(), Error> {
         let action = format!("put blob {}", blob.digest);
-        let start = self.remote().ask(&action, Method::POST, "blobs/uploads/", |request| request.header(CONTENT_LENGTH, 0)).await?;
+        let uploads = self.remote().url("blobs/uploads/")?;
+        let post = |http: &reqwest::Client| http.post(uploads.clone()).header(CONTENT_LENGTH, 0).timeout(ANSWER);
+        let start = self.remote().send(&action, &uploads, post).await?;
         let mut url = self.location(&action, &start)?;
         url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let fault = Fault::default();

@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response};
 
-use super::{Remote, persistently};
+use super::{ANSWER, Remote, persistently};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
 use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest};
@@ -50,8 +50,9 @@ impl<'a> Source<'a> {
 
     async fn fetch(&self, reference: &str) -> Result<(Manifest, u64), Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
+        let url = self.0.url(&format!("manifests/{reference}"))?;
         let fetch = || async {
-            let response = self.0.ask(&action, Method::GET, &format!("manifests/{reference}"), accept).await?;
+            let response = self.0.send(&action, &url, |http| accept(http.get(url.clone()).timeout(ANSWER))).await?;
             let pulls = u64::from(response.headers().contains_key("ratelimit-remaining"));
             let served_as = content_type(response.headers());
             let bytes = self.read(&action, response).await?;
