@@ -9,7 +9,7 @@ use replicator::settings::Location;
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// The catalogue: a file, `file:PATH`, or `ssm:/path` for all parameters below it. Default: $REPLICATOR_CATALOGUE
+    /// The catalogue: a file, `file:PATH`, or `ssm:/path` for all parameters below it. Default: `$REPLICATOR_CATALOGUE`
     #[arg(long, global = true, value_name = "WHERE", value_parser = location)]
     pub(crate) catalogue: Option<Location>,
     /// Print one JSON document on standard output instead of text
@@ -30,12 +30,16 @@ Exit code: 0 when every image is as asked, 1 when one is not, 2 when the questio
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Bring the mirror level with upstream: all of the catalogue, or the images named
-    #[command(after_help = "Examples:\n  replicator sync --catalogue catalogue.yaml\n  replicator sync node:21-alpine --to private")]
+    #[command(
+        after_help = "Examples:\n  replicator sync --catalogue catalogue.yaml\n  replicator sync node:21-alpine --to private"
+    )]
     Sync(Wanted),
     /// Say what `sync` would do, and do nothing
     Plan(Wanted),
     /// Make sure that images can be pulled from the mirror, and print the names to pull
-    #[command(after_help = "Example, in a buildspec:\n  export NODE=$(replicator ensure --json node:21-alpine | jq -r '.images[0].targets[0].uri')")]
+    #[command(
+        after_help = "Example, in a buildspec:\n  export NODE=$(replicator ensure --json node:21-alpine | jq -r '.images[0].targets[0].uri')"
+    )]
     Ensure(Ensure),
     /// Show the sync state that the tags of the mirror's repositories record
     Status {
@@ -74,7 +78,11 @@ pub(crate) struct Ensure {
 
 /// A path without a prefix is what people type.
 fn location(text: &str) -> Result<Location, String> {
-    if text.starts_with("ssm:") || text.starts_with("file:") { Location::parse(text) } else { Ok(Location::File(text.into())) }
+    if text.starts_with("ssm:") || text.starts_with("file:") {
+        Location::parse(text)
+    } else {
+        Ok(Location::File(text.into()))
+    }
 }
 
 #[cfg(test)]

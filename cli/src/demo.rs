@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use replicator::aws::Aws;
 use replicator::error::{Cause, Error, Side};
 use replicator::replicator::Replicator;
-use replicator::report::Report;
+use replicator::report::{Policy, Report};
 use replicator::settings::Settings;
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
     let first = refresh(&replicator).await?;
     show(&first);
     line("\n2. `replicate` works off the queue: blobs first, then manifests, then the tag.\n");
-    let batches = work_off(&cloud, &queue, &replicator).await?;
-    line(format_args!("   {batches} messages done, {} received by ECR\n", size(cloud.counts.get("ecr.bytes"))));
+    show(&work_off(&cloud, &queue, &replicator).await?);
+    line("");
     show_requests(&cloud);
 
     line("\n3. A build asks `ensure` for two images that it knows and one that is new.\n");
@@ -98,18 +98,18 @@ async fn refresh(replicator: &Replicator) -> Result<Report, Error> {
 }
 
 /// The queue's part of the work: AWS calls `replicate` with one message after another.
-async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<usize, Error> {
-    let mut batches = 0;
+async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<Report, Error> {
+    let mut outcomes = Vec::new();
     while let Some(event) = cloud.sqs.next_event(queue, 1) {
         let batch = serde_json::from_value(event.clone()).map_err(|error| broken(&error.to_string()))?;
-        let response = replicate::handle(batch, in_time(), replicator).await;
-        cloud.sqs.settle(queue, &event, &Ok(json!(response)));
-        batches += 1;
-        if batches > 100 {
-            return Err(broken("messages keep coming back"));
+        let worked = replicate::handle(batch, in_time(), replicator).await;
+        if !worked.come_back.is_empty() {
+            return Err(broken("a message came back"));
         }
+        outcomes.extend(worked.outcomes.clone());
+        cloud.sqs.settle(queue, &event, &Ok(json!(worked.response())));
     }
-    Ok(batches)
+    Ok(Report::of(&outcomes, Policy::Keep, replicator.quota()))
 }
 
 async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Error> {
@@ -119,11 +119,12 @@ async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Erro
 }
 
 fn show(report: &Report) {
-    let head = ["   IMAGE", "STATUS", "DIGEST", "BYTES", "PULLS"].map(str::to_owned).to_vec();
+    let head = ["   IMAGE", "TO", "STATUS", "DIGEST", "BYTES", "PULLS"].map(str::to_owned).to_vec();
     let row = |image: &replicator::report::ImageReport| {
         let digest = image.upstream_digest.as_ref().map_or("-", |digest| digest.short());
         let (status, pulls) = (image.status.to_string(), image.pulls.to_string());
-        vec![format!("   {}", image.image), status, digest.to_owned(), size(image.bytes), pulls]
+        let to = image.targets.iter().map(|target| target.destination.as_str()).collect::<Vec<_>>().join(", ");
+        vec![format!("   {}", image.image), to, status, digest.to_owned(), size(image.bytes), pulls]
     };
     table(&std::iter::once(head).chain(report.images.iter().map(row)).collect::<Vec<_>>());
 }

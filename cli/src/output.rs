@@ -41,7 +41,8 @@ pub(crate) fn summary(report: &Report) {
     let bytes = report.images.iter().map(|image| image.bytes).sum();
     let pulls: u64 = report.images.iter().map(|image| image.pulls).sum();
     let left = report.quota.filter(|quota| quota.metered).and_then(|quota| Some((quota.remaining?, quota.limit?)));
-    let left = left.map_or(String::new(), |(remaining, limit)| format!("; Docker Hub leaves {remaining} of {limit} pulls"));
+    let left =
+        left.map_or(String::new(), |(remaining, limit)| format!("; Docker Hub leaves {remaining} of {limit} pulls"));
     line(format_args!("{} images, {} sent, {pulls} pulls{left}", report.images.len(), size(bytes)));
 }
 

@@ -25,7 +25,9 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
         output::json(&json!({"repositories": document}));
     } else {
         let head = ["REPOSITORY", "TAG", "STATUS", "UPSTREAM", "SINCE"].map(str::to_owned).to_vec();
-        output::table(&std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>());
+        output::table(
+            &std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>(),
+        );
     }
     Ok(states.values().all(is_well) && requests.iter().all(|request| request.unplaced.is_empty()))
 }

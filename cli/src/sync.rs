@@ -79,7 +79,8 @@ async fn catalogue(replicator: &Replicator, images: &[String], to: &[String]) ->
     if images.is_empty() {
         return replicator.catalogue().await;
     }
-    let entry = |image: &String| if to.is_empty() { json!({"image": image}) } else { json!({"image": image, "to": to}) };
+    let entry =
+        |image: &String| if to.is_empty() { json!({"image": image}) } else { json!({"image": image, "to": to}) };
     let document = json!({"images": images.iter().map(entry).collect::<Vec<_>>()});
     replicator.inline(&format!("{document:#}")).await
 }

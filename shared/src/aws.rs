@@ -1,9 +1,9 @@
 //! Amazon Web Services: clients that are made when they are first needed, and what is asked of them.
 //!
-//! * [`keyring`]: Docker Hub's secret and the registries' tokens,
-//! * [`ecr`], [`ecr_public`]: repositories and their resource tags,
-//! * [`repository`]: one repository, of either kind,
-//! * [`parameters`], [`queue`].
+//! * `keyring`: Docker Hub's secret and the registries' tokens,
+//! * `ecr`, `ecr_public`: repositories and their resource tags,
+//! * `repository`: one repository, of either kind,
+//! * `parameters`, `queue`.
 
 mod ecr;
 mod ecr_public;
@@ -56,7 +56,8 @@ impl Aws {
 
     /// ECR Public has its API in us-east-1 alone, whatever region its callers are in.
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
-        let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await).region(Region::from_static("us-east-1"));
+        let config =
+            aws_sdk_ecrpublic::config::Builder::from(self.config().await).region(Region::from_static("us-east-1"));
         aws_sdk_ecrpublic::Client::from_conf(config.build())
     }
 }
@@ -74,18 +75,18 @@ async fn load(emulator: Option<&str>) -> SdkConfig {
 }
 
 /// What an SDK's error means, by its code. The SDK has retried what is worth it by the time it answers.
-fn error<E, R>(side: Side, action: &str, error: SdkError<E, R>) -> Error
+fn error<E, R>(side: Side, action: &str, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let cause = match (error.code(), &error) {
+    let cause = match (error.code(), error) {
         (Some(code), _) => cause(code),
         (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)) => Cause::Unexpected,
         (None, _) => Cause::Interrupted,
     };
     let said = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
-    Error::new(side, cause, action).because(said.unwrap_or_else(|| DisplayErrorContext(&error).to_string()))
+    Error::new(side, cause, action).because(said.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
 }
 
 /// Codes that the AWS APIs share, with and without `Exception` at their end.
@@ -95,13 +96,17 @@ fn cause(code: &str) -> Cause {
             Cause::TooManyRequests { retry_after: None }
         }
         "AccessDenied" | "NotAuthorized" | "KMSAccessDenied" => Cause::Denied,
-        "UnrecognizedClient" | "InvalidClientTokenId" | "ExpiredToken" | "InvalidSignature" | "MissingAuthenticationToken" => {
-            Cause::BadCredential
-        }
+        "UnrecognizedClient"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "InvalidSignature"
+        | "MissingAuthenticationToken" => Cause::BadCredential,
         "RepositoryNotFound" | "ResourceNotFound" | "ParameterNotFound" | "ImageNotFound" | "RegistryNotFound" => {
             Cause::NotFound
         }
-        "Server" | "InternalFailure" | "InternalService" | "ServiceUnavailable" | "InternalServerError" => Cause::Unavailable,
+        "Server" | "InternalFailure" | "InternalService" | "ServiceUnavailable" | "InternalServerError" => {
+            Cause::Unavailable
+        }
         code if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => Cause::NotFound,
         code if code.contains("Invalid") || code.contains("Validation") => Cause::Invalid,
         _ => Cause::Unexpected,

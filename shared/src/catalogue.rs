@@ -39,12 +39,12 @@ pub struct Wanted {
 impl Catalogue {
     /// Puts documents together: destinations are shared, `defaults` hold for their own document, and an image that two
     /// documents name goes wherever either of them wants it.
-    pub fn merge(documents: Vec<Document>) -> Result<Self, Problems> {
+    pub fn merge(documents: &[Document]) -> Result<Self, Problems> {
         let mut problems = Problems::default();
-        let destinations = destinations(&documents, &mut problems);
-        let default_to = default_to(&documents, &destinations);
+        let destinations = destinations(documents, &mut problems);
+        let default_to = default_to(documents, &destinations);
         let mut wanted = BTreeMap::new();
-        for document in &documents {
+        for document in documents {
             let fallback = document.defaults.to.as_ref().unwrap_or(&default_to);
             collect(document, fallback, &mut wanted, &mut problems);
         }
@@ -99,10 +99,10 @@ fn destinations(documents: &[Document], problems: &mut Problems) -> BTreeMap<Str
             let at = document.at(line, &format!("destinations.{name}"));
             match Destination::new(name, spec) {
                 Err(problem) => problems.add(format!("{at}: {problem}")),
-                Ok(new) => match all.get(name) {
-                    Some(known) if *known != new => problems.add(format!("{at}: another document gives it differently")),
-                    _ => drop(all.insert(name.to_owned(), new)),
-                },
+                Ok(new) if all.get(name).is_some_and(|known| *known != new) => {
+                    problems.add(format!("{at}: another document gives it differently"));
+                }
+                Ok(new) => drop(all.insert(name.to_owned(), new)),
             }
         }
     }
@@ -120,12 +120,7 @@ fn default_to(documents: &[Document], destinations: &BTreeMap<String, Destinatio
     stated.unwrap_or_else(only)
 }
 
-fn collect(
-    document: &Document,
-    fallback: &[String],
-    wanted: &mut BTreeMap<ImageRef, Wanted>,
-    problems: &mut Problems,
-) {
+fn collect(document: &Document, fallback: &[String], wanted: &mut BTreeMap<ImageRef, Wanted>, problems: &mut Problems) {
     for (index, entry) in document.images.iter().enumerate() {
         let at = document.at(entry.line(), &format!("images[{index}]"));
         let to = entry.to.as_deref().unwrap_or(fallback);
@@ -174,7 +169,7 @@ images:
     fn read(texts: &[&str]) -> Result<Catalogue, String> {
         let parse = |(index, text): (usize, &&str)| Document::parse(&format!("doc{index}"), text);
         let documents = texts.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>();
-        documents.and_then(Catalogue::merge).map_err(|problems| problems.to_string())
+        documents.and_then(|documents| Catalogue::merge(&documents)).map_err(|problems| problems.to_string())
     }
 
     fn lines(catalogue: &Catalogue) -> Vec<String> {

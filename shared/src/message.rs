@@ -30,7 +30,11 @@ impl TryFrom<u8> for Version {
     type Error = String;
 
     fn try_from(number: u8) -> Result<Self, Self::Error> {
-        if number == 1 { Ok(Self) } else { Err(format!("message version {number} is not understood; deploy one release")) }
+        if number == 1 {
+            Ok(Self)
+        } else {
+            Err(format!("message version {number} is not understood; deploy one release"))
+        }
     }
 }
 

@@ -25,7 +25,8 @@ impl Quota {
 
     /// Reads the values of `ratelimit-limit` and `ratelimit-remaining`, such as `100;w=21600` and `76;w=21600`.
     pub fn parse(limit: Option<&str>, remaining: Option<&str>) -> Self {
-        let (Some((limit, window_seconds)), Some((remaining, _))) = (limit.and_then(pair), remaining.and_then(pair)) else {
+        let (Some((limit, window_seconds)), Some((remaining, _))) = (limit.and_then(pair), remaining.and_then(pair))
+        else {
             return Self::UNMETERED;
         };
         Self { limit: Some(limit), remaining: Some(remaining), window_seconds, metered: true }
@@ -45,10 +46,7 @@ mod tests {
     #[test]
     fn the_headers_of_docker_hub_are_read() {
         let quota = Quota::parse(Some("100;w=21600"), Some("76;w=21600"));
-        assert_eq!(
-            quota,
-            Quota { limit: Some(100), remaining: Some(76), window_seconds: Some(21_600), metered: true }
-        );
+        assert_eq!(quota, Quota { limit: Some(100), remaining: Some(76), window_seconds: Some(21_600), metered: true });
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
 //! its chunked uploads and panics its manifest PUT by digest.
 //!
-//! * [`authorization`]: which header a request carries, and where a credential may go,
-//! * [`refusal`]: the one table from answers to causes,
-//! * [`source`], [`destination`]: the verbs,
-//! * [`verify`]: bytes in flight are held back until they are known to be right.
+//! * `authorization`: which header a request carries, and where a credential may go,
+//! * `refusal`: the one table from answers to causes,
+//! * `source`, `destination`: the verbs,
+//! * `verify`: bytes in flight are held back until they are known to be right.
 
 mod authorization;
 mod challenge;
@@ -41,7 +41,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 /// The longest wait that a server can ask for within one invocation.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Every registry, with one pool of connections and one store of tokens.
 pub struct Registries {
@@ -108,8 +108,10 @@ impl Remote<'_> {
     /// The address of `tail` in this repository, such as `manifests/latest`.
     fn url(&self, tail: &str) -> Result<Url, Error> {
         let base = self.registries.endpoints.base(&self.repository.registry);
-        base.and_then(|base| base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string()))
-            .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
+        base.and_then(|base| {
+            base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string())
+        })
+        .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
     }
 
     /// Asks, again and again as far as that is worth it, and gives an answer of success.
@@ -151,9 +153,11 @@ impl Remote<'_> {
         url: &Url,
         request: RequestBuilder,
     ) -> Result<Result<Response, refusal::Refusal>, Error> {
-        let authorization = match self.is_at_home(url) {
-            true => self.registries.authorizer.header(&self.repository, self.access, self.side).await?,
-            false => None,
+        let authorization = if self.is_at_home(url) {
+            // Boxed: the AWS SDK's futures below are large, and every request would carry them.
+            Box::pin(self.registries.authorizer.header(&self.repository, self.access, self.side)).await?
+        } else {
+            None
         };
         let mut headers = HeaderMap::new();
         if let Some(value) = &authorization {

@@ -67,7 +67,7 @@ impl Replicator {
 
     /// The catalogue, or where there is none, one without images and with the default destination.
     pub async fn any_catalogue(&self) -> Result<Catalogue, Error> {
-        Catalogue::merge(self.documents().await?).map_err(invalid)
+        Catalogue::merge(&self.documents().await?).map_err(invalid)
     }
 
     /// The images of `text`, a document with the catalogue's shape, and where they go: as `text` says, else as the catalogue does.
@@ -77,20 +77,23 @@ impl Replicator {
             document.images.clear();
         }
         documents.push(Document::parse("event", text).map_err(invalid)?);
-        Catalogue::merge(documents).map_err(invalid)
+        Catalogue::merge(&documents).map_err(invalid)
     }
 
     async fn documents(&self) -> Result<Vec<Document>, Error> {
         let texts = match &self.settings.catalogue {
             None => Vec::new(),
             Some(Location::File(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
                 vec![(path.display().to_string(), text)]
             }
             Some(Location::Ssm(path)) => {
                 let found = self.aws.parameters(path).await?;
                 if found.is_empty() {
-                    return Err(invalid(format!("there is no parameter below {path}; put one, for example {path}/default")));
+                    return Err(invalid(format!(
+                        "there is no parameter below {path}; put one, for example {path}/default"
+                    )));
                 }
                 found
             }

@@ -72,11 +72,17 @@ pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
 /// The requests for `images`.
 pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigger: &Trigger) -> Vec<Request> {
     let request = |wanted: &Wanted| {
-        let mut request =
-            Request { image: wanted.image.clone(), targets: Vec::new(), unplaced: Vec::new(), trigger: trigger.clone() };
+        let mut request = Request {
+            image: wanted.image.clone(),
+            targets: Vec::new(),
+            unplaced: Vec::new(),
+            trigger: trigger.clone(),
+        };
         if wanted.to.is_empty() {
             let error = Error::new(Side::Configuration, Cause::Invalid, format!("place {}", wanted.image));
-            request.unplaced.push(error.because("say which destinations: `defaults.to` in the catalogue says it for all images"));
+            request
+                .unplaced
+                .push(error.because("say which destinations: `defaults.to` in the catalogue says it for all images"));
         }
         for name in &wanted.to {
             match target(catalogue, places, name, &wanted.image) {
@@ -114,7 +120,8 @@ pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
         (Value::Object(object), None, None | Some("refresh")) if object.contains_key("images") => {
             let mut document = object.clone();
             document.remove("command");
-            let document = serde_json::to_string_pretty(&document).map_err(|error| not_understood(&error.to_string()))?;
+            let document =
+                serde_json::to_string_pretty(&document).map_err(|error| not_understood(&error.to_string()))?;
             Ok((Wish::Inline(document), trigger(TriggerKind::OnDemand, None)))
         }
         (_, None, Some("refresh")) => scheduled(text("execution_id")),
@@ -126,7 +133,8 @@ pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
 }
 
 fn not_understood(why: &str) -> Error {
-    Error::new(Side::Configuration, Cause::Invalid, "understand the event").because(why.chars().take(200).collect::<String>())
+    Error::new(Side::Configuration, Cause::Invalid, "understand the event")
+        .because(why.chars().take(200).collect::<String>())
 }
 
 #[cfg(test)]
@@ -152,7 +160,8 @@ mod tests {
 
     #[test]
     fn images_in_the_event_are_a_catalogue_of_their_own() {
-        let (wish, trigger) = wish(&json!({"command": "refresh", "images": [{"image": "node:21"}]}), "request").unwrap();
+        let (wish, trigger) =
+            wish(&json!({"command": "refresh", "images": [{"image": "node:21"}]}), "request").unwrap();
         assert_eq!(trigger.kind, TriggerKind::OnDemand);
         let Wish::Inline(text) = wish else { panic!("not inline") };
         assert!(text.contains("node:21") && !text.contains("command"), "{text}");
@@ -160,9 +169,12 @@ mod tests {
 
     #[test]
     fn another_event_is_refused_and_said() {
-        for event in
-            [json!({"detail-type": "ECR Image Scan", "detail": {}}), json!({"command": "drop"}), json!([1]), json!({"image": 1})]
-        {
+        for event in [
+            json!({"detail-type": "ECR Image Scan", "detail": {}}),
+            json!({"command": "drop"}),
+            json!([1]),
+            json!({"image": 1}),
+        ] {
             assert!(wish(&event, "request").unwrap_err().chain().contains("cannot understand the event"), "{event}");
         }
     }

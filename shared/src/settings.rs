@@ -103,14 +103,18 @@ impl Reserve {
     pub fn of(self, limit: u32) -> u32 {
         match self {
             Self::Pulls(pulls) => pulls,
-            Self::Percent(percent) => u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100)).unwrap_or(limit),
+            Self::Percent(percent) => {
+                u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100)).unwrap_or(limit)
+            }
         }
     }
 }
 
 fn queue_url(text: &str) -> Result<String, String> {
+    // Case counts: SQS wants the suffix exactly so.
+    let is_fifo = text.strip_suffix(".fifo").is_some();
     let url: reqwest::Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
-    if matches!(url.scheme(), "http" | "https") && text.ends_with(".fifo") {
+    if matches!(url.scheme(), "http" | "https") && is_fifo {
         Ok(text.to_owned())
     } else {
         Err(format!("{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"))
@@ -154,9 +158,12 @@ mod tests {
         ])
         .unwrap_err()
         .to_string();
-        for name in
-            ["REPLICATOR_CATALOGUE", "REPLICATOR_QUOTA_RESERVE", "REPLICATOR_QUEUE_URL", "REPLICATOR_REGISTRY_ENDPOINTS"]
-        {
+        for name in [
+            "REPLICATOR_CATALOGUE",
+            "REPLICATOR_QUOTA_RESERVE",
+            "REPLICATOR_QUEUE_URL",
+            "REPLICATOR_REGISTRY_ENDPOINTS",
+        ] {
             assert!(problems.contains(name), "{name} in:\n{problems}");
         }
     }

@@ -94,7 +94,8 @@ pub fn changes(tags: &Tags, news: &[News], now: Timestamp) -> Changes {
     let owners = tags.keys().filter(|key| !is_ours(key)).count();
     let room = MAX_TAGS.saturating_sub(owners + SUMMARY.len() + LEFT_FREE);
     let kept = keep(entries, room);
-    let remove: Vec<String> = tags.keys().filter(|key| key.starts_with(TAG) && !kept.contains_key(*key)).cloned().collect();
+    let remove: Vec<String> =
+        tags.keys().filter(|key| key.starts_with(TAG) && !kept.contains_key(*key)).cloned().collect();
     let mut wanted: Tags = kept.iter().map(|(key, entry)| (key.clone(), entry.to_string())).collect();
     wanted.insert(UPSTREAM.to_owned(), upstreams(tags, news));
     wanted.insert(STATUS.to_owned(), summary(kept.values(), news).to_owned());
@@ -106,7 +107,11 @@ pub fn changes(tags: &Tags, news: &[News], now: Timestamp) -> Changes {
         wanted.insert(CHECKED_AT.to_owned(), time(now));
     }
     // A repository that is full of its owner's tags has no room for a summary either.
-    if owners + SUMMARY.len() > MAX_TAGS { Changes { set: Tags::new(), remove } } else { Changes { set: wanted, remove } }
+    if owners + SUMMARY.len() > MAX_TAGS {
+        Changes { set: Tags::new(), remove }
+    } else {
+        Changes { set: wanted, remove }
+    }
 }
 
 /// The entries among `tags`, by key. What cannot be read is dropped, and written anew when there is news of it.
@@ -260,7 +265,9 @@ mod tests {
     #[test]
     fn a_tag_that_heals_heals_the_summary() {
         let mut tags = Tags::new();
-        for (status, summary) in [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")] {
+        for (status, summary) in
+            [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")]
+        {
             let next = changes(&tags, &[news("21", status, false)], at(0));
             apply(&mut tags, next);
             assert_eq!(tags[STATUS], summary);
@@ -293,7 +300,10 @@ mod tests {
     #[test]
     fn keys_and_values_stay_within_the_limits() {
         let mut many = vec![news(&"t".repeat(128), EntryStatus::Ok, true)];
-        many.extend((0..30).map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }));
+        many.extend(
+            (0..30)
+                .map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }),
+        );
         let changes = changes(&Tags::new(), &many, at(0));
         assert!(changes.set.iter().all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE));
     }

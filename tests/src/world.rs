@@ -91,7 +91,7 @@ impl World {
     pub async fn replicate(&self, url: &str) -> Option<Value> {
         let event = self.cloud.sqs.next_event(url, 10)?;
         let batch = serde_json::from_value(event.clone()).expect("the event is a batch");
-        let response = json!(replicate::handle(batch, in_time(), &self.replicator()).await);
+        let response = json!(replicate::handle(batch, in_time(), &self.replicator()).await.response());
         self.cloud.sqs.settle(url, &event, &Ok(response.clone()));
         Some(response)
     }

@@ -3,7 +3,8 @@
 use cloud::Image;
 use tests::world::{PRIVATE, World, statuses};
 
-const TWO_REPOSITORIES: &str = "images: [{ image: node, tags: ['20', '21', '22'] }, { image: redis, tags: ['7', '8'] }]";
+const TWO_REPOSITORIES: &str =
+    "images: [{ image: node, tags: ['20', '21', '22'] }, { image: redis, tags: ['7', '8'] }]";
 
 async fn five_tags_in_two_repositories() -> World {
     let mut world = World::start().await;
@@ -110,6 +111,7 @@ async fn ensure_answers_for_a_level_image_from_a_head_and_describe_images_alone(
     let uri = format!("{PRIVATE}/docker-hub/library/node:21");
     assert_eq!(report["images"][0]["targets"][0]["uri"], uri);
     let counts = world.cloud.counts.all();
-    let asked: Vec<&String> = counts.keys().filter(|kind| kind.starts_with("hub.m") || kind.starts_with("ecr.")).collect();
+    let asked: Vec<&String> =
+        counts.keys().filter(|kind| kind.starts_with("hub.m") || kind.starts_with("ecr.")).collect();
     assert_eq!(asked, ["ecr.api.DescribeImages", "ecr.api.GetAuthorizationToken", "hub.manifest.head"], "{counts:?}");
 }

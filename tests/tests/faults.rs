@@ -52,7 +52,11 @@ async fn a_secret_that_cannot_be_read_is_an_error_and_not_anonymous() {
     let (mut world, _) = world().await;
     world.set("REPLICATOR_DOCKER_HUB_SECRET", "no-such-secret");
     let report = world.refresh_images(&["node:21"]).await;
-    assert!(reason(&report).starts_with("credentials: cannot read secret no-such-secret: not found"), "{}", reason(&report));
+    assert!(
+        reason(&report).starts_with("credentials: cannot read secret no-such-secret: not found"),
+        "{}",
+        reason(&report)
+    );
     assert_eq!(world.cloud.counts.get("hub.token"), 0);
 }
 
@@ -61,7 +65,7 @@ async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
     let (world, _) = world().await;
     let replicator = world.replicator();
     let wanted = |tag: &str| ensure::Wanted::parse(&json!({"images": [format!("node:{tag}")]})).unwrap();
-    let soon = SystemTime::now() + Duration::from_secs(60);
+    let soon = SystemTime::now() + Duration::from_mins(1);
     assert!(ensure::handle(&wanted("21"), "1", soon, &replicator).await.unwrap().ok);
 
     world.cloud.hub.user("ci", "rotated");
@@ -216,7 +220,7 @@ async fn a_token_that_expires_under_way_is_renewed() {
     let (world, _) = world().await;
     let replicator = world.replicator();
     let wanted = ensure::Wanted::parse(&json!({"images": ["node:21"]})).unwrap();
-    let soon = SystemTime::now() + Duration::from_secs(60);
+    let soon = SystemTime::now() + Duration::from_mins(1);
     assert!(ensure::handle(&wanted, "1", soon, &replicator).await.unwrap().ok);
     world.cloud.clock.advance(Duration::from_hours(13));
     world.cloud.hub.push("library/node", "21", &Image::oci(2, &[100]));
@@ -233,7 +237,7 @@ async fn a_deadline_hands_the_message_back_and_the_next_run_finishes() {
     let event = world.cloud.sqs.next_event(&queue, 1).unwrap();
     let batch = serde_json::from_value(event.clone()).unwrap();
     let deadline = SystemTime::now() + Duration::from_millis(1500);
-    let response = json!(replicate::handle(batch, deadline, &world.replicator()).await);
+    let response = json!(replicate::handle(batch, deadline, &world.replicator()).await.response());
     assert_eq!(response["batchItemFailures"][0]["itemIdentifier"], event["Records"][0]["messageId"]);
     assert_eq!(mirrored(&world, "21"), None);
     let tags = world.cloud.ecr.region("us-east-1").tags("docker-hub/library/node");
@@ -262,8 +266,9 @@ async fn a_message_that_cannot_be_read_is_dropped() {
     let world = World::start().await;
     let record = |id: &str, body: &str| json!({"messageId": id, "body": body, "attributes": {"MessageGroupId": "g"}});
     let event = json!({"Records": [record("1", "hello"), record("2", r#"{"version":2}"#), record("3", "{}")]});
-    let soon = SystemTime::now() + Duration::from_secs(60);
-    let response = replicate::handle(serde_json::from_value(event).unwrap(), soon, &world.replicator()).await;
+    let soon = SystemTime::now() + Duration::from_mins(1);
+    let response =
+        replicate::handle(serde_json::from_value(event).unwrap(), soon, &world.replicator()).await.response();
     assert_eq!(json!(response), json!({"batchItemFailures": []}));
     assert_eq!(world.cloud.counts.sum(""), 0);
 }

@@ -6,7 +6,8 @@ use tests::world::{PRIVATE, World, statuses};
 
 fn event(name: &str) -> Value {
     let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    let text = std::fs::read_to_string(path).expect("the sample is there");
+    serde_json::from_str(&text).expect("the sample is JSON")
 }
 
 /// Whether `registry` holds all of `image` under `tag`, byte for byte.
@@ -127,8 +128,8 @@ async fn a_second_delivery_of_a_message_costs_one_look() {
     let event = world.cloud.sqs.next_event(&queue, 1).unwrap();
     let deliver = async || {
         let batch = serde_json::from_value(event.clone()).unwrap();
-        let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
-        json!(replicate::handle(batch, soon, &world.replicator()).await)
+        let soon = std::time::SystemTime::now() + std::time::Duration::from_mins(1);
+        json!(replicate::handle(batch, soon, &world.replicator()).await.response())
     };
     assert_eq!(deliver().await, json!({"batchItemFailures": []}));
     world.cloud.counts.reset();

@@ -39,7 +39,8 @@ impl Wanted {
     /// Reads the event of an invocation.
     pub fn parse(event: &Value) -> Result<Self, Error> {
         Self::deserialize(event).map_err(|error| {
-            let error = Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(error.to_string());
+            let error =
+                Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(error.to_string());
             error.because(r#"want {"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#)
         })
     }
@@ -49,7 +50,12 @@ impl Wanted {
 ///
 /// An image goes where the catalogue sends it, else to the default destinations. What is level costs one HEAD upstream and
 /// one look at the destination. A text that names no image hides no other.
-pub async fn handle(wanted: &Wanted, request_id: &str, deadline: SystemTime, replicator: &Replicator) -> Result<Report, Error> {
+pub async fn handle(
+    wanted: &Wanted,
+    request_id: &str,
+    deadline: SystemTime,
+    replicator: &Replicator,
+) -> Result<Report, Error> {
     let trigger = Trigger { kind: TriggerKind::OnDemand, id: request_id.to_owned() };
     let run = Run::until(deadline, Timestamp::now().into(), Some(Duration::from_secs(wanted.wait_seconds)));
     let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();

@@ -12,8 +12,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
     run(service_fn(async move |event: LambdaEvent<Value>| {
         let (event, context) = event.into_parts();
-        let answer = async { ensure::handle(&Wanted::parse(&event)?, &context.request_id, context.deadline(), replicator).await };
-        Box::pin(answer).await.map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+        let answer = async {
+            ensure::handle(&Wanted::parse(&event)?, &context.request_id, context.deadline(), replicator).await
+        };
+        Box::pin(answer)
+            .await
+            .map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
     }))
     .await
 }

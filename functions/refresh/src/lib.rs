@@ -17,7 +17,12 @@ use serde_json::Value;
 /// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it.
 ///
 /// Safe to run twice: what is level is left alone, and the queue takes one wish once.
-pub async fn handle(event: &Value, request_id: &str, deadline: SystemTime, replicator: &Replicator) -> Result<Report, Error> {
+pub async fn handle(
+    event: &Value,
+    request_id: &str,
+    deadline: SystemTime,
+    replicator: &Replicator,
+) -> Result<Report, Error> {
     let (wish, trigger) = wish(event, request_id)?;
     let catalogue = match wish {
         Wish::Catalogue => replicator.catalogue().await?,

@@ -10,7 +10,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
     run(service_fn(async move |event: LambdaEvent<SqsEvent>| {
         let (event, context) = event.into_parts();
-        Ok::<_, lambda_runtime::Error>(Box::pin(replicate::handle(event, context.deadline(), replicator)).await)
+        let worked = Box::pin(replicate::handle(event, context.deadline(), replicator)).await;
+        Ok::<_, lambda_runtime::Error>(worked.response())
     }))
     .await
 }

@@ -1,6 +1,7 @@
 //! Repositories of private Amazon ECR.
 
 use aws_sdk_ecr::Client;
+use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Tag, TagStatus};
 
 use super::{Aws, error};
@@ -40,11 +41,12 @@ impl EcrRepository {
     /// Tags and digests: one call for every 1,000 tagged images.
     pub(super) async fn mirror(&self) -> Result<Mirror, Error> {
         let filter = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-        let request = self.client.describe_images().registry_id(&self.account).repository_name(&self.name).filter(filter);
+        let request =
+            self.client.describe_images().registry_id(&self.account).repository_name(&self.name).filter(filter);
         let mut pages = request.max_results(PAGE).into_paginator().send();
         let mut mirror = Mirror::new();
         while let Some(page) = pages.next().await {
-            let page = match page.map_err(|failure| self.error("list images of", failure)) {
+            let page = match page.map_err(|failure| self.error("list images of", &failure)) {
                 Err(error) if *error.cause() == Cause::NotFound => return Ok(Mirror::new()),
                 other => other?,
             };
@@ -60,7 +62,7 @@ impl EcrRepository {
     /// Makes sure that the repository is there.
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         let request = self.client.describe_repositories().registry_id(&self.account).repository_names(&self.name);
-        match request.send().await.map_err(|failure| self.error("describe", failure)) {
+        match request.send().await.map_err(|failure| self.error("describe", &failure)) {
             Err(error) if *error.cause() == Cause::NotFound => self.create().await,
             other => other.map(|_| ()),
         }
@@ -76,18 +78,19 @@ impl EcrRepository {
             .tags(tag(CREATED_BY.0, CREATED_BY.1).map_err(|error| self.invalid("create", error))?);
         if let Err(failure) = request.send().await {
             // Somebody else, another worker perhaps, was quicker.
-            let is_there = failure.as_service_error().is_some_and(|error| error.is_repository_already_exists_exception());
-            return if is_there { Ok(()) } else { Err(self.error("create", failure)) };
+            let is_there =
+                failure.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
+            return if is_there { Ok(()) } else { Err(self.error("create", &failure)) };
         }
         let rule = self.client.put_lifecycle_policy().registry_id(&self.account).repository_name(&self.name);
         let rule = rule.lifecycle_policy_text(LIFECYCLE).send().await;
-        rule.map(|_| ()).map_err(|failure| self.error("set the lifecycle policy of", failure))
+        rule.map(|_| ()).map_err(|failure| self.error("set the lifecycle policy of", &failure))
     }
 
     /// The repository's resource tags.
     pub(super) async fn tags(&self) -> Result<Tags, Error> {
         let answer = self.client.list_tags_for_resource().resource_arn(self.arn()).send().await;
-        let tags = answer.map_err(|failure| self.error("read the tags of", failure))?.tags.unwrap_or_default();
+        let tags = answer.map_err(|failure| self.error("read the tags of", &failure))?.tags.unwrap_or_default();
         Ok(tags.into_iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
     }
 
@@ -96,13 +99,13 @@ impl EcrRepository {
         if !changes.remove.is_empty() {
             let keys = Some(changes.remove.clone());
             let request = self.client.untag_resource().resource_arn(self.arn()).set_tag_keys(keys);
-            request.send().await.map_err(|failure| self.error("untag", failure))?;
+            request.send().await.map_err(|failure| self.error("untag", &failure))?;
         }
         if !changes.set.is_empty() {
             let tags: Result<Vec<_>, _> = changes.set.iter().map(|(key, value)| tag(key, value)).collect();
             let tags = tags.map_err(|error| self.invalid("tag", error))?;
             let request = self.client.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
-            request.send().await.map_err(|failure| self.error("tag", failure))?;
+            request.send().await.map_err(|failure| self.error("tag", &failure))?;
         }
         Ok(())
     }
@@ -116,7 +119,7 @@ impl EcrRepository {
         format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
     }
 
-    fn error<E, R>(&self, verb: &str, failure: aws_sdk_ecr::error::SdkError<E, R>) -> Error
+    fn error<E, R>(&self, verb: &str, failure: &aws_sdk_ecr::error::SdkError<E, R>) -> Error
     where
         E: aws_sdk_ecr::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,

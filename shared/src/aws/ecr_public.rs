@@ -1,6 +1,7 @@
 //! Repositories of Amazon ECR Public.
 
 use aws_sdk_ecrpublic::Client;
+use aws_sdk_ecrpublic::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecrpublic::types::{RepositoryCatalogDataInput, Tag};
 
 use super::ecr::CREATED_BY;
@@ -43,15 +44,17 @@ impl Aws {
 
 async fn describe(client: &Client) -> Result<PublicRegistry, Error> {
     let action = "describe the public registry";
-    let answer = client.describe_registries().send().await.map_err(|failure| error(Side::Destination, action, failure))?;
+    let answer =
+        client.describe_registries().send().await.map_err(|failure| error(Side::Destination, action, &failure))?;
     let registry = answer.registries().first();
     let alias = registry.and_then(|registry| registry.aliases().iter().find(|alias| alias.primary_registry_alias()));
     match (registry, alias) {
         (Some(registry), Some(alias)) => {
             Ok(PublicRegistry { alias: alias.name().to_owned(), account: registry.registry_id().to_owned() })
         }
-        _ => Err(Error::new(Side::Destination, Cause::NotFound, action)
-            .because("it has no alias yet; create a first public repository by hand, or name the alias in the catalogue")),
+        _ => Err(Error::new(Side::Destination, Cause::NotFound, action).because(
+            "it has no alias yet; create a first public repository by hand, or name the alias in the catalogue",
+        )),
     }
 }
 
@@ -62,7 +65,7 @@ impl EcrPublicRepository<'_> {
         let mut pages = request.max_results(PAGE).into_paginator().send();
         let mut mirror = Mirror::new();
         while let Some(page) = pages.next().await {
-            let page = match page.map_err(|failure| self.error("list images of", failure)) {
+            let page = match page.map_err(|failure| self.error("list images of", &failure)) {
                 Err(error) if *error.cause() == Cause::NotFound => return Ok(Mirror::new()),
                 other => other?,
             };
@@ -78,7 +81,7 @@ impl EcrPublicRepository<'_> {
     /// Makes sure that the repository is there. ECR Public knows no scanning and no lifecycle rules.
     pub(super) async fn prepare(&self) -> Result<(), Error> {
         let described = self.client.describe_repositories().repository_names(&self.name).send().await;
-        match described.map_err(|failure| self.error("describe", failure)) {
+        match described.map_err(|failure| self.error("describe", &failure)) {
             Err(error) if *error.cause() == Cause::NotFound => self.create().await,
             other => other.map(|_| ()),
         }
@@ -88,20 +91,18 @@ impl EcrPublicRepository<'_> {
         let about = RepositoryCatalogDataInput::builder().description("Mirrored by image-replicator").build();
         let tag = Tag::builder().key(CREATED_BY.0).value(CREATED_BY.1).build();
         let request = self.client.create_repository().repository_name(&self.name).catalog_data(about).tags(tag);
-        match request.send().await {
-            Err(failure)
-                if failure.as_service_error().is_some_and(|error| error.is_repository_already_exists_exception()) =>
-            {
-                Ok(())
-            }
-            other => other.map(|_| ()).map_err(|failure| self.error("create", failure)),
+        if let Err(failure) = request.send().await {
+            let error = failure.as_service_error();
+            let is_there = error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
+            return if is_there { Ok(()) } else { Err(self.error("create", &failure)) };
         }
+        Ok(())
     }
 
     /// The repository's resource tags.
     pub(super) async fn tags(&self) -> Result<Tags, Error> {
         let answer = self.client.list_tags_for_resource().resource_arn(self.arn().await?).send().await;
-        let tags = answer.map_err(|failure| self.error("read the tags of", failure))?.tags.unwrap_or_default();
+        let tags = answer.map_err(|failure| self.error("read the tags of", &failure))?.tags.unwrap_or_default();
         Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect())
     }
 
@@ -111,13 +112,13 @@ impl EcrPublicRepository<'_> {
         if !changes.remove.is_empty() {
             let keys = Some(changes.remove.clone());
             let request = self.client.untag_resource().resource_arn(&arn).set_tag_keys(keys);
-            request.send().await.map_err(|failure| self.error("untag", failure))?;
+            request.send().await.map_err(|failure| self.error("untag", &failure))?;
         }
         if !changes.set.is_empty() {
             let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
             let tags = changes.set.iter().map(tag).collect();
             let request = self.client.tag_resource().resource_arn(&arn).set_tags(Some(tags));
-            request.send().await.map_err(|failure| self.error("tag", failure))?;
+            request.send().await.map_err(|failure| self.error("tag", &failure))?;
         }
         Ok(())
     }
@@ -128,7 +129,7 @@ impl EcrPublicRepository<'_> {
         Ok(format!("arn:aws:ecr-public::{}:repository/{}", registry.account, self.name))
     }
 
-    fn error<E, R>(&self, verb: &str, failure: aws_sdk_ecrpublic::error::SdkError<E, R>) -> Error
+    fn error<E, R>(&self, verb: &str, failure: &aws_sdk_ecrpublic::error::SdkError<E, R>) -> Error
     where
         E: aws_sdk_ecrpublic::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,

@@ -14,7 +14,7 @@ use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
 
 /// A registry token lives for 12 hours; it is renewed half an hour earlier.
-const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600 - 1800);
+const TOKEN_LIFE: Duration = Duration::from_mins(12 * 60 - 30);
 const EARLY: Duration = Duration::from_mins(30);
 
 /// Who we are at Docker Hub.
@@ -38,9 +38,17 @@ pub struct RegistryToken {
 pub struct Keyring {
     aws: Arc<Aws>,
     secret: Option<String>,
-    login: Mutex<Option<Option<Arc<Login>>>>,
+    login: Mutex<Secret>,
     ecr: Mutex<HashMap<String, Arc<RegistryToken>>>,
     ecr_public: Mutex<Option<Arc<RegistryToken>>>,
+}
+
+/// Docker Hub's secret, before and after it was first needed.
+#[derive(Default)]
+enum Secret {
+    #[default]
+    Unread,
+    Read(Option<Arc<Login>>),
 }
 
 /// The two forms of the secret: with `password`, and with `accessToken` as ECR's pull-through cache wants it.
@@ -60,34 +68,44 @@ impl Keyring {
     /// Docker Hub's credential; `None` when no secret is configured. A secret that cannot be read is an error, never anonymous.
     pub async fn docker_hub(&self) -> Result<Option<Arc<Login>>, Error> {
         let mut held = self.login.lock().await;
-        if let Some(login) = &*held {
+        if let Secret::Read(login) = &*held {
             return Ok(login.clone());
         }
-        Ok(held.insert(self.read().await?).clone())
+        let login = self.read().await?;
+        *held = Secret::Read(login.clone());
+        Ok(login)
     }
 
     /// Reads the secret again, unless somebody did so since `refused` was read.
     pub async fn reread_docker_hub(&self, refused: &Arc<Login>) -> Result<Option<Arc<Login>>, Error> {
         let mut held = self.login.lock().await;
-        match &*held {
-            Some(Some(known)) if !Arc::ptr_eq(known, refused) => Ok(Some(Arc::clone(known))),
-            _ => Ok(held.insert(self.read().await?).clone()),
+        if let Secret::Read(Some(known)) = &*held
+            && !Arc::ptr_eq(known, refused)
+        {
+            return Ok(Some(Arc::clone(known)));
         }
+        let login = self.read().await?;
+        *held = Secret::Read(login.clone());
+        Ok(login)
     }
 
     async fn read(&self) -> Result<Option<Arc<Login>>, Error> {
         let Some(secret) = &self.secret else {
-            tracing::warn!("Docker Hub is asked anonymously: set REPLICATOR_DOCKER_HUB_SECRET; the quota is shared with strangers");
+            tracing::warn!(
+                "Docker Hub is asked anonymously: set REPLICATOR_DOCKER_HUB_SECRET; the quota is shared with strangers"
+            );
             return Ok(None);
         };
         let action = format!("read secret {secret}");
         let client = aws_sdk_secretsmanager::Client::new(self.aws.config().await);
         let answer = client.get_secret_value().secret_id(secret).send().await;
-        let answer = answer.map_err(|failure| error(Side::Credentials, &action, failure))?;
+        let answer = answer.map_err(|failure| error(Side::Credentials, &action, &failure))?;
         let login = login(answer.secret_string().unwrap_or_default());
         let login = login.map_err(|why| Error::new(Side::Credentials, Cause::Invalid, action).because(why))?;
         if login.user.contains('@') {
-            tracing::warn!("the secret's username is an e-mail address; Docker Hub wants the Docker ID and refuses e-mail addresses");
+            tracing::warn!(
+                "the secret's username is an e-mail address; Docker Hub wants the Docker ID and refuses e-mail addresses"
+            );
         }
         Ok(Some(Arc::new(login)))
     }
@@ -100,7 +118,7 @@ impl Keyring {
         }
         let action = format!("get the ECR token for {region}");
         let answer = self.aws.ecr(region).await.get_authorization_token().send().await;
-        let answer = answer.map_err(|failure| error(Side::Destination, &action, failure))?;
+        let answer = answer.map_err(|failure| error(Side::Destination, &action, &failure))?;
         let data = answer.authorization_data().first();
         let host = data.and_then(|data| data.proxy_endpoint()).map(|url| url.trim_start_matches("https://").to_owned());
         let value = data.and_then(|data| data.authorization_token());
@@ -118,7 +136,7 @@ impl Keyring {
         }
         let action = "get the ECR Public token";
         let answer = self.aws.ecr_public().await.get_authorization_token().send().await;
-        let answer = answer.map_err(|failure| error(Side::Destination, action, failure))?;
+        let answer = answer.map_err(|failure| error(Side::Destination, action, &failure))?;
         let data = answer.authorization_data();
         let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
         let value = data.and_then(|data| data.authorization_token());
@@ -145,8 +163,9 @@ impl Keyring {
 
 /// The parser's own message could quote the secret: only what was wanted is said.
 fn login(text: &str) -> Result<Login, &'static str> {
-    let json: SecretJson = serde_json::from_str(text)
-        .map_err(|_| r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#)?;
+    let json: SecretJson = serde_json::from_str(text).map_err(
+        |_| r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#,
+    )?;
     if json.username.trim().is_empty() {
         return Err("its username is empty");
     }
@@ -161,8 +180,10 @@ fn registry_token(
     expires: Option<SystemTime>,
     action: &str,
 ) -> Result<RegistryToken, Error> {
-    let unusable = || Error::new(Side::Destination, Cause::Unexpected, action).because("the answer holds no usable token");
-    let mut header = HeaderValue::from_str(&format!("{scheme} {}", value.ok_or_else(unusable)?)).map_err(|_| unusable())?;
+    let unusable =
+        || Error::new(Side::Destination, Cause::Unexpected, action).because("the answer holds no usable token");
+    let mut header =
+        HeaderValue::from_str(&format!("{scheme} {}", value.ok_or_else(unusable)?)).map_err(|_| unusable())?;
     header.set_sensitive(true);
     let stated = expires.and_then(|at| at.duration_since(now()).ok()).map(|left| left.saturating_sub(EARLY));
     let life = stated.filter(|life| !life.is_zero()).unwrap_or(TOKEN_LIFE).min(TOKEN_LIFE);
@@ -192,7 +213,9 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_described_and_never_quoted() {
-        for text in ["dckr_pat_x", r#"{"username":"ci","pasword":"dckr_pat_x"}"#, r#"{"username":" ","password":"dckr_pat_x"}"#] {
+        for text in
+            ["dckr_pat_x", r#"{"username":"ci","pasword":"dckr_pat_x"}"#, r#"{"username":" ","password":"dckr_pat_x"}"#]
+        {
             let why = login(text).err().unwrap();
             assert!(!why.contains("dckr_pat_x"), "{why}");
         }

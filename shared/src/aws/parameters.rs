@@ -11,7 +11,8 @@ impl Aws {
         let mut pages = request.into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|failure| error(Side::Configuration, &format!("read parameters below {path}"), failure))?;
+            let page =
+                page.map_err(|failure| error(Side::Configuration, &format!("read parameters below {path}"), &failure))?;
             let parameters = page.parameters.unwrap_or_default().into_iter();
             found.extend(parameters.filter_map(|parameter| Some((parameter.name?, parameter.value?))));
         }

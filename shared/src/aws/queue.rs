@@ -27,7 +27,7 @@ async fn send_batch(client: &aws_sdk_sqs::Client, url: &str, batch: &[Message]) 
     let sent = match entries {
         Ok(entries) => {
             let request = client.send_message_batch().queue_url(url).set_entries(Some(entries));
-            request.send().await.map_err(|failure| error(Side::Queue, action, failure))
+            request.send().await.map_err(|failure| error(Side::Queue, action, &failure))
         }
         Err(failure) => Err(Error::new(Side::Queue, Cause::Invalid, action).because(failure)),
     };
@@ -45,7 +45,10 @@ async fn send_batch(client: &aws_sdk_sqs::Client, url: &str, batch: &[Message]) 
     (0..batch.len()).map(result).collect()
 }
 
-fn entry(index: usize, message: &Message) -> Result<SendMessageBatchRequestEntry, Box<dyn std::error::Error + Send + Sync>> {
+fn entry(
+    index: usize,
+    message: &Message,
+) -> Result<SendMessageBatchRequestEntry, Box<dyn std::error::Error + Send + Sync>> {
     let repository = message.targets.first().ok_or("a message names a target")?.uri.repository();
     let entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_name_that_no_registry_takes_is_refused() {
-        for (repository, tag) in [("Docker/{name}", "{tag}"), ("a//b", "{tag}"), ("", "x"), ("a", "x:y"), ("a:b", "c")] {
+        for (repository, tag) in [("Docker/{name}", "{tag}"), ("a//b", "{tag}"), ("", "x"), ("a", "x:y"), ("a:b", "c")]
+        {
             assert!(place(repository, tag, "node:21").is_err(), "{repository}:{tag}");
         }
         assert!(place("{name", "x", "node:21").unwrap_err().contains("closing brace"));

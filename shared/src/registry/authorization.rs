@@ -80,7 +80,12 @@ impl Authorizer {
     }
 
     /// Forgets the credential that was just refused. Says whether asking once more makes sense.
-    pub(super) async fn renew(&self, repository: &RepositoryRef, access: Access, refused: Option<&HeaderValue>) -> bool {
+    pub(super) async fn renew(
+        &self,
+        repository: &RepositoryRef,
+        access: Access,
+        refused: Option<&HeaderValue>,
+    ) -> bool {
         let Some(refused) = refused else { return false };
         match (Host::of(&repository.registry), access) {
             (Host::Ecr { region, .. }, _) => self.keyring.forget_ecr(&region, refused).await,
@@ -96,7 +101,12 @@ impl Authorizer {
         true
     }
 
-    async fn token(&self, repository: &RepositoryRef, access: Access, side: Side) -> Result<Option<HeaderValue>, Error> {
+    async fn token(
+        &self,
+        repository: &RepositoryRef,
+        access: Access,
+        side: Side,
+    ) -> Result<Option<HeaderValue>, Error> {
         let slot = slot(&self.tokens, (repository.clone(), access));
         let mut held = slot.lock().await;
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
@@ -105,7 +115,9 @@ impl Authorizer {
         let token = match self.challenge(&repository.registry, side).await? {
             Challenge::Bearer(service) => self.buy(&service, repository, access, side).await?,
             // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
-            Challenge::Open | Challenge::Basic => Token { header: None, renew_at: Instant::now() + Duration::from_hours(1) },
+            Challenge::Open | Challenge::Basic => {
+                Token { header: None, renew_at: Instant::now() + Duration::from_hours(1) }
+            }
         };
         Ok(held.insert(token).header.clone())
     }
@@ -121,10 +133,11 @@ impl Authorizer {
         }
         let action = format!("reach {registry}");
         let invalid = |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
-        let url = self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
+        let url =
+            self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
         let answer = self.http.get(url).timeout(ANSWER).send().await;
-        let answer =
-            answer.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))?;
+        let answer = answer
+            .map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))?;
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }

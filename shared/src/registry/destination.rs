@@ -16,7 +16,7 @@ use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
 
 /// How long an upload may stand still. A registry takes its time over the last byte of a large layer.
-const STANDSTILL: Duration = Duration::from_secs(120);
+const STANDSTILL: Duration = Duration::from_mins(2);
 
 /// A repository that is written.
 pub struct Destination<'a>(Source<'a>);
@@ -99,7 +99,11 @@ impl<'a> Destination<'a> {
                 let expired = refusal.is_expired_credential();
                 if expired {
                     let remote = self.remote();
-                    remote.registries.authorizer.renew(&remote.repository, remote.access, refusal.authorization()).await;
+                    remote
+                        .registries
+                        .authorizer
+                        .renew(&remote.repository, remote.access, refusal.authorization())
+                        .await;
                 }
                 let error = refusal.into_error();
                 Err(if expired { self.remote().error(Cause::Interrupted, &action).because(error) } else { error })

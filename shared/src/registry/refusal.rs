@@ -89,7 +89,9 @@ fn message(body: &[u8]) -> String {
     let text = match envelope.errors.as_slice() {
         [] if body.first() == Some(&b'<') => String::new(),
         [] => String::from_utf8_lossy(body).into_owned(),
-        errors => errors.iter().map(|entry| format!("{}: {}", entry.code, entry.message)).collect::<Vec<_>>().join("; "),
+        errors => {
+            errors.iter().map(|entry| format!("{}: {}", entry.code, entry.message)).collect::<Vec<_>>().join("; ")
+        }
     };
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(MAX_MESSAGE).collect()
 }
@@ -118,9 +120,16 @@ fn cause(host: &Host, status: StatusCode, said: &str, retry_after: Option<Durati
 
 /// A manifest was refused for what it names: a blob, a layer, or a child of an index.
 fn is_missing_content(lower: &str) -> bool {
-    ["manifest_blob_unknown", "blob_unknown", "layersnotfound", "layers with digest", "referencedimagesnotfound", "referencing an image"]
-        .iter()
-        .any(|part| lower.contains(part))
+    [
+        "manifest_blob_unknown",
+        "blob_unknown",
+        "layersnotfound",
+        "layers with digest",
+        "referencedimagesnotfound",
+        "referencing an image",
+    ]
+    .iter()
+    .any(|part| lower.contains(part))
 }
 
 #[cfg(test)]
@@ -139,7 +148,8 @@ mod tests {
     #[test]
     fn the_pull_limit_and_the_abuse_limit_are_two_things() {
         let pulls = "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading";
-        let anonymous = "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
+        let anonymous =
+            "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
         for text in [pulls, anonymous] {
             check(&Host::DockerHub, 429, &envelope("TOOMANYREQUESTS", text), &Cause::PullLimit);
         }
@@ -154,7 +164,12 @@ mod tests {
         let immutable = "The image tag 'T' already exists in the 'R' repository and cannot be overwritten because the tag is immutable.";
         check(&ecr, 400, &envelope("TAG_INVALID", immutable), &Cause::Immutable);
         check(&ecr, 403, "Your authorization token has expired. Reauthenticate and try again.", &Cause::BadCredential);
-        check(&ecr, 403, &envelope("DENIED", "User is not authorized to perform ecr:InitiateLayerUpload"), &Cause::Denied);
+        check(
+            &ecr,
+            403,
+            &envelope("DENIED", "User is not authorized to perform ecr:InitiateLayerUpload"),
+            &Cause::Denied,
+        );
         check(&ecr, 400, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &Cause::TooManyRequests { retry_after: None });
         check(
             &ecr,
@@ -167,7 +182,12 @@ mod tests {
     #[test]
     fn the_rest_follows_the_specification() {
         check(&Host::Other, 404, &envelope("MANIFEST_UNKNOWN", "manifest unknown"), &Cause::NotFound);
-        check(&Host::Other, 404, &envelope("MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"), &Cause::MissingContent);
+        check(
+            &Host::Other,
+            404,
+            &envelope("MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"),
+            &Cause::MissingContent,
+        );
         check(&Host::DockerHub, 401, &envelope("UNAUTHORIZED", "authentication required"), &Cause::Denied);
         check(&Host::Other, 503, "<html>", &Cause::Unavailable);
         check(&Host::Other, 418, "", &Cause::Unexpected);

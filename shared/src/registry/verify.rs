@@ -55,7 +55,8 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Held<S> {
                 Some(Ok(chunk)) => {
                     self.take_in(&chunk);
                     if self.seen > self.blob.size_bytes {
-                        return self.end(Cause::Mismatch, format!("more than the {} bytes announced", self.blob.size_bytes));
+                        return self
+                            .end(Cause::Mismatch, format!("more than the {} bytes announced", self.blob.size_bytes));
                     }
                     if let Some(previous) = self.last.replace(chunk) {
                         return Some(Ok(previous));

@@ -68,7 +68,8 @@ impl Replicator {
 
     async fn copy(&self, digest: &Digest, target: &Target, upstream: &Upstream<'_>, run: &Run) -> Result<(), Error> {
         let repository = target.uri.repository();
-        run.prepared(repository).get_or_try_init(|| self.prepare(repository)).await?;
+        // Boxed: the AWS SDK's futures are large.
+        run.prepared(repository).get_or_try_init(|| Box::pin(self.prepare(repository))).await?;
         let destination = self.registries.destination(repository);
         let copy = Copy { upstream, destination: &destination, repository, run };
         match copy.tag(digest, target.uri.tag(), Trust::Manifests).await {
@@ -114,7 +115,14 @@ struct Upstream<'a> {
 impl<'a> Upstream<'a> {
     fn new(source: Source<'a>, image: &ImageRef, run: &'a Run) -> Self {
         let is_docker_hub = image.repository().registry == DOCKER_HUB;
-        Self { source, run, is_docker_hub, manifests: Mutex::default(), pulls: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        Self {
+            source,
+            run,
+            is_docker_hub,
+            manifests: Mutex::default(),
+            pulls: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
@@ -200,7 +208,7 @@ impl Copy<'_> {
             Ok(())
         })
         .await
-        .map(|()| ())
+        .copied()
     }
 
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {

@@ -14,7 +14,8 @@ impl Replicator {
     pub async fn enqueue(&self, url: &str, plan: Plan) -> Vec<Outcome> {
         let messages: Vec<Message> = plan.0.iter().flat_map(messages).collect();
         let mut sent = self.aws.send(url, &messages).await.into_iter();
-        let results: BTreeMap<_, _> = messages.iter().zip(&mut sent).map(|(message, result)| (key(message), result)).collect();
+        let results: BTreeMap<_, _> =
+            messages.iter().zip(&mut sent).map(|(message, result)| (key(message), result)).collect();
         let result = |planned: &Planned, step: &Step| {
             let key = (planned.image.to_string(), step.target.uri.repository().clone());
             results.get(&key).cloned().unwrap_or(Ok(()))

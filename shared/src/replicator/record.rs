@@ -20,7 +20,9 @@ impl Replicator {
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
     pub async fn record(&self, outcomes: &[Outcome], now: Timestamp) {
         let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
-        for (outcome, place) in outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place))) {
+        for (outcome, place) in
+            outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
+        {
             if let Some(new) = new(outcome, place) {
                 news.entry(place.target.uri.repository()).or_default().push(new);
             }

@@ -51,7 +51,7 @@ impl Run {
     /// in the past is an emulator's (`cargo lambda watch`) and means none.
     pub fn until(deadline: SystemTime, now: SystemTime, wait: Option<Duration>) -> Self {
         let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero());
-        let left = left.map(|left| left - MARGIN.min(left / 5));
+        let left = left.map(|left| left.saturating_sub(MARGIN.min(left / 5)));
         let time = left.into_iter().chain(wait).min();
         Self::new(time.map(|time| Instant::now() + time))
     }

@@ -28,7 +28,11 @@ impl Replicator {
             let found = self.registries.source(image.repository()).digest(image.tag()).await;
             (image, found)
         };
-        stream::iter(images.into_iter().cloned()).map(|image| find(image).boxed()).buffer_unordered(AT_ONCE).collect().await
+        stream::iter(images.into_iter().cloned())
+            .map(|image| find(image).boxed())
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     /// What the destination repositories of `requests` hold.
@@ -41,9 +45,9 @@ impl Replicator {
             let mirror = self.mirror(&repository, &tags).await;
             (repository, mirror)
         };
-        let owned = wanted.into_iter().map(|(repository, tags)| {
-            (repository.clone(), tags.into_iter().map(str::to_owned).collect::<Vec<_>>())
-        });
+        let owned = wanted
+            .into_iter()
+            .map(|(repository, tags)| (repository.clone(), tags.into_iter().map(str::to_owned).collect::<Vec<_>>()));
         stream::iter(owned.collect::<Vec<_>>()).map(|one| look(one).boxed()).buffer_unordered(AT_ONCE).collect().await
     }
 

@@ -3,6 +3,8 @@
 use std::{
     env::{current_exe, split_paths, var_os},
     path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
 };
 
 /// A program on the `PATH`, such as `skopeo`.
@@ -26,13 +28,29 @@ pub fn lambda_emulator() -> PathBuf {
     found.unwrap_or_else(|| panic!("aws-lambda-rie is not installed: run .ci/tools"))
 }
 
-/// The binary of one of our functions: from `REPLICATOR_BIN_DIR`, or else from where this test was built.
+/// The binary of one of our functions: from `REPLICATOR_BIN_DIR`, or else built now, beside this test.
 pub fn function(name: &str) -> PathBuf {
-    let built = || Some(current_exe().ok()?.parent()?.parent()?.to_path_buf());
-    let directory = var_os("REPLICATOR_BIN_DIR").map(PathBuf::from).or_else(built);
-    let binary = directory.expect("a test runs from the target directory").join(name);
-    assert!(binary.is_file(), "{} is not built: run cargo build --workspace --bins", binary.display());
+    let directory = var_os("REPLICATOR_BIN_DIR").map_or_else(|| build().clone(), PathBuf::from);
+    let binary = directory.join(name);
+    assert!(binary.is_file(), "{} is not there", binary.display());
     binary
+}
+
+/// `cargo test` builds no binary of a package that it does not test by its binary. What is fresh takes a second.
+fn build() -> &'static PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let mut cargo = Command::new(var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--workspace", "--bins", "--quiet"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo runs").success(), "the binaries of the functions do not build");
+        let test = current_exe().expect("a test knows its own path");
+        test.parent().and_then(Path::parent).expect("a test runs from the target directory").to_path_buf()
+    })
 }
 
 fn virtual_environment() -> PathBuf {
