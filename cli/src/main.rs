@@ -39,7 +39,8 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
             output::complain(error.chain());
-            ExitCode::from(if error.side() == Side::Configuration { BAD_USAGE } else { FAILED })
+            let is_usage = error.side() == Side::Configuration && *error.cause() == Cause::Invalid;
+            ExitCode::from(if is_usage { BAD_USAGE } else { FAILED })
         }
     }
 }

@@ -11,6 +11,7 @@ use replicator::plan::{Action, Plan, plan};
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Request, Trigger, TriggerKind};
+use replicator::state::Scope;
 use serde_json::json;
 
 use crate::args::{Ensure, Wanted};
@@ -23,10 +24,10 @@ const NO_DEADLINE: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// Brings the mirror level with upstream.
 pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
-    let plan = find_out(replicator, wanted).await?;
     let run = Run::new(None);
+    let plan = find_out(replicator, wanted, &run).await?;
     let outcomes = carry_out(replicator, plan, &run, is_json).await;
-    replicator.record(&outcomes, Timestamp::now()).await;
+    replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     if is_json {
         output::json(&report);
@@ -38,7 +39,7 @@ pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool
 
 /// Prints what `sync` would do.
 pub(crate) async fn show_plan(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
-    let plan = find_out(replicator, wanted).await?;
+    let plan = find_out(replicator, wanted, &Run::new(None)).await?;
     if is_json {
         output::json(&json!({"images": plan.0, "quota": replicator.quota()}));
     } else {
@@ -62,9 +63,9 @@ pub(crate) async fn ensure(replicator: &Replicator, wanted: Ensure, is_json: boo
     Ok(report.ok)
 }
 
-async fn find_out(replicator: &Replicator, wanted: &Wanted) -> Result<Plan, Error> {
+async fn find_out(replicator: &Replicator, wanted: &Wanted, run: &Run) -> Result<Plan, Error> {
     let requests = requests(replicator, &wanted.images, &wanted.to).await?;
-    let survey = replicator.survey(&requests).await;
+    let survey = replicator.survey(&requests, run).await;
     Ok(plan(&requests, &survey))
 }
 

@@ -3,22 +3,26 @@
 //! * `keyring`: Docker Hub's secret and the registries' tokens,
 //! * `ecr`, `ecr_public`: repositories and their resource tags,
 //! * `repository`: one repository, of either kind,
-//! * `parameters`, `queue`.
+//! * `parameters`, `queue`, `logs`, `notices`.
 
 mod ecr;
 mod ecr_public;
 mod keyring;
+mod logs;
+mod mutability;
+mod notices;
 mod parameters;
 mod queue;
 mod repository;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecr::config::Credentials;
-use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
 pub use ecr_public::PublicRegistry;
 pub use keyring::{Keyring, Login, RegistryToken};
+pub use mutability::Mutability;
 pub use repository::Repository;
 
 use crate::error::{Cause, Error, Side};
@@ -82,17 +86,31 @@ where
 {
     let cause = match (error.code(), error) {
         (Some(code), _) => cause(code),
-        (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)) => Cause::Unexpected,
+        (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) | SdkError::ResponseError(_)) => {
+            Cause::Unexpected
+        }
+        (None, _) if said(error).contains("credentials") => Cause::BadCredential,
         (None, _) => Cause::Interrupted,
     };
-    let said = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
-    Error::new(side, cause, action).because(said.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
+    let message = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
+    Error::new(side, cause, action).because(message.unwrap_or_else(|| said(error)))
+}
+
+/// The messages of an error and its causes, and never their `Debug`, which can hold the body of an answer.
+fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// Codes that the AWS APIs share, with and without `Exception` at their end.
 fn cause(code: &str) -> Cause {
     match code.trim_end_matches("Exception") {
-        "Throttling" | "ThrottledException" | "TooManyRequests" | "RequestThrottled" | "LimitExceeded" => {
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => {
             Cause::TooManyRequests { retry_after: None }
         }
         "AccessDenied" | "NotAuthorized" | "KMSAccessDenied" => Cause::Denied,

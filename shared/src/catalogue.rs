@@ -2,20 +2,23 @@
 //!
 //! It is YAML (JSON is YAML too), in one document or several, one per team. Documents are read strictly: an unknown key, an
 //! unknown destination, a name that no registry takes are problems, and all problems are reported at once, each with its
-//! document, its line and its key. [`document`] is the shape as it is written, [`naming`] the templates.
+//! document, its line and its key. [`document`] is the shape as it is written, [`naming`] the templates, [`rescue`] what events
+//! may have copied.
 
 pub mod document;
 pub mod naming;
+pub mod rescue;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-pub use document::{Document, Problems};
+pub use document::{Document, Problems, Publish, Severity};
 pub use naming::{Destination, Kind};
+pub use rescue::Allowed;
 
 use crate::reference::{self, ImageRef};
 
 /// What is wanted, with every reference resolved.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Catalogue {
     /// Destinations by name.
     pub destinations: BTreeMap<String, Destination>,
@@ -23,6 +26,10 @@ pub struct Catalogue {
     pub default_to: Vec<String>,
     /// The images, most important first, then by name; each image once.
     pub images: Vec<Wanted>,
+    /// What a pull failure may have copied beside them.
+    pub allowed: Allowed,
+    /// Findings of this level and above ask upstream for something newer.
+    pub severity: Severity,
 }
 
 /// One tag that is to be mirrored.
@@ -45,12 +52,25 @@ impl Catalogue {
         let default_to = default_to(documents, &destinations);
         let mut wanted = BTreeMap::new();
         for document in documents {
-            let fallback = document.defaults.to.as_ref().unwrap_or(&default_to);
-            collect(document, fallback, &mut wanted, &mut problems);
+            collect(document, &mut wanted, &mut problems);
         }
         let mut images: Vec<Wanted> = wanted.into_values().collect();
+        for image in images.iter_mut().filter(|image| image.to.is_empty()) {
+            image.to.clone_from(&default_to);
+            if default_to.is_empty() {
+                problems
+                    .add(format!("{}: to: say which destinations; `defaults.to` says it for all images", image.image));
+            }
+        }
         images.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.image.cmp(&b.image)));
-        let catalogue = Self { destinations, default_to, images };
+        let patterns = documents.iter().flat_map(|document| &document.rescue.allow);
+        let allowed = Allowed::new(patterns).unwrap_or_else(|problem| {
+            problems.add(format!("rescue.allow: {problem}"));
+            Allowed::default()
+        });
+        // Of several teams the most careful decides.
+        let severity = documents.iter().filter_map(|document| document.rescan.severity).min().unwrap_or(Severity::High);
+        let catalogue = Self { destinations, default_to, images, allowed, severity };
         catalogue.check_places(&mut problems);
         problems.or(catalogue)
     }
@@ -60,6 +80,11 @@ impl Catalogue {
     pub fn want(&self, image: ImageRef) -> Wanted {
         let known = self.images.iter().find(|wanted| wanted.image == image).cloned();
         known.unwrap_or_else(|| Wanted { image, to: self.default_to.clone(), priority: 0 })
+    }
+
+    /// Whether an event may have `image` copied: the catalogue names it, or `rescue.allow` its repository.
+    pub fn allows(&self, image: &ImageRef) -> bool {
+        self.images.iter().any(|wanted| wanted.image == *image) || self.allowed.matches(image.repository())
     }
 
     /// Two images in one place would overwrite each other for ever; a name that no registry takes would fail every night.
@@ -120,18 +145,18 @@ fn default_to(documents: &[Document], destinations: &BTreeMap<String, Destinatio
     stated.unwrap_or_else(only)
 }
 
-fn collect(document: &Document, fallback: &[String], wanted: &mut BTreeMap<ImageRef, Wanted>, problems: &mut Problems) {
+fn collect(document: &Document, wanted: &mut BTreeMap<ImageRef, Wanted>, problems: &mut Problems) {
     for (index, entry) in document.images.iter().enumerate() {
         let at = document.at(entry.line(), &format!("images[{index}]"));
-        let to = entry.to.as_deref().unwrap_or(fallback);
-        if to.is_empty() {
-            problems.add(format!("{at}.to: say which destinations; `defaults.to` says it for all images"));
-        }
+        let to = entry.to.as_deref().or(document.defaults.to.as_deref()).unwrap_or_default();
         for image in images(entry, &at, problems) {
             let known = wanted.entry(image.clone()).or_insert(Wanted { image, to: Vec::new(), priority: i32::MIN });
             known.priority = known.priority.max(entry.priority);
-            let new: BTreeSet<&String> = to.iter().filter(|name| !known.to.contains(name)).collect();
-            known.to.extend(new.into_iter().cloned());
+            for name in to {
+                if !known.to.contains(name) {
+                    known.to.push(name.clone());
+                }
+            }
         }
     }
 }
@@ -222,6 +247,12 @@ images:
     fn an_unknown_key_is_an_error_with_its_line() {
         let problems = read(&["images:\n  - { image: node, tags: [1], too: [x] }\n"]).unwrap_err();
         assert!(problems.contains("too") && problems.contains("line 2"), "{problems}");
+    }
+
+    #[test]
+    fn a_selection_of_platforms_is_refused_in_words() {
+        let problems = read(&["defaults: { platforms: [linux/amd64] }\nimages: []"]).unwrap_err();
+        assert!(problems.contains("write `platforms: all`") && problems.contains("line 1"), "{problems}");
     }
 
     #[test]

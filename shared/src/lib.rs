@@ -29,4 +29,5 @@ pub mod replicator;
 pub mod report;
 pub mod request;
 pub mod settings;
+pub mod signal;
 pub mod state;

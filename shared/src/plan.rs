@@ -59,6 +59,8 @@ pub enum Action {
     Keep,
     /// Copy this digest there.
     Copy(Digest),
+    /// Nothing yet: a scan of the private copy has to come back clean first.
+    AwaitScan,
     /// Nothing can be done, and this is why.
     Refuse(Error),
 }
@@ -82,6 +84,7 @@ fn step(image: &ImageRef, target: &Target, survey: &Survey) -> Step {
     let action = match (upstream, mirror) {
         (_, Err(error)) | (Err(error), _) => Action::Refuse(error.clone()),
         (Ok(wanted), Ok(_)) if present.as_ref() == Some(wanted) => Action::Keep,
+        (Ok(_), Ok(_)) if target.waits_for_scan => Action::AwaitScan,
         (Ok(wanted), Ok(_)) => Action::Copy(wanted.clone()),
     };
     Step { target: target.clone(), present, action }
@@ -92,6 +95,7 @@ impl Action {
         match self {
             Self::Keep => "keep",
             Self::Copy(_) => "copy",
+            Self::AwaitScan => "wait",
             Self::Refuse(_) => "refuse",
         }
     }
@@ -110,6 +114,7 @@ impl fmt::Display for Plan {
                     (Action::Copy(new), Some(old)) => writeln!(f, "  {} replaces {}", new.short(), old.short())?,
                     (Action::Copy(new), None) => writeln!(f, "  {} is new", new.short())?,
                     (Action::Refuse(error), _) => writeln!(f, "  {}", error.chain())?,
+                    (Action::AwaitScan, _) => writeln!(f, "  for a clean scan of the private copy")?,
                     (Action::Keep, None) => writeln!(f)?,
                 }
             }
@@ -151,7 +156,11 @@ mod tests {
     /// Plans node:1 for lab/node, where the mirror's tag `1` is at `present`.
     fn check(upstream: Result<Digest, Error>, mirror: Result<Option<Digest>, Error>, expected: &str) {
         let image: ImageRef = "node:1".parse().unwrap();
-        let target = Target { destination: "lab".to_owned(), uri: "127.0.0.1:5000/node:1".parse().unwrap() };
+        let target = Target {
+            destination: "lab".to_owned(),
+            uri: "127.0.0.1:5000/node:1".parse().unwrap(),
+            waits_for_scan: false,
+        };
         let mirror = mirror.map(|present| present.map(|digest| ("1".to_owned(), digest)).into_iter().collect());
         let survey = Survey {
             upstream: [(image.clone(), upstream)].into(),

@@ -5,7 +5,7 @@
 //! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
 //! its chunked uploads and panics its manifest PUT by digest.
 //!
-//! * `authorization`: which header a request carries, and where a credential may go,
+//! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
 //! * `verify`: bytes in flight are held back until they are known to be right.
@@ -15,6 +15,7 @@ mod challenge;
 mod destination;
 mod refusal;
 mod source;
+mod token;
 mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +78,11 @@ impl Registries {
     /// Docker Hub's quota as its last answer stated it; `None` when it has not been asked.
     pub fn quota(&self) -> Option<Quota> {
         *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what earlier answers stated: a new run reports what it sees itself.
+    pub fn forget_quota(&self) {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote<'_> {
@@ -183,7 +189,11 @@ impl Remote<'_> {
         if self.repository.registry == DOCKER_HUB && response.url().path().contains("/manifests/") {
             let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
             let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
-            *self.registries.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(quota);
+            let mut seen = self.registries.quota.lock().unwrap_or_else(PoisonError::into_inner);
+            // Refusals and sponsored images carry no numbers; that says nothing about the account.
+            if quota.metered || (seen.is_none() && response.status().is_success()) {
+                *seen = Some(quota);
+            }
         }
     }
 

@@ -1,25 +1,31 @@
 //! The replicator: settings, AWS and registries put together, and the verbs that the functions and the command line call.
 //!
 //! `catalogue` and `places` prepare, [`survey`](Replicator::survey) looks, [`carry_out`](Replicator::carry_out) copies or
-//! [`enqueue`](Replicator::enqueue) hands over, [`record`](Replicator::record) remembers.
+//! [`enqueue`](Replicator::enqueue) hands over, [`record`](Replicator::record) remembers and announces.
 
+mod announce;
+mod await_copies;
 mod copy;
 mod enqueue;
 mod record;
 mod run;
 mod survey;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 pub use run::Run;
 
 use crate::aws::{Aws, Keyring};
-use crate::catalogue::{Catalogue, Destination, Document, Kind, Wanted};
+use crate::catalogue::{Catalogue, Destination, Document, Kind, Problems, Wanted};
 use crate::error::{Cause, Error, Side};
 use crate::host::{ECR_PUBLIC, Host, ecr_host};
+use crate::plan::{Plan, plan};
 use crate::quota::Quota;
 use crate::reference::RepositoryRef;
 use crate::registry::Registries;
+use crate::report::Outcome;
 use crate::request::{self, Places, Request, Trigger};
 use crate::settings::{Location, Settings};
 
@@ -73,11 +79,14 @@ impl Replicator {
     /// The images of `text`, a document with the catalogue's shape, and where they go: as `text` says, else as the catalogue does.
     pub async fn inline(&self, text: &str) -> Result<Catalogue, Error> {
         let mut documents = self.documents().await?;
-        for document in &mut documents {
-            document.images.clear();
-        }
         documents.push(Document::parse("event", text).map_err(invalid)?);
-        Catalogue::merge(&documents).map_err(invalid)
+        // Together with the catalogue, so that an image goes where that sends it, and none can take another's place.
+        let all = Catalogue::merge(&documents).map_err(invalid)?;
+        let (_, known) = documents.split_last_mut().expect("a document was just added");
+        known.iter_mut().for_each(|document| document.images.clear());
+        let asked = Catalogue::merge(&documents).map_err(invalid)?;
+        let images = asked.images.into_iter().map(|wanted| all.want(wanted.image)).collect();
+        Ok(Catalogue { images, ..all })
     }
 
     async fn documents(&self) -> Result<Vec<Document>, Error> {
@@ -98,18 +107,49 @@ impl Replicator {
                 found
             }
         };
-        texts.iter().map(|(name, text)| Document::parse(name, text).map_err(invalid)).collect()
+        let (mut documents, mut problems) = (Vec::with_capacity(texts.len()), Problems::default());
+        for (name, text) in &texts {
+            match Document::parse(name, text) {
+                Ok(document) => documents.push(document),
+                Err(found) => problems.extend(found),
+            }
+        }
+        problems.or(documents).map_err(invalid)
     }
 
     /// The requests for `images`, each place spelled out.
     pub async fn requests(&self, catalogue: &Catalogue, images: &[Wanted], trigger: &Trigger) -> Vec<Request> {
-        let mut places = Places::new();
-        for name in images.iter().flat_map(|wanted| &wanted.to) {
-            if let (Some(destination), false) = (catalogue.destinations.get(name), places.contains_key(name)) {
-                places.insert(name.clone(), self.place(destination).await);
-            }
-        }
+        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.to).collect();
+        let places = self.places(names.into_iter().filter_map(|name| catalogue.destinations.get(name))).await;
         request::requests(catalogue, images, &places, trigger)
+    }
+
+    /// The last lines of a log stream, oldest first.
+    pub async fn end_of_log(&self, group: &str, stream: &str) -> Result<String, Error> {
+        self.aws.end_of_log(group, stream).await
+    }
+
+    /// Brings what `requests` want: looks, plans, and has the queue copy it, or copies it where there is no queue.
+    pub async fn bring(&self, requests: &[Request], run: &Run) -> Vec<Outcome> {
+        let survey = self.survey(requests, run).await;
+        self.act(plan(requests, &survey), run).await
+    }
+
+    /// Has the queue copy what `plan` says, or copies it where there is no queue.
+    pub async fn act(&self, plan: Plan, run: &Run) -> Vec<Outcome> {
+        match &self.settings.queue_url {
+            Some(queue) => self.enqueue(queue, plan).await,
+            None => self.carry_out(plan, run).collect().await,
+        }
+    }
+
+    /// Where the images of each of `destinations` live.
+    pub async fn places(&self, destinations: impl Iterator<Item = &Destination>) -> Places {
+        let mut places = Places::new();
+        for destination in destinations {
+            places.insert(destination.name.clone(), self.place(destination).await);
+        }
+        places
     }
 
     /// Where the images of `destination` live. What the catalogue leaves open is this account's.
@@ -122,15 +162,20 @@ impl Replicator {
                 Ok(at(ECR_PUBLIC.to_owned(), self.aws.public_registry().await?.alias.clone()))
             }
             Kind::Ecr { account, region } => {
-                let region = match region {
-                    Some(region) => region.clone(),
-                    None => self.aws.region().await?,
-                };
-                match account {
-                    Some(account) => Ok(at(ecr_host(account, &region), String::new())),
-                    None => self.own_ecr(&region).await.map(|host| at(host, String::new())),
-                }
+                self.registry_of(account.as_deref(), region.as_deref()).await.map(|host| at(host, String::new()))
             }
+        }
+    }
+
+    /// The private registry of `account` in `region`; what is absent is our own.
+    pub async fn registry_of(&self, account: Option<&str>, region: Option<&str>) -> Result<String, Error> {
+        let region = match region {
+            Some(region) => region.to_owned(),
+            None => self.aws.region().await?,
+        };
+        match account {
+            Some(account) => Ok(ecr_host(account, &region)),
+            None => self.own_ecr(&region).await,
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Done {
     Copied,
     /// A worker will copy it.
     Queued,
+    /// A scan of the private copy has to come back clean first.
+    AwaitsScan,
 }
 
 /// The word for an image, from best to worst; an image is as good as the worst of its places.
@@ -197,6 +199,65 @@ impl ImageReport {
     }
 }
 
+/// News of one image, for those who want to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of news.
+    pub kind: NoticeKind,
+    /// The image's entry of the result JSON, and `cause`: what asked for the copy.
+    pub detail: serde_json::Value,
+}
+
+/// The kinds of news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// A copy was made.
+    Replicated,
+    /// Somebody has to look at it.
+    Failed,
+    /// A limit or a broken connection put it off.
+    Deferred,
+}
+
+impl NoticeKind {
+    /// The `detail-type` of the EventBridge event.
+    pub fn detail_type(self) -> &'static str {
+        match self {
+            Self::Replicated => "Image Replicated",
+            Self::Failed => "Image Replication Failed",
+            Self::Deferred => "Image Replication Deferred",
+        }
+    }
+}
+
+impl Notice {
+    /// What is new about `outcome`; `None` where nothing happened: unchanged, or only handed to the queue.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        let report = ImageReport::of(outcome, Policy::Keep);
+        let is_pending = outcome
+            .places
+            .iter()
+            .all(|place| matches!(place.result, Ok(Done::Queued | Done::AwaitsScan | Done::Unchanged)));
+        let kind = match report.status {
+            Status::Failed => NoticeKind::Failed,
+            Status::Unchanged => return None,
+            Status::Copied => NoticeKind::Replicated,
+            Status::Stale | Status::Deferred if is_pending => return None,
+            Status::Stale | Status::Deferred => NoticeKind::Deferred,
+        };
+        let mut detail = serde_json::to_value(&report).unwrap_or_default();
+        detail["cause"] = serde_json::to_value(&outcome.trigger).unwrap_or_default();
+        Some(Self { kind, detail })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |key: &str| self.detail[key].as_str().unwrap_or_default().to_owned();
+        write!(f, "{}: {} {}", self.kind.detail_type(), text("image"), text("reason"))
+    }
+}
+
 /// Places often share one reason: upstream is gone for all of them.
 fn join(mut reasons: Vec<String>) -> Option<String> {
     reasons.dedup();
@@ -208,7 +269,7 @@ impl Place {
         let error = match &self.result {
             Ok(Done::Unchanged) => return Status::Unchanged,
             Ok(Done::Copied) => return Status::Copied,
-            Ok(Done::Queued) => return Status::Deferred,
+            Ok(Done::Queued | Done::AwaitsScan) => return Status::Deferred,
             Err(error) => error,
         };
         match self.present {
@@ -221,6 +282,7 @@ impl Place {
     fn reason(&self) -> Option<String> {
         match &self.result {
             Ok(Done::Queued) => Some("queued: replicate copies it".to_owned()),
+            Ok(Done::AwaitsScan) => Some("waits for a clean scan of the private copy".to_owned()),
             Ok(_) => None,
             Err(error) => Some(error.chain()),
         }
@@ -265,7 +327,11 @@ mod tests {
     }
 
     fn report(has_copy: bool, result: Result<Done, Cause>, policy: Policy) -> (Status, bool) {
-        let target = Target { destination: "lab".to_owned(), uri: "127.0.0.1:5000/node:1".parse().unwrap() };
+        let target = Target {
+            destination: "lab".to_owned(),
+            uri: "127.0.0.1:5000/node:1".parse().unwrap(),
+            waits_for_scan: false,
+        };
         let present = has_copy.then(digest);
         let result = result.map_err(|cause| Error::new(Side::Source, cause, "get manifest"));
         let outcome = Outcome {
@@ -308,7 +374,11 @@ mod tests {
 
     #[test]
     fn the_json_has_the_keys_of_the_contract() {
-        let target = Target { destination: "private".to_owned(), uri: "127.0.0.1:5000/node:1".parse().unwrap() };
+        let target = Target {
+            destination: "private".to_owned(),
+            uri: "127.0.0.1:5000/node:1".parse().unwrap(),
+            waits_for_scan: false,
+        };
         let outcome = Outcome {
             image: "node:1".parse().unwrap(),
             upstream: Some(digest()),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalogue::{Catalogue, Wanted};
+use crate::catalogue::{Catalogue, Publish, Wanted};
 use crate::error::{Cause, Error, Side};
-use crate::reference::{ImageRef, RepositoryRef};
+use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 
 /// One upstream tag and the places it is wanted in.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct Target {
     pub destination: String,
     /// The image's name there, ready for `docker pull`.
     pub uri: ImageRef,
+    /// Whether nothing goes there before a scan of the private copy came back clean (`publish: after-clean-scan`).
+    #[serde(skip)]
+    pub waits_for_scan: bool,
 }
 
 /// What asked for a copy.
@@ -71,7 +74,8 @@ pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
 
 /// The requests for `images`.
 pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigger: &Trigger) -> Vec<Request> {
-    let request = |wanted: &Wanted| {
+    let mut owners = owners(catalogue, places);
+    let mut request = |wanted: &Wanted| {
         let mut request = Request {
             image: wanted.image.clone(),
             targets: Vec::new(),
@@ -86,23 +90,65 @@ pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigg
         }
         for name in &wanted.to {
             match target(catalogue, places, name, &wanted.image) {
-                Ok(target) => request.targets.push(target),
+                Ok(target) => match owners.entry(target.uri.clone()).or_insert_with(|| wanted.image.clone()) {
+                    owner if *owner == wanted.image => request.targets.push(target),
+                    owner => request.unplaced.push(taken(&target.uri, owner)),
+                },
                 Err(error) => request.unplaced.push(error),
             }
         }
         request
     };
-    images.iter().map(request).collect()
+    images.iter().map(&mut request).collect()
+}
+
+/// The places of the catalogue's images: nobody else may write there.
+fn owners(catalogue: &Catalogue, places: &Places) -> BTreeMap<ImageRef, ImageRef> {
+    let place = |wanted: &Wanted, name: &String| {
+        Some((target(catalogue, places, name, &wanted.image).ok()?.uri, wanted.image.clone()))
+    };
+    let all = catalogue.images.iter().flat_map(|wanted| wanted.to.iter().filter_map(move |name| place(wanted, name)));
+    all.collect()
+}
+
+fn taken(uri: &ImageRef, owner: &ImageRef) -> Error {
+    let error = Error::new(Side::Configuration, Cause::Invalid, format!("use {uri}"));
+    error.because(format!("it is the place of {owner}; give one of them another name in the catalogue"))
 }
 
 fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) -> Result<Target, Error> {
     let invalid = |why: String| Error::new(Side::Configuration, Cause::Invalid, format!("place {image}")).because(why);
     let unknown = || invalid(catalogue.no_such_destination(name));
-    let (path, tag) = catalogue.destinations.get(name).ok_or_else(unknown)?.place(image).map_err(invalid)?;
+    let destination = catalogue.destinations.get(name).ok_or_else(unknown)?;
+    // Without this anybody's `registry.example/library/node` could take the place of Docker Hub's.
+    let is_named = catalogue.images.iter().any(|wanted| wanted.image == *image);
+    if image.repository().registry != DOCKER_HUB && !is_named && !destination.tells_registries_apart() {
+        return Err(invalid(format!(
+            "the naming of destination {name} has no {{registry}}, so that images from elsewhere than Docker Hub have to be in the catalogue"
+        )));
+    }
+    let (path, tag) = destination.place(image).map_err(invalid)?;
     let place = places.get(name).ok_or_else(unknown)?.clone()?;
     let path = if place.path.is_empty() { path } else { format!("{}/{path}", place.path) };
     let uri = ImageRef::new(RepositoryRef { registry: place.registry, path }, &tag);
-    uri.map(|uri| Target { destination: name.to_owned(), uri }).map_err(|error| invalid(error.to_string()))
+    let waits_for_scan = destination.publish == Publish::AfterCleanScan;
+    let target = uri.map(|uri| Target { destination: name.to_owned(), uri, waits_for_scan });
+    target.map_err(|error| invalid(error.to_string()))
+}
+
+/// The upstream image that `uri` is the mirror's copy of: one that the catalogue names, else what the naming templates say.
+/// `None` when `uri` is no place of the mirror.
+pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<ImageRef> {
+    let is_here =
+        |image: &ImageRef, name: &String| target(catalogue, places, name, image).is_ok_and(|target| target.uri == *uri);
+    let named = catalogue.images.iter().find(|wanted| wanted.to.iter().any(|name| is_here(&wanted.image, name)));
+    named.map(|wanted| wanted.image.clone()).or_else(|| {
+        catalogue.destinations.iter().find_map(|(name, destination)| {
+            let place = places.get(name)?.as_ref().ok().filter(|place| place.registry == uri.repository().registry)?;
+            let path = uri.repository().path.strip_prefix(&place.path)?;
+            destination.image_at(path.strip_prefix('/').unwrap_or(path), uri.tag())
+        })
+    })
 }
 
 /// What a `refresh` event wants, in each form in which a schedule or a person sends it:

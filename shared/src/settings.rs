@@ -12,6 +12,10 @@ pub struct Settings {
     pub docker_hub_secret: Option<String>,
     /// The queue between `refresh` and `replicate`; `None` copies inline.
     pub queue_url: Option<String>,
+    /// Name of the EventBridge bus that is told of outcomes; `None` tells nobody.
+    pub event_bus: Option<String>,
+    /// ARN of the SNS topic that is told of failures; `None` tells nobody.
+    pub failure_topic: Option<String>,
     /// What is left of Docker Hub's quota for others.
     pub reserve: Reserve,
     /// Addresses of registries that are served from elsewhere.
@@ -50,6 +54,8 @@ impl Settings {
         let settings = Self {
             catalogue: parse(&present, "REPLICATOR_CATALOGUE", &mut problems, Location::parse),
             docker_hub_secret: present("REPLICATOR_DOCKER_HUB_SECRET"),
+            event_bus: present("REPLICATOR_EVENT_BUS"),
+            failure_topic: parse(&present, "REPLICATOR_FAILURE_TOPIC", &mut problems, topic_arn),
             queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
             reserve: parse(&present, "REPLICATOR_QUOTA_RESERVE", &mut problems, Reserve::parse).unwrap_or_default(),
             endpoints: parse(&present, "REPLICATOR_REGISTRY_ENDPOINTS", &mut problems, |text| {
@@ -108,6 +114,11 @@ impl Reserve {
             }
         }
     }
+}
+
+fn topic_arn(text: &str) -> Result<String, String> {
+    let is_topic = text.split(':').nth(2) == Some("sns") && text.split(':').count() == 6;
+    if is_topic { Ok(text.to_owned()) } else { Err(format!("{text:?} is not the ARN of an SNS topic")) }
 }
 
 fn queue_url(text: &str) -> Result<String, String> {

@@ -38,7 +38,8 @@ const SUMMARY: [&str; 4] = [UPSTREAM, STATUS, CHECKED_AT, SYNCED_AT];
 /// The resource tags of a repository.
 pub type Tags = BTreeMap<String, String>;
 
-/// What is remembered of one tag: `<upstream digest> <status> <RFC 3339>`; a digest that nobody could find out is `-`.
+/// What is remembered of one tag: `<upstream digest> <status> <RFC 3339>`, and a note where there is one; a digest that nobody
+/// could find out is `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The upstream digest.
@@ -47,6 +48,8 @@ pub struct Entry {
     pub status: EntryStatus,
     /// When that was.
     pub at: Timestamp,
+    /// What a scan found, such as `CRITICAL=1 HIGH=3`; empty otherwise.
+    pub note: String,
 }
 
 /// What became of a tag.
@@ -58,6 +61,8 @@ pub enum EntryStatus {
     Deferred,
     /// Somebody has to look at it.
     Failed,
+    /// Level with upstream, and a scan found what upstream has not mended yet.
+    WaitingForUpstream,
 }
 
 /// What is new about one tag.
@@ -73,6 +78,8 @@ pub struct News {
     pub status: EntryStatus,
     /// Whether it was copied just now.
     pub is_copied: bool,
+    /// What a scan found; empty otherwise.
+    pub note: String,
 }
 
 /// What to write so that the record holds.
@@ -84,9 +91,22 @@ pub struct Changes {
     pub remove: Vec<String>,
 }
 
+/// How much of a repository `news` speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every tag that is wanted there: a trouble with a tag that nobody wants any more is over.
+    Whole,
+    /// Some tags; the others are as they were.
+    Part,
+}
+
 /// Brings the record in `tags` up to date with `news`. Tags of the owner are counted, never touched.
-pub fn changes(tags: &Tags, news: &[News], now: Timestamp) -> Changes {
+pub fn changes(tags: &Tags, news: &[News], scope: Scope, now: Timestamp) -> Changes {
     let mut entries = entries(tags);
+    if scope == Scope::Whole {
+        let is_wanted = |key: &str| news.iter().any(|new| key[TAG.len()..] == new.tag);
+        entries.retain(|key, entry| entry.status.is_level() || is_wanted(key));
+    }
     let mut is_news = false;
     for new in news {
         is_news |= note(&mut entries, new, now);
@@ -131,10 +151,11 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bo
     if key.len() > MAX_KEY {
         return false;
     }
-    let entry = Entry { digest: new.digest.clone(), status: new.status, at: now };
-    let known = entries.get(&key);
-    let is_known = known.is_some_and(|known| known.digest == entry.digest && known.status == entry.status);
-    if is_known && new.status == EntryStatus::Ok && !new.is_copied {
+    let entry = Entry { digest: new.digest.clone(), status: new.status, at: now, note: new.note.clone() };
+    let known = entries.get(&key).filter(|known| known.digest == entry.digest);
+    // That a tag is level again says nothing against what a scan found in these very bytes.
+    let says_nothing_new = known.is_some_and(|known| known.status.is_level());
+    if new.status == EntryStatus::Ok && says_nothing_new && !new.is_copied {
         return false;
     }
     entries.insert(key, entry);
@@ -152,10 +173,9 @@ fn keep(entries: BTreeMap<String, Entry>, room: usize) -> BTreeMap<String, Entry
 /// What happened last counts even where there was no room to keep it.
 fn summary<'a>(kept: impl Iterator<Item = &'a Entry>, news: &[News]) -> &'static str {
     let all: Vec<EntryStatus> = kept.map(|entry| entry.status).chain(news.iter().map(|new| new.status)).collect();
-    let every = |status| all.iter().all(|one| *one == status);
     match () {
-        () if every(EntryStatus::Ok) => "ok",
-        () if every(EntryStatus::Failed) => "failed",
+        () if all.iter().all(|status| status.is_level()) => "ok",
+        () if all.iter().all(|status| *status == EntryStatus::Failed) => "failed",
         () if !all.contains(&EntryStatus::Failed) => "deferred",
         () => "partial",
     }
@@ -183,7 +203,8 @@ pub fn time(at: Timestamp) -> String {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = self.digest.as_ref().map_or("-", Digest::as_str);
-        write!(f, "{digest} {} {}", self.status, time(self.at))
+        write!(f, "{digest} {} {}", self.status, time(self.at))?;
+        if self.note.is_empty() { Ok(()) } else { write!(f, " {}", self.note) }
     }
 }
 
@@ -191,9 +212,11 @@ impl FromStr for Entry {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let [digest, status, at] = text.split(' ').collect::<Vec<_>>().try_into().map_err(|_| ())?;
+        let mut words = text.splitn(4, ' ');
+        let (Some(digest), Some(status), Some(at)) = (words.next(), words.next(), words.next()) else { return Err(()) };
+        let note = words.next().unwrap_or_default().to_owned();
         let digest = if digest == "-" { None } else { Some(digest.parse().map_err(|_| ())?) };
-        Ok(Self { digest, status: status.parse()?, at: at.parse().map_err(|_| ())? })
+        Ok(Self { digest, status: status.parse()?, at: at.parse().map_err(|_| ())?, note })
     }
 }
 
@@ -203,7 +226,15 @@ impl fmt::Display for EntryStatus {
             Self::Ok => "ok",
             Self::Deferred => "deferred",
             Self::Failed => "failed",
+            Self::WaitingForUpstream => "waiting-for-upstream",
         })
+    }
+}
+
+impl EntryStatus {
+    /// Whether the tag has upstream's digest.
+    pub fn is_level(self) -> bool {
+        matches!(self, Self::Ok | Self::WaitingForUpstream)
     }
 }
 
@@ -215,6 +246,7 @@ impl FromStr for EntryStatus {
             "ok" => Ok(Self::Ok),
             "deferred" => Ok(Self::Deferred),
             "failed" => Ok(Self::Failed),
+            "waiting-for-upstream" => Ok(Self::WaitingForUpstream),
             _ => Err(()),
         }
     }
@@ -230,7 +262,7 @@ mod tests {
 
     fn news(tag: &str, status: EntryStatus, is_copied: bool) -> News {
         let upstream = "docker.io/library/node".to_owned();
-        News { tag: tag.to_owned(), upstream, digest: Some(Digest::of(b"x")), status, is_copied }
+        News { tag: tag.to_owned(), upstream, digest: Some(Digest::of(b"x")), status, is_copied, note: String::new() }
     }
 
     fn apply(tags: &mut Tags, changes: Changes) {
@@ -240,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_first_copy_is_recorded_as_the_contract_says() {
-        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], at(0));
+        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0));
         let lines: Vec<String> = changes.set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         assert_eq!(
             lines,
@@ -257,9 +289,9 @@ mod tests {
     #[test]
     fn an_unchanged_tag_is_not_written_again() {
         let mut tags = Tags::new();
-        let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], at(0));
+        let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0));
         apply(&mut tags, first);
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], at(9)), Changes::default());
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
     }
 
     #[test]
@@ -268,11 +300,11 @@ mod tests {
         for (status, summary) in
             [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")]
         {
-            let next = changes(&tags, &[news("21", status, false)], at(0));
+            let next = changes(&tags, &[news("21", status, false)], Scope::Part, at(0));
             apply(&mut tags, next);
             assert_eq!(tags[STATUS], summary);
         }
-        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], at(0));
+        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], Scope::Part, at(0));
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "partial");
     }
@@ -282,7 +314,7 @@ mod tests {
         let mut tags: Tags = (0..10).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
         for n in 0..60 {
             let status = if n == 0 { EntryStatus::Failed } else { EntryStatus::Ok };
-            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], at(n));
+            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], Scope::Part, at(n));
             apply(&mut tags, next);
             assert!(tags.len() <= MAX_TAGS - LEFT_FREE);
         }
@@ -292,9 +324,41 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_of_a_tag_that_nobody_wants_any_more_is_forgotten() {
+        let mut tags = Tags::new();
+        let next = changes(
+            &tags,
+            &[news("21", EntryStatus::Ok, true), news("typo", EntryStatus::Failed, false)],
+            Scope::Whole,
+            at(0),
+        );
+        apply(&mut tags, next);
+        assert_eq!(tags[STATUS], "partial");
+        let part = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(1));
+        assert_eq!(part, Changes::default());
+        let next = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Whole, at(1));
+        apply(&mut tags, next);
+        assert_eq!(tags[STATUS], "ok");
+        assert!(!tags.contains_key("replicator:tag:typo"));
+    }
+
+    #[test]
+    fn what_a_scan_found_stays_until_the_digest_moves() {
+        let mut tags = Tags::new();
+        let found = News { note: "CRITICAL=1 HIGH=3".to_owned(), ..news("21", EntryStatus::WaitingForUpstream, false) };
+        let next = changes(&tags, &[found], Scope::Part, at(0));
+        apply(&mut tags, next);
+        assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z CRITICAL=1 HIGH=3"));
+        assert_eq!(tags[STATUS], "ok");
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
+        let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };
+        assert!(changes(&tags, &[moved], Scope::Part, at(9)).set["replicator:tag:21"].contains(" ok "));
+    }
+
+    #[test]
     fn a_full_repository_is_left_alone() {
         let tags: Tags = (0..50).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], at(0)), Changes::default());
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0)), Changes::default());
     }
 
     #[test]
@@ -304,14 +368,14 @@ mod tests {
             (0..30)
                 .map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }),
         );
-        let changes = changes(&Tags::new(), &many, at(0));
+        let changes = changes(&Tags::new(), &many, Scope::Part, at(0));
         assert!(changes.set.iter().all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE));
     }
 
     #[test]
     fn a_record_that_somebody_broke_is_written_anew() {
         let tags: Tags = [("replicator:tag:21".to_owned(), "hello".to_owned())].into();
-        let changes = changes(&tags, &[news("21", EntryStatus::Ok, false)], at(0));
+        let changes = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(0));
         assert!(changes.set["replicator:tag:21"].contains(" ok "));
     }
 }

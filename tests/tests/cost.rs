@@ -86,6 +86,7 @@ async fn a_layer_shared_by_two_platforms_and_two_images_is_sent_once() {
     world.refresh().await;
     assert_eq!(world.cloud.counts.get("ecr.upload.put"), image.blobs().len() as u64);
     assert_eq!(world.cloud.counts.get("cdn.blob.get"), image.blobs().len() as u64);
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 3, "two tags with one digest pull once");
 }
 
 #[tokio::test]

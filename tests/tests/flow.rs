@@ -134,8 +134,34 @@ async fn a_second_delivery_of_a_message_costs_one_look() {
     assert_eq!(deliver().await, json!({"batchItemFailures": []}));
     world.cloud.counts.reset();
     assert_eq!(deliver().await, json!({"batchItemFailures": []}));
-    assert_eq!(world.cloud.counts.sum("hub."), 0);
+    assert_eq!(world.cloud.counts.sum("hub.manifest.get") + world.cloud.counts.sum("cdn."), 0);
     assert_eq!(world.cloud.counts.sum("ecr.upload."), 0);
+}
+
+#[tokio::test]
+async fn a_message_that_waited_never_moves_a_tag_backwards() {
+    let mut world = World::start().await;
+    let queue = world.queue();
+    world.cloud.hub.push("library/node", "21", &Image::docker(1, &[100]));
+    world.refresh_images(&["node:21"]).await;
+    let newer = Image::docker(2, &[100]);
+    world.cloud.hub.push("library/node", "21", &newer);
+    world.work_off(&queue).await;
+    assert_eq!(world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21"), Some(newer.digest()));
+}
+
+#[tokio::test]
+async fn nobody_takes_the_place_of_another_registrys_image() {
+    let mut world = World::start().await;
+    world.catalogue("images: [{ image: 'node:21' }]");
+    world.cloud.hub.push("library/node", "21", &Image::docker(1, &[100]));
+    world.cloud.plain.push("library/node", "21", &Image::docker(2, &[100]));
+    world.refresh().await;
+    let report = world.ensure(json!({"images": ["quay.io/library/node:21"]})).await;
+    assert_eq!(statuses(&report), ["failed quay.io/library/node:21"]);
+    assert!(report["images"][0]["reason"].as_str().unwrap().contains("no {registry}"), "{report:#}");
+    let error = world.refresh_with(json!({"images": [{"image": "quay.io/library/node:21"}]})).await.unwrap_err();
+    assert!(error.contains("both would become docker-hub/library/node:21"), "{error}");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! `ensure`: a build asks for images and gets back names that are ready to be pulled.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use replicator::error::{Cause, Error, Side};
-use replicator::plan::plan;
 use replicator::reference::{ImageRef, NotAnImage};
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Done, ImageReport, Outcome, Policy, Report};
-use replicator::request::{Trigger, TriggerKind};
+use replicator::request::{Request, Trigger, TriggerKind};
+use replicator::state::Scope;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -39,16 +39,17 @@ impl Wanted {
     /// Reads the event of an invocation.
     pub fn parse(event: &Value) -> Result<Self, Error> {
         Self::deserialize(event).map_err(|error| {
-            let error =
-                Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(error.to_string());
-            error.because(r#"want {"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#)
+            let want = r#"{"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#;
+            let why = format!("{error}; want {want}");
+            Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(why)
         })
     }
 }
 
 /// Makes sure that the images are in the mirror and level with upstream, and answers for each, in the order asked.
 ///
-/// An image goes where the catalogue sends it, else to the default destinations. What is level costs one HEAD upstream and
+/// With a queue, builds that start at once share one copy: each hands its wish to the queue and waits for the digest to appear.
+/// Without one this function copies by itself. An image goes where the catalogue sends it, else to the default destinations. What is level costs one HEAD upstream and
 /// one look at the destination. A text that names no image hides no other.
 pub async fn handle(
     wanted: &Wanted,
@@ -59,14 +60,20 @@ pub async fn handle(
     let trigger = Trigger { kind: TriggerKind::OnDemand, id: request_id.to_owned() };
     let run = Run::until(deadline, Timestamp::now().into(), Some(Duration::from_secs(wanted.wait_seconds)));
     let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();
-    let outcomes = bring(asked.iter().flatten(), &trigger, &run, replicator).await?;
-    let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
-    replicator.record(&news, Timestamp::now()).await;
+    let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
+    let outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
+    // With a queue the worker records what it did.
+    if replicator.settings().queue_url.is_none() {
+        let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
+        replicator.record(&news, Scope::Part, Timestamp::now()).await;
+    }
 
     let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };
-    let mut answers = outcomes.iter().map(|outcome| ImageReport::of(outcome, policy));
     let answer = |(asked, text): (&Result<ImageRef, NotAnImage>, &String)| match asked {
-        Ok(_) => answers.next().expect("there is an outcome for each image, in order"),
+        Ok(image) => {
+            let outcome = outcomes.iter().find(|outcome| outcome.image == *image);
+            ImageReport::of(outcome.expect("there is an outcome for each image"), policy)
+        }
         Err(problem) => ImageReport::failed(text, problem.to_string()),
     };
     let images = asked.iter().zip(&wanted.images).map(answer).collect();
@@ -83,9 +90,19 @@ async fn bring(
 ) -> Result<Vec<Outcome>, Error> {
     let catalogue = replicator.any_catalogue().await?;
     let images: Vec<_> = images.map(|image| catalogue.want(image.clone())).collect();
-    let requests = replicator.requests(&catalogue, &images, trigger).await;
-    let survey = replicator.survey(&requests).await;
-    Ok(replicator.carry_out(plan(&requests, &survey), run).collect().await)
+    let mut requests = replicator.requests(&catalogue, &images, trigger).await;
+    requests.iter_mut().for_each(leave_out_what_waits);
+    let asked = Timestamp::now();
+    let mut outcomes = replicator.bring(&requests, run).await;
+    replicator.await_copies(&mut outcomes, run, asked).await;
+    Ok(outcomes)
+}
+
+/// A build has no use for a public copy that is not there yet, as long as it has another.
+fn leave_out_what_waits(request: &mut Request) {
+    if request.targets.iter().any(|target| !target.waits_for_scan) {
+        request.targets.retain(|target| !target.waits_for_scan);
+    }
 }
 
 fn is_unchanged(outcome: &Outcome) -> bool {

@@ -4,14 +4,12 @@
 
 use std::time::SystemTime;
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
-use replicator::catalogue::Catalogue;
 use replicator::error::Error;
-use replicator::plan::plan;
 use replicator::replicator::{Replicator, Run};
-use replicator::report::{Outcome, Policy, Report};
-use replicator::request::{Trigger, Wish, wish};
+use replicator::report::{Policy, Report};
+use replicator::request::{Wish, wish};
+use replicator::state::Scope;
 use serde_json::Value;
 
 /// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it.
@@ -24,24 +22,15 @@ pub async fn handle(
     replicator: &Replicator,
 ) -> Result<Report, Error> {
     let (wish, trigger) = wish(event, request_id)?;
-    let catalogue = match wish {
-        Wish::Catalogue => replicator.catalogue().await?,
-        Wish::Inline(text) => replicator.inline(&text).await?,
+    let (catalogue, scope) = match wish {
+        Wish::Catalogue => (replicator.catalogue().await?, Scope::Whole),
+        Wish::Inline(text) => (replicator.inline(&text).await?, Scope::Part),
     };
     let run = Run::until(deadline, Timestamp::now().into(), None);
-    let outcomes = refresh(&catalogue, &trigger, &run, replicator).await;
-    replicator.record(&outcomes, Timestamp::now()).await;
+    let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
+    let outcomes = replicator.bring(&requests, &run).await;
+    replicator.record(&outcomes, scope, Timestamp::now()).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     report.log(&trigger);
     Ok(report)
-}
-
-async fn refresh(catalogue: &Catalogue, trigger: &Trigger, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
-    let requests = replicator.requests(catalogue, &catalogue.images, trigger).await;
-    let survey = replicator.survey(&requests).await;
-    let plan = plan(&requests, &survey);
-    match &replicator.settings().queue_url {
-        Some(queue) => replicator.enqueue(queue, plan).await,
-        None => replicator.carry_out(plan, run).collect().await,
-    }
 }

@@ -5,16 +5,21 @@
 //! logged, and does not come back.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{StreamExt, future};
 use jiff::Timestamp;
+use replicator::error::{Cause, Error};
 use replicator::message::Message;
-use replicator::plan::{Survey, plan};
+use replicator::plan::plan;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Outcome, Policy, Report};
 use replicator::request::Request;
+use replicator::state::Scope;
+
+/// The pause before another try after a broken connection or a server's fault.
+const A_WHILE: Duration = Duration::from_mins(1);
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -55,34 +60,61 @@ pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicat
 
 async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) -> Worked {
     let mut worked = Worked::default();
+    let mut delay = Some(Duration::ZERO);
     for message in group {
-        let id = message.message_id.as_deref().unwrap_or_default();
-        if run.is_over() || !worked.come_back.is_empty() {
-            worked.come_back.push(id.to_owned());
-            continue;
-        }
-        match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-            Ok(wish) => {
-                let outcomes = copy(wish, run, replicator).await;
-                if outcomes.iter().any(Outcome::is_worth_another_try) {
-                    worked.come_back.push(id.to_owned());
-                }
-                worked.outcomes.extend(outcomes);
+        if !run.is_over() && worked.come_back.is_empty() {
+            let outcomes = try_one(&message, run, replicator).await;
+            let again = outcomes.iter().any(Outcome::is_worth_another_try);
+            delay = if again { pause(&outcomes) } else { delay };
+            worked.outcomes.extend(outcomes);
+            if !again {
+                continue;
             }
-            Err(error) => tracing::error!(message_id = id, "a message is dropped, because it cannot be read: {error}"),
+        }
+        worked.come_back.push(message.message_id.unwrap_or_default());
+        if let (Some(delay), Some(receipt)) = (delay, &message.receipt_handle) {
+            replicator.hand_back(receipt, delay).await;
         }
     }
     worked
 }
 
-/// Safe to run twice: a copy that is there already is found, at the cost of one look at the destination.
+/// How soon another try makes sense; `None`: when the queue's visibility timeout ends, which is a matter of hours.
+fn pause(outcomes: &[Outcome]) -> Option<Duration> {
+    let errors = outcomes.iter().flat_map(|outcome| &outcome.places).filter_map(|place| place.result.as_ref().err());
+    errors
+        .map(|error| match error.cause() {
+            Cause::PullLimit => None,
+            Cause::Deadline => Some(Duration::ZERO),
+            _ => Some(A_WHILE),
+        })
+        .min_by_key(Option::is_some)
+        .flatten()
+}
+
+async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
+    match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
+        Ok(wish) => copy(wish, run, replicator).await,
+        Err(error) => {
+            let message_id = message.message_id.as_deref().unwrap_or_default();
+            tracing::error!(message_id, "a message is dropped, because it cannot be read: {error}");
+            Vec::new()
+        }
+    }
+}
+
+/// Safe to run twice: a copy that is there already is found, at the cost of one HEAD and one look at the destination.
 async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
     let Message { image, digest, targets, cause, .. } = message;
     let request = Request { image: image.clone(), targets, unplaced: Vec::new(), trigger: cause.clone() };
     let requests = [request];
-    let survey = Survey { upstream: [(image, Ok(digest))].into(), mirrors: replicator.mirrors(&requests).await };
+    let mut survey = replicator.survey(&requests, run).await;
+    // A message may be older than the tag: what upstream has now counts, and the message only while upstream cannot be asked.
+    if survey.upstream.get(&image).is_none_or(|found| found.as_ref().is_err_and(Error::is_transient)) {
+        survey.upstream.insert(image, Ok(digest));
+    }
     let outcomes: Vec<Outcome> = replicator.carry_out(plan(&requests, &survey), run).collect().await;
-    replicator.record(&outcomes, Timestamp::now()).await;
+    replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
     Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes
 }

@@ -4,7 +4,7 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Tag, TagStatus};
 
-use super::{Aws, error};
+use super::{Aws, Mutability, error};
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 use crate::plan::Mirror;
@@ -59,12 +59,12 @@ impl EcrRepository {
         Ok(mirror)
     }
 
-    /// Makes sure that the repository is there.
-    pub(super) async fn prepare(&self) -> Result<(), Error> {
+    /// Makes sure that the repository is there, and says which of its tags may move.
+    pub(super) async fn prepare(&self) -> Result<Mutability, Error> {
         let request = self.client.describe_repositories().registry_id(&self.account).repository_names(&self.name);
         match request.send().await.map_err(|failure| self.error("describe", &failure)) {
-            Err(error) if *error.cause() == Cause::NotFound => self.create().await,
-            other => other.map(|_| ()),
+            Err(error) if *error.cause() == Cause::NotFound => self.create().await.map(|()| Mutability::default()),
+            other => other.map(|found| found.repositories().first().map(Mutability::of).unwrap_or_default()),
         }
     }
 

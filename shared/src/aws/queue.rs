@@ -1,5 +1,7 @@
 //! The queue between `refresh` and `replicate`.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::{Aws, error};
@@ -10,6 +12,15 @@ use crate::message::Message;
 const BATCH: usize = 10;
 
 impl Aws {
+    /// Lets the message with this receipt come back after `delay`, instead of after the queue's visibility timeout.
+    pub async fn come_back_in(&self, url: &str, receipt: &str, delay: Duration) -> Result<(), Error> {
+        let client = aws_sdk_sqs::Client::new(self.config().await);
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let request =
+            client.change_message_visibility().queue_url(url).receipt_handle(receipt).visibility_timeout(seconds);
+        request.send().await.map(|_| ()).map_err(|failure| error(Side::Queue, "hand a message back", &failure))
+    }
+
     /// Sends `messages` to the FIFO queue at `url`, in order. Each message has a result of its own.
     pub async fn send(&self, url: &str, messages: &[Message]) -> Vec<Result<(), Error>> {
         let client = aws_sdk_sqs::Client::new(self.config().await);

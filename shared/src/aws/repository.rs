@@ -1,8 +1,8 @@
 //! One repository at AWS, private or public: what both control planes offer.
 
-use super::Aws;
 use super::ecr::EcrRepository;
 use super::ecr_public::EcrPublicRepository;
+use super::{Aws, Mutability};
 use crate::error::Error;
 use crate::plan::Mirror;
 use crate::reference::RepositoryRef;
@@ -35,11 +35,12 @@ impl Repository<'_> {
         }
     }
 
-    /// Describes it, and creates it where it is missing. Safe to run twice.
-    pub async fn prepare(&self) -> Result<(), Error> {
+    /// Describes it, creates it where it is missing, and says which of its tags may move. Safe to run twice.
+    pub async fn prepare(&self) -> Result<Mutability, Error> {
         match &self.0 {
             Either::Private(repository) => repository.prepare().await,
-            Either::Public(repository) => repository.prepare().await,
+            // ECR Public knows no immutable tags.
+            Either::Public(repository) => repository.prepare().await.map(|()| Mutability::default()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_saphyr::Spanned;
 
 /// One document, read but not yet resolved.
@@ -17,9 +18,59 @@ pub struct Document {
     /// What holds for images that do not say otherwise.
     #[serde(default)]
     pub defaults: Defaults,
+    /// What events may have copied beside the images.
+    #[serde(default)]
+    pub rescue: RescueSpec,
+    /// What scans lead to.
+    #[serde(default)]
+    pub rescan: RescanSpec,
     /// The images.
     #[serde(default)]
     pub images: Vec<Entry>,
+}
+
+/// What a pull failure may have copied although no catalogue names it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescueSpec {
+    /// Patterns of repositories, such as `library/*` or `quay.io/team/*`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+}
+
+/// What scans lead to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescanSpec {
+    /// Findings of this level and above ask upstream for something newer; absent: HIGH.
+    pub severity: Option<Severity>,
+}
+
+/// How bad a finding is, from least to worst, as Amazon ECR and Amazon Inspector call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Worth knowing.
+    Informational,
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+/// When an image goes to a public registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Publish {
+    /// With every other destination.
+    #[default]
+    Always,
+    /// Once the scan of the private copy came back below `rescan.severity`.
+    AfterCleanScan,
 }
 
 /// What holds for the images of one document.
@@ -51,12 +102,29 @@ pub struct Entry {
 }
 
 /// Which platforms of an index are copied: all of them, so that its digest stays what it was.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Platforms {
-    /// The whole index, byte for byte.
-    #[default]
-    All,
+#[derive(Debug, Default)]
+struct Platforms;
+
+/// A list is told what is missing rather than what the parser expected.
+impl<'de> Deserialize<'de> for Platforms {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Word(String),
+            List(Vec<String>),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Word(word) if word == "all" => Ok(Self),
+            Written::Word(other) => Err(D::Error::custom(format!("platforms: {other:?} is not `all`"))),
+            Written::List(list) => {
+                let list = list.join(", ");
+                Err(D::Error::custom(format!(
+                    "platforms: a selection ([{list}]) cannot be copied yet; write `platforms: all`"
+                )))
+            }
+        }
+    }
 }
 
 /// Where images go, as it is written.
@@ -95,6 +163,9 @@ pub struct EcrPublicSpec {
     pub tag: Option<String>,
     /// The registry's alias; absent: its primary one.
     pub alias: Option<String>,
+    /// When images go there.
+    #[serde(default)]
+    pub publish: Publish,
 }
 
 /// Any other registry.

@@ -1,8 +1,9 @@
 //! Naming templates: what an upstream tag is called at a destination.
 
-use crate::reference::{self, DOCKER_HUB, ImageRef};
+use crate::host::{Host, ecr_host};
+use crate::reference::{self, DOCKER_HUB, ImageRef, RepositoryRef};
 
-use super::document::DestinationSpec;
+use super::document::{DestinationSpec, Publish};
 
 /// Where images go, and what they are called there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Destination {
     pub name: String,
     /// Which registry it is.
     pub kind: Kind,
+    /// When images go there.
+    pub publish: Publish,
     repository: Template,
     tag: Template,
 }
@@ -42,6 +45,11 @@ impl Destination {
     pub(super) fn new(name: &str, spec: &DestinationSpec) -> Result<Self, String> {
         let (kind, repository, tag) = match spec {
             DestinationSpec::Ecr(ecr) => {
+                let account = ecr.account.as_deref().unwrap_or("111122223333");
+                let region = ecr.region.as_deref().unwrap_or("us-east-1");
+                if Host::of(&ecr_host(account, region)) == Host::Other {
+                    return Err(format!("{account:?} and {region:?} are no AWS account and region"));
+                }
                 let kind = Kind::Ecr { account: ecr.account.clone(), region: ecr.region.clone() };
                 (kind, &ecr.repository, &ecr.tag)
             }
@@ -52,15 +60,27 @@ impl Destination {
                 (Kind::Registry { host: host(&registry.host)? }, &registry.repository, &registry.tag)
             }
         };
-        let tag = tag.as_deref().unwrap_or("{tag}");
-        Ok(Self { name: name.to_owned(), kind, repository: Template::parse(repository)?, tag: Template::parse(tag)? })
+        let (repository, tag) = (Template::parse(repository)?, Template::parse(tag.as_deref().unwrap_or("{tag}"))?);
+        let publish = if let DestinationSpec::EcrPublic(public) = spec { public.publish } else { Publish::Always };
+        Ok(Self { name: name.to_owned(), kind, publish, repository, tag })
     }
 
     /// The one that is there when a catalogue names none.
     pub(super) fn default_private() -> Self {
         let parse = |text| Template::parse(text).expect("the text is a constant with known placeholders");
         let kind = Kind::Ecr { account: None, region: None };
-        Self { name: "private".to_owned(), kind, repository: parse("docker-hub/{repository}"), tag: parse("{tag}") }
+        Self {
+            name: "private".to_owned(),
+            kind,
+            publish: Publish::Always,
+            repository: parse("docker-hub/{repository}"),
+            tag: parse("{tag}"),
+        }
+    }
+
+    /// Whether images of two registries can never meet in one place here.
+    pub fn tells_registries_apart(&self) -> bool {
+        [&self.repository, &self.tag].iter().any(|template| template.0.contains(&Part::Registry))
     }
 
     /// Repository path and tag of `image` at this destination, without the host and without ECR Public's alias.
@@ -72,6 +92,23 @@ impl Destination {
             Ok(_) => Err(format!("{path:?} is not a repository name")),
             Err(problem) => Err(problem.to_string()),
         }
+    }
+
+    /// The image that has `path` and `tag` at this destination; `None` where the templates leave that open.
+    ///
+    /// What a template does not name is Docker Hub's: `{name}` alone is an official image. The answer is checked by placing it.
+    pub fn image_at(&self, path: &str, tag: &str) -> Option<ImageRef> {
+        let (path_parts, tag_parts) = (self.repository.capture(path)?, self.tag.capture(tag)?);
+        let named =
+            |part: &Part| path_parts.iter().chain(&tag_parts).find(|(known, _)| *known == part).map(|(_, text)| *text);
+        let repository = match (named(&Part::Repository), named(&Part::Namespace), named(&Part::Name)) {
+            (Some(repository), ..) => repository.to_owned(),
+            (None, namespace, Some(name)) => format!("{}/{name}", namespace.unwrap_or("library")),
+            (None, _, None) => return None,
+        };
+        let registry = named(&Part::Registry).unwrap_or(DOCKER_HUB).to_owned();
+        let image = ImageRef::new(RepositoryRef { registry, path: repository }, named(&Part::Tag)?).ok()?;
+        (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
     }
 }
 
@@ -113,6 +150,28 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// What each placeholder stands for in `text`: as little as possible, up to the text that follows it.
+    fn capture<'a>(&self, text: &'a str) -> Option<Vec<(&Part, &'a str)>> {
+        let mut captured = Vec::new();
+        let mut open = None;
+        let mut rest = text;
+        for part in &self.0 {
+            let Part::Text(literal) = part else {
+                open = Some(part);
+                continue;
+            };
+            let is_last = std::ptr::eq(part, self.0.last()?);
+            let at = match (open, is_last) {
+                (None, _) => rest.starts_with(literal).then_some(0)?,
+                (Some(_), true) => rest.ends_with(literal).then(|| rest.len() - literal.len())?,
+                (Some(_), false) => rest.find(literal.as_str())?,
+            };
+            captured.extend(open.take().map(|placeholder| (placeholder, &rest[..at])));
+            rest = &rest[at + literal.len()..];
+        }
+        rest.is_empty().then_some(captured)
+    }
+
     fn render(&self, image: &ImageRef) -> String {
         self.0.iter().map(|part| part.render(image)).collect()
     }
@@ -150,11 +209,35 @@ impl Part {
 mod tests {
     use super::*;
 
-    fn place(repository: &str, tag: &str, image: &str) -> Result<String, String> {
+    fn destination(repository: &str, tag: &str) -> Result<Destination, String> {
         let kind = Kind::Registry { host: "127.0.0.1:5000".to_owned() };
         let (repository, tag) = (Template::parse(repository)?, Template::parse(tag)?);
-        let destination = Destination { name: "lab".to_owned(), kind, repository, tag };
-        destination.place(&image.parse().unwrap()).map(|(path, tag)| format!("{path}:{tag}"))
+        Ok(Destination { name: "lab".to_owned(), kind, publish: Publish::Always, repository, tag })
+    }
+
+    fn place(repository: &str, tag: &str, image: &str) -> Result<String, String> {
+        destination(repository, tag)?.place(&image.parse().unwrap()).map(|(path, tag)| format!("{path}:{tag}"))
+    }
+
+    fn back(repository: &str, tag: &str, path: &str, placed_tag: &str) -> Option<String> {
+        destination(repository, tag).unwrap().image_at(path, placed_tag).map(|image| image.to_string())
+    }
+
+    #[test]
+    fn a_name_at_the_destination_leads_back_to_the_image() {
+        let node = Some("docker.io/library/node:99".to_owned());
+        assert_eq!(back("docker-hub/{repository}", "{tag}", "docker-hub/library/node", "99"), node);
+        assert_eq!(back("{name}", "{tag}", "node", "99"), node);
+        assert_eq!(back("m/{namespace}/{name}", "{tag}", "m/library/node", "99"), node);
+        assert_eq!(back("nomorelimit", "{name}-{tag}", "nomorelimit", "node-99"), node);
+        assert_eq!(back("{registry}/{repository}", "{tag}", "quay.io/a/b", "1"), Some("quay.io/a/b:1".to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere_or_astray_is_none() {
+        assert_eq!(back("docker-hub/{repository}", "{tag}", "other/library/node", "99"), None);
+        assert_eq!(back("nomorelimit", "{tag}", "nomorelimit", "99"), None);
+        assert_eq!(back("docker-hub/{repository}", "v{tag}", "docker-hub/library/node", "99"), None);
     }
 
     #[test]

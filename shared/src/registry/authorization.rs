@@ -13,21 +13,19 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use secrecy::ExposeSecret;
-use serde::Deserialize;
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, TokenService};
+use super::token::{self, Token};
 use super::{ANSWER, refusal};
 use crate::aws::{Keyring, Login};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host, is_loopback};
 use crate::reference::{DOCKER_HUB, RepositoryRef};
 
-/// A token is renewed this long before it expires, or after half its life if that is shorter.
-const SKEW: Duration = Duration::from_secs(30);
-/// The life of a token that does not state it (distribution, token authentication specification).
-const DEFAULT_LIFE: u64 = 60;
+/// For so long a refused login is not tried again: registries lock accounts out.
+const LOCK_OUT: Duration = Duration::from_mins(1);
 
 /// What a request does with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,26 +41,29 @@ pub(super) struct Authorizer {
     keyring: Arc<Keyring>,
     challenges: Slots<String, Challenge>,
     tokens: Slots<(RepositoryRef, Access), Token>,
+    verdict: tokio::sync::Mutex<Verdict>,
 }
 
 /// Values that are made once, by whoever comes first, while the others wait.
 type Slots<K, V> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<Option<V>>>>>;
 
-struct Token {
-    header: Option<HeaderValue>,
-    renew_at: Instant,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
+/// What is known of Docker Hub's login: whoever tries it first finds out for all.
+enum Verdict {
+    Unknown,
+    Good(Arc<Login>),
+    Refused(Arc<Login>, Error, Instant),
 }
 
 impl Authorizer {
     pub(super) fn new(http: reqwest::Client, endpoints: Endpoints, keyring: Arc<Keyring>) -> Self {
-        Self { http, endpoints, keyring, challenges: Mutex::default(), tokens: Mutex::default() }
+        Self {
+            http,
+            endpoints,
+            keyring,
+            challenges: Mutex::default(),
+            tokens: Mutex::default(),
+            verdict: tokio::sync::Mutex::new(Verdict::Unknown),
+        }
     }
 
     /// The header for a request to `repository`; `None` where none is needed.
@@ -154,17 +155,47 @@ impl Authorizer {
         side: Side,
     ) -> Result<Token, Error> {
         let mut login = self.login(service, repository).await?;
+        let mut first = self.first_to_try(login.as_ref()).await?;
         let mut is_reread = false;
         loop {
-            let refused = match self.exchange(service, repository, access, side, login.as_deref()).await {
+            let sold = token::buy(&self.http, service, repository, access, side, login.as_deref()).await;
+            let refused = match sold {
                 Err(error) if *error.cause() == Cause::BadCredential => error,
-                other => return other,
+                other => {
+                    if let (Some(verdict), Some(login), Ok(_)) = (&mut first, login, &other) {
+                        **verdict = Verdict::Good(login);
+                    }
+                    return other;
+                }
             };
             login = match login {
                 Some(used) if !is_reread => self.keyring.reread_docker_hub(&used).await?,
-                _ => return Err(refused),
+                Some(used) => {
+                    let until = Instant::now() + LOCK_OUT;
+                    let mut verdict = match first {
+                        Some(verdict) => verdict,
+                        None => self.verdict.lock().await,
+                    };
+                    *verdict = Verdict::Refused(used, refused.clone(), until);
+                    return Err(refused);
+                }
+                None => return Err(refused),
             };
             is_reread = true;
+        }
+    }
+
+    /// Whoever tries a login first holds the verdict on it until it is known: a catalogue full of images is one bad login, not
+    /// hundreds. `None` when the login is known to be good, or there is none.
+    async fn first_to_try(&self, login: Option<&Arc<Login>>) -> Result<Option<MutexGuard<'_, Verdict>>, Error> {
+        let Some(login) = login else { return Ok(None) };
+        let verdict = self.verdict.lock().await;
+        match &*verdict {
+            Verdict::Good(known) if Arc::ptr_eq(known, login) => Ok(None),
+            Verdict::Refused(known, error, until) if Arc::ptr_eq(known, login) && Instant::now() < *until => {
+                Err(error.clone())
+            }
+            _ => Ok(Some(verdict)),
         }
     }
 
@@ -182,57 +213,14 @@ impl Authorizer {
         Ok(login)
     }
 
-    /// With an endpoint override, a test's, the token service may be on the same host or on this machine.
+    /// With an endpoint override the token service may be on this machine, or, over TLS, the overriding registry's own.
     fn is_docker_hubs_own(&self, service: &TokenService) -> bool {
         let host = service.realm.host_str().unwrap_or_default();
         match self.endpoints.override_of(DOCKER_HUB) {
             None => service.realm == TokenService::docker_hub().realm,
-            Some(url) => url.host_str() == Some(host) || is_loopback(host),
+            Some(url) => is_loopback(host) || (url.scheme() == "https" && url.origin() == service.realm.origin()),
         }
     }
-
-    async fn exchange(
-        &self,
-        service: &TokenService,
-        repository: &RepositoryRef,
-        access: Access,
-        side: Side,
-        login: Option<&Login>,
-    ) -> Result<Token, Error> {
-        let action = format!("buy a token for {repository}");
-        let actions = if access == Access::Push { "pull,push" } else { "pull" };
-        let scope = format!("repository:{}:{actions}", repository.path);
-        let mut request = self.http.get(service.realm.clone()).timeout(ANSWER).query(&[("scope", scope)]);
-        if let Some(name) = &service.service {
-            request = request.query(&[("service", name)]);
-        }
-        if let Some(login) = login {
-            request = request.basic_auth(&login.user, Some(login.password.expose_secret()));
-        }
-        let interrupted =
-            |error: reqwest::Error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url());
-        let response = request.send().await.map_err(interrupted)?;
-        if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
-            return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
-                .because("Docker Hub refuses the user name or the access token of the secret"));
-        }
-        if !response.status().is_success() {
-            let host = Host::of(&repository.registry);
-            return Err(refusal::Refusal::read(side, &action, &host, None, response).await.into_error());
-        }
-        let body = response.bytes().await.map_err(interrupted)?;
-        token(&body).ok_or_else(|| Error::new(side, Cause::Unexpected, action).because("the answer holds no token"))
-    }
-}
-
-fn token(body: &[u8]) -> Option<Token> {
-    let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
-    let value = answer.token.or(answer.access_token)?;
-    let mut header = HeaderValue::from_str(&format!("Bearer {value}")).ok()?;
-    header.set_sensitive(true);
-    let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE));
-    let usable = life.saturating_sub(SKEW).max(life / 2);
-    Some(Token { header: Some(header), renew_at: Instant::now() + usable })
 }
 
 fn slot<K: std::hash::Hash + Eq, V>(slots: &Slots<K, V>, key: K) -> Arc<tokio::sync::Mutex<Option<V>>> {

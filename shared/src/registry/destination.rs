@@ -83,14 +83,17 @@ impl<'a> Destination<'a> {
         let mut url = self.location(&action, &start)?;
         url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let fault = Fault::default();
-        let counter = Arc::clone(moved);
+        let (all, own) = (Arc::clone(moved), Arc::new(AtomicU64::new(0)));
+        let here = Arc::clone(&own);
         let body = verified(bytes, blob.clone(), Arc::clone(&fault)).inspect(move |chunk| {
-            counter.fetch_add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64), Ordering::Relaxed);
+            let size_bytes = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+            all.fetch_add(size_bytes, Ordering::Relaxed);
+            here.fetch_add(size_bytes, Ordering::Relaxed);
         });
         let request = self.remote().registries.http.put(url.clone());
         let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size_bytes);
         let upload = self.remote().send_once(&action, &url, request.body(Body::wrap_stream(body)));
-        let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &action)).await;
+        let result = moving(upload, &own, self.remote().error(Cause::Interrupted, &action)).await;
         match (fault.get(), result) {
             // The source's fault comes first: the destination only saw a body that broke.
             (Some(error), _) => Err(error.clone()),

@@ -55,8 +55,11 @@ impl Refusal {
             }
         }
         let said = message(&body);
-        let cause = cause(host, status, &said, retry_after);
-        let is_expired_credential = status == StatusCode::UNAUTHORIZED || said.contains("token has expired");
+        let cause = cause(side, host, status, &said, retry_after);
+        // A HEAD is answered without a word: at ECR the token may have expired, which it says with 403.
+        let is_silent_403 = status == StatusCode::FORBIDDEN && said.is_empty() && matches!(host, Host::Ecr { .. });
+        let is_expired_credential =
+            status == StatusCode::UNAUTHORIZED || said.contains("token has expired") || is_silent_403;
         let detail = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         Self { error: Error::new(side, cause, action).because(detail), is_expired_credential, authorization }
     }
@@ -98,15 +101,18 @@ fn message(body: &[u8]) -> String {
 
 /// What the answer means. Codes are those of the distribution specification; the texts are those of Docker Hub and Amazon ECR,
 /// which use one code for several things.
-fn cause(host: &Host, status: StatusCode, said: &str, retry_after: Option<Duration>) -> Cause {
+fn cause(side: Side, host: &Host, status: StatusCode, said: &str, retry_after: Option<Duration>) -> Cause {
     let lower = said.to_lowercase();
     let says = |part: &str| lower.contains(part);
+    // To a HEAD Docker Hub says nothing. The abuse limit names a time to wait; what names none is the pull limit.
+    let is_pull_limit = says("pull rate limit") || (said.is_empty() && retry_after.is_none());
     match status {
-        StatusCode::TOO_MANY_REQUESTS if *host == Host::DockerHub && says("pull rate limit") => Cause::PullLimit,
+        StatusCode::TOO_MANY_REQUESTS if *host == Host::DockerHub && is_pull_limit => Cause::PullLimit,
         StatusCode::TOO_MANY_REQUESTS => Cause::TooManyRequests { retry_after },
         _ if says("toomanyrequests") || says("rate exceeded") => Cause::TooManyRequests { retry_after },
         _ if says("immutable") => Cause::Immutable,
-        _ if is_missing_content(&lower) => Cause::MissingContent,
+        _ if says("blob_upload_unknown") || status == StatusCode::RANGE_NOT_SATISFIABLE => Cause::Interrupted,
+        _ if is_missing_content(&lower) && side == Side::Destination => Cause::MissingContent,
         _ if says("digest_invalid") || says("layer digests match") => Cause::Mismatch,
         StatusCode::UNAUTHORIZED if matches!(host, Host::Ecr { .. } | Host::EcrPublic) => Cause::BadCredential,
         _ if says("token has expired") => Cause::BadCredential,
@@ -138,7 +144,8 @@ mod tests {
 
     fn check(host: &Host, status: u16, body: &str, expected: &Cause) {
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(cause(host, status, &message(body.as_bytes()), None), *expected, "{status} {body}");
+        let found = cause(Side::Destination, host, status, &message(body.as_bytes()), None);
+        assert_eq!(found, *expected, "{status} {body}");
     }
 
     fn envelope(code: &str, message: &str) -> String {
@@ -156,6 +163,21 @@ mod tests {
         let abuse = Cause::TooManyRequests { retry_after: None };
         check(&Host::DockerHub, 429, "Too Many Requests", &abuse);
         check(&Host::Other, 429, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &abuse);
+        check(&Host::DockerHub, 429, "", &Cause::PullLimit);
+    }
+
+    #[test]
+    fn what_the_source_lacks_is_gone_and_what_the_destination_lacks_is_sent_again() {
+        let said = message(envelope("BLOB_UNKNOWN", "blob unknown to registry").as_bytes());
+        let found = |side| cause(side, &Host::Other, StatusCode::NOT_FOUND, &said, None);
+        assert_eq!(found(Side::Source), Cause::NotFound);
+        assert_eq!(found(Side::Destination), Cause::MissingContent);
+    }
+
+    #[test]
+    fn a_lost_upload_session_is_worth_another() {
+        check(&Host::Other, 404, &envelope("BLOB_UPLOAD_UNKNOWN", "blob upload unknown"), &Cause::Interrupted);
+        check(&Host::Other, 416, "", &Cause::Interrupted);
     }
 
     #[test]

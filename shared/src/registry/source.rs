@@ -78,8 +78,10 @@ impl<'a> Source<'a> {
     pub async fn blob(&self, blob: &Blob) -> Result<BlobStream, Error> {
         let action = format!("get blob {}", blob.digest);
         let url = self.0.url(&format!("blobs/{}", blob.digest))?;
-        // No timeout for the whole: the stream's reader watches for silence.
-        let response = self.0.send(&action, &url, |http| http.get(url.clone())).await?;
+        // The answer has to begin in time; from then on the stream's reader watches for silence.
+        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &url, |http| http.get(url.clone()))).await;
+        let response =
+            answer.map_err(|_| self.0.error(Cause::Interrupted, &action).because("no answer began in time"))??;
         let side = self.0.side;
         let stream = response.bytes_stream().map(move |chunk| {
             chunk.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))
@@ -88,7 +90,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Tells all kinds of manifest, each in a header of its own as well as any registry reads them.
+/// Tells all kinds of manifest that are copied.
 pub(super) fn accept(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
     request.header(ACCEPT_HEADER, HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"))
 }

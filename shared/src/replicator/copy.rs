@@ -4,14 +4,13 @@
 //! is there vouches for what is below it; only when the registry itself says that content is missing is everything looked at
 //! again, once, without that trust.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 
 use super::{Replicator, Run};
+use crate::aws::Mutability;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Content, Manifest};
@@ -40,24 +39,19 @@ impl Replicator {
         for step in planned.steps {
             places.push(self.take(step, &upstream, run).await);
         }
-        Outcome {
-            image: planned.image,
-            upstream: planned.upstream,
-            places,
-            unplaced: planned.unplaced,
-            bytes: upstream.bytes.into_inner(),
-            pulls: upstream.pulls.into_inner(),
-            trigger: planned.trigger,
-        }
+        let (bytes, pulls) = (upstream.bytes.into_inner(), upstream.pulls.into_inner());
+        let Planned { image, upstream, unplaced, trigger, .. } = planned;
+        Outcome { image, upstream, places, unplaced, bytes, pulls, trigger }
     }
 
     async fn take(&self, step: Step, upstream: &Upstream<'_>, run: &Run) -> Place {
         let Step { target, present, action } = step;
         match action {
             Action::Keep => Place { target, present, result: Ok(Done::Unchanged) },
+            Action::AwaitScan => Place { target, present, result: Ok(Done::AwaitsScan) },
             Action::Refuse(error) => Place { target, present, result: Err(error) },
             Action::Copy(digest) => {
-                let copied = run.in_time(self.copy(&digest, &target, upstream, run)).await;
+                let copied = run.in_time(self.copy(&digest, &target, present.as_ref(), upstream, run)).await;
                 match copied.unwrap_or_else(|| Err(out_of_time(&target))) {
                     Ok(()) => Place { target, present: Some(digest), result: Ok(Done::Copied) },
                     Err(error) => Place { target, present, result: Err(error) },
@@ -66,10 +60,21 @@ impl Replicator {
         }
     }
 
-    async fn copy(&self, digest: &Digest, target: &Target, upstream: &Upstream<'_>, run: &Run) -> Result<(), Error> {
+    async fn copy(
+        &self,
+        digest: &Digest,
+        target: &Target,
+        present: Option<&Digest>,
+        upstream: &Upstream<'_>,
+        run: &Run,
+    ) -> Result<(), Error> {
         let repository = target.uri.repository();
         // Boxed: the AWS SDK's futures are large.
-        run.prepared(repository).get_or_try_init(|| Box::pin(self.prepare(repository))).await?;
+        let prepared = run.prepared(repository);
+        let mutability = prepared.get_or_try_init(|| Box::pin(self.prepare(repository))).await?;
+        if present.is_some() && !mutability.lets_move(target.uri.tag()) {
+            return Err(Error::new(Side::Destination, Cause::Immutable, format!("move {}", target.uri)));
+        }
         let destination = self.registries.destination(repository);
         let copy = Copy { upstream, destination: &destination, repository, run };
         match copy.tag(digest, target.uri.tag(), Trust::Manifests).await {
@@ -83,15 +88,15 @@ impl Replicator {
     }
 
     /// A repository is made before anything is sent: a push into a missing one breaks off without a word at ECR.
-    async fn prepare(&self, repository: &RepositoryRef) -> Result<(), Error> {
+    async fn prepare(&self, repository: &RepositoryRef) -> Result<Mutability, Error> {
         match self.aws.repository(repository).await {
             Some(control) => control.prepare().await,
-            None => Ok(()),
+            None => Ok(Mutability::default()),
         }
     }
 }
 
-fn out_of_time(target: &Target) -> Error {
+pub(super) fn out_of_time(target: &Target) -> Error {
     Error::new(Side::Replicator, Cause::Deadline, format!("finish copying {}", target.uri))
 }
 
@@ -102,35 +107,27 @@ enum Trust {
     Nothing,
 }
 
-/// The upstream repository of one image, with what was read of it: a second destination reads no manifest again.
+/// The upstream repository of one image, and what was spent on it.
 struct Upstream<'a> {
     source: Source<'a>,
     run: &'a Run,
-    is_docker_hub: bool,
-    manifests: Mutex<HashMap<Digest, Manifest>>,
+    repository: &'a RepositoryRef,
     pulls: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl<'a> Upstream<'a> {
-    fn new(source: Source<'a>, image: &ImageRef, run: &'a Run) -> Self {
-        let is_docker_hub = image.repository().registry == DOCKER_HUB;
-        Self {
-            source,
-            run,
-            is_docker_hub,
-            manifests: Mutex::default(),
-            pulls: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        }
+    fn new(source: Source<'a>, image: &'a ImageRef, run: &'a Run) -> Self {
+        Self { source, run, repository: image.repository(), pulls: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
-        let known = self.manifests.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
-        if let Some(manifest) = known {
-            return Ok(manifest);
-        }
-        if let Some(limit) = self.run.pull_limit.get().filter(|_| self.is_docker_hub) {
+        let once = self.run.manifest(self.repository, digest);
+        once.get_or_try_init(|| self.pull(digest)).await.cloned()
+    }
+
+    async fn pull(&self, digest: &Digest) -> Result<Manifest, Error> {
+        if let Some(limit) = self.run.pull_limit.get().filter(|_| self.repository.registry == DOCKER_HUB) {
             return Err(limit.clone());
         }
         let (manifest, pulls) = self.source.manifest(digest).await.inspect_err(|error| {
@@ -139,7 +136,6 @@ impl<'a> Upstream<'a> {
             }
         })?;
         self.pulls.fetch_add(pulls, Ordering::Relaxed);
-        self.manifests.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), manifest.clone());
         Ok(manifest)
     }
 }

@@ -1,6 +1,7 @@
 //! Handing over: what has to be copied becomes messages, one for each image and destination repository.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Replicator;
 use crate::error::Error;
@@ -24,6 +25,17 @@ impl Replicator {
     }
 }
 
+impl Replicator {
+    /// Lets the message with this receipt come back after `delay`. Where that fails the queue's own time holds.
+    pub async fn hand_back(&self, receipt: &str, delay: Duration) {
+        if let Some(url) = &self.settings.queue_url
+            && let Err(error) = self.aws.come_back_in(url, receipt, delay).await
+        {
+            tracing::warn!("a message comes back later than it could: {}", error.chain());
+        }
+    }
+}
+
 fn key(message: &Message) -> (String, RepositoryRef) {
     (message.image.to_string(), message.targets[0].uri.repository().clone())
 }
@@ -44,6 +56,7 @@ fn outcome(planned: Planned, result: &impl Fn(&Planned, &Step) -> Result<(), Err
     let place = |step: &Step| {
         let done = match &step.action {
             Action::Keep => Ok(Done::Unchanged),
+            Action::AwaitScan => Ok(Done::AwaitsScan),
             Action::Refuse(error) => Err(error.clone()),
             Action::Copy(_) => result(&planned, step).map(|()| Done::Queued),
         };

@@ -1,4 +1,4 @@
-//! Remembering: sync state into the resource tags of the destination repositories.
+//! Remembering: sync state into the resource tags of the destination repositories, and news to those who want them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::Replicator;
 use crate::error::{Cause, Error};
 use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome, Place};
-use crate::state::{EntryStatus, News, Tags, changes};
+use crate::state::{EntryStatus, News, Scope, Tags, changes};
 
 /// Repositories at once.
 const AT_ONCE: usize = 8;
@@ -18,7 +18,8 @@ impl Replicator {
     /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
     ///
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
-    pub async fn record(&self, outcomes: &[Outcome], now: Timestamp) {
+    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, now: Timestamp) {
+        self.announce(outcomes).await;
         let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
         for (outcome, place) in
             outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
@@ -30,21 +31,32 @@ impl Replicator {
         let write = |(repository, news): (&RepositoryRef, Vec<News>)| {
             let repository = repository.clone();
             async move {
-                match self.record_one(&repository, &news, now).await {
-                    // Nothing was copied there yet: there is nothing to hang a record on.
-                    Err(error) if *error.cause() == Cause::NotFound => {}
-                    Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
-                    Ok(()) => {}
-                }
+                self.note(&repository, &news, scope, now).await;
             }
         };
         let writes: Vec<_> = news.into_iter().map(|one| write(one).boxed()).collect();
         stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
-    async fn record_one(&self, repository: &RepositoryRef, news: &[News], now: Timestamp) -> Result<(), Error> {
+    /// Records `news` of one repository.
+    pub async fn note(&self, repository: &RepositoryRef, news: &[News], scope: Scope, now: Timestamp) {
+        match self.record_one(repository, news, scope, now).await {
+            // Nothing was copied there yet: there is nothing to hang a record on.
+            Err(error) if *error.cause() == Cause::NotFound => {}
+            Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
+            Ok(()) => {}
+        }
+    }
+
+    async fn record_one(
+        &self,
+        repository: &RepositoryRef,
+        news: &[News],
+        scope: Scope,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let Some(control) = self.aws.repository(repository).await else { return Ok(()) };
-        let changes = changes(&control.tags().await?, news, now);
+        let changes = changes(&control.tags().await?, news, scope, now);
         control.write_tags(&changes).await
     }
 
@@ -57,10 +69,10 @@ impl Replicator {
     }
 }
 
-/// What is queued is recorded by who copies it.
+/// What is queued is recorded by who copies it; what was not begun is no news.
 fn new(outcome: &Outcome, place: &Place) -> Option<News> {
     let status = match &place.result {
-        Ok(Done::Queued) => return None,
+        Ok(Done::Queued | Done::AwaitsScan) => return None,
         Ok(Done::Unchanged | Done::Copied) => EntryStatus::Ok,
         Err(error) if error.is_transient() => EntryStatus::Deferred,
         Err(_) => EntryStatus::Failed,
@@ -71,5 +83,6 @@ fn new(outcome: &Outcome, place: &Place) -> Option<News> {
         digest: outcome.upstream.clone(),
         status,
         is_copied: matches!(place.result, Ok(Done::Copied)),
+        note: String::new(),
     })
 }

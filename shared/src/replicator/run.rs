@@ -8,12 +8,16 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use crate::aws::Mutability;
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
 
 /// Blobs on their way at once; each holds about two chunks in memory. More makes ECR refuse connections.
 const BLOBS_AT_ONCE: usize = 4;
+/// Manifests that are remembered at once: a few megabytes at the most.
+const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -25,12 +29,13 @@ pub struct Run {
     /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
     pub(super) pull_limit: OnceLock<Error>,
     pub(super) transfers: Semaphore,
-    prepared: Cells<RepositoryRef>,
-    blobs: Cells<(RepositoryRef, Digest)>,
+    prepared: Cells<RepositoryRef, Mutability>,
+    blobs: Cells<(RepositoryRef, Digest), ()>,
+    manifests: Cells<(RepositoryRef, Digest), Manifest>,
 }
 
 /// Things that are done once, by whoever comes first, while the others wait.
-type Cells<K> = Mutex<HashMap<K, Arc<OnceCell<()>>>>;
+type Cells<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
 impl Run {
     /// A run that starts nothing after `deadline` and breaks off what goes on then.
@@ -42,6 +47,7 @@ impl Run {
             transfers: Semaphore::new(BLOBS_AT_ONCE),
             prepared: Mutex::default(),
             blobs: Mutex::default(),
+            manifests: Mutex::default(),
         }
     }
 
@@ -53,7 +59,7 @@ impl Run {
         let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero());
         let left = left.map(|left| left.saturating_sub(MARGIN.min(left / 5)));
         let time = left.into_iter().chain(wait).min();
-        Self::new(time.map(|time| Instant::now() + time))
+        Self::new(time.and_then(|time| Instant::now().checked_add(time)))
     }
 
     /// Bytes of blobs sent so far, those of failed attempts included.
@@ -78,12 +84,21 @@ impl Run {
         &self.moved
     }
 
-    pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<()>> {
+    pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<Mutability>> {
         cell(&self.prepared, repository.clone())
     }
 
     pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
         cell(&self.blobs, (repository.clone(), digest.clone()))
+    }
+
+    /// The manifest of a source: tags that share it, and destinations that want it, pull it once.
+    pub(super) fn manifest(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<Manifest>> {
+        let mut cells = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= MANIFESTS {
+            cells.clear();
+        }
+        Arc::clone(cells.entry((repository.clone(), digest.clone())).or_default())
     }
 
     /// Forgets which blobs `repository` holds.
@@ -92,6 +107,6 @@ impl Run {
     }
 }
 
-fn cell<K: std::hash::Hash + Eq>(cells: &Cells<K>, key: K) -> Arc<OnceCell<()>> {
+fn cell<K: std::hash::Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
     Arc::clone(cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
 }

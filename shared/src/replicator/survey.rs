@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 
-use super::Replicator;
+use super::{Replicator, Run};
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Cause, Error, Side};
 use crate::plan::{Mirror, Survey};
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::Request;
@@ -17,15 +17,18 @@ const AT_ONCE: usize = 16;
 impl Replicator {
     /// One HEAD for each upstream tag, one DescribeImages for each destination repository (a HEAD for each tag where the
     /// registry has no control plane). What could not be found out is part of the answer.
-    pub async fn survey(&self, requests: &[Request]) -> Survey {
-        let (upstream, mirrors) = future::join(self.upstream(requests), self.mirrors(requests)).await;
+    pub async fn survey(&self, requests: &[Request], run: &Run) -> Survey {
+        self.registries.forget_quota();
+        let (upstream, mirrors) = future::join(self.upstream(requests, run), self.mirrors(requests, run)).await;
         Survey { upstream, mirrors }
     }
 
-    async fn upstream(&self, requests: &[Request]) -> BTreeMap<ImageRef, Result<Digest, Error>> {
+    async fn upstream(&self, requests: &[Request], run: &Run) -> BTreeMap<ImageRef, Result<Digest, Error>> {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
-            let found = self.registries.source(image.repository()).digest(image.tag()).await;
+            let source = self.registries.source(image.repository());
+            let found = run.in_time(source.digest(image.tag())).await;
+            let found = found.unwrap_or_else(|| Err(out_of_time(Side::Source, &format!("find {image}"))));
             (image, found)
         };
         stream::iter(images.into_iter().cloned())
@@ -36,13 +39,15 @@ impl Replicator {
     }
 
     /// What the destination repositories of `requests` hold.
-    pub async fn mirrors(&self, requests: &[Request]) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
+    pub async fn mirrors(&self, requests: &[Request], run: &Run) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
         let mut wanted: BTreeMap<&RepositoryRef, BTreeSet<&str>> = BTreeMap::new();
         for target in requests.iter().flat_map(|request| &request.targets) {
             wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
         }
         let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
-            let mirror = self.mirror(&repository, &tags).await;
+            let mirror = run.in_time(self.mirror(&repository, &tags)).await;
+            let mirror =
+                mirror.unwrap_or_else(|| Err(out_of_time(Side::Destination, &format!("look at {repository}"))));
             (repository, mirror)
         };
         let owned = wanted
@@ -51,7 +56,13 @@ impl Replicator {
         stream::iter(owned.collect::<Vec<_>>()).map(|one| look(one).boxed()).buffer_unordered(AT_ONCE).collect().await
     }
 
-    async fn mirror(&self, repository: &RepositoryRef, tags: &[String]) -> Result<Mirror, Error> {
+    /// The digest of one tag of the mirror, where it can be found out.
+    pub async fn tag(&self, uri: &ImageRef) -> Option<Digest> {
+        let tag = [uri.tag().to_owned()];
+        self.mirror(uri.repository(), &tag).await.ok()?.remove(uri.tag())
+    }
+
+    pub(super) async fn mirror(&self, repository: &RepositoryRef, tags: &[String]) -> Result<Mirror, Error> {
         if let Some(control) = self.aws.repository(repository).await {
             return control.mirror().await;
         }
@@ -64,4 +75,8 @@ impl Replicator {
         }
         Ok(mirror)
     }
+}
+
+fn out_of_time(side: Side, action: &str) -> Error {
+    Error::new(side, Cause::Deadline, action)
 }

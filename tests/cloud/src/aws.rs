@@ -1,8 +1,8 @@
 //! The control plane: every AWS API of the embedded cloud behind one address, as `AWS_ENDPOINT_URL` expects.
 //!
-//! All five services speak the awsJson protocols, so a request is `POST /` and its `X-Amz-Target` header names the
-//! service and the action. The region is the one that the request was signed for. Signatures are required and their
-//! scope is checked; the HMAC itself is not, because the cloud hands out no keys.
+//! All services but one speak the awsJson protocols, so a request is `POST /` and its `X-Amz-Target` header names the
+//! service and the action; SNS gets a form that names the action. The region is the one that the request was signed for.
+//! Signatures are required and their scope is checked; the HMAC itself is not, because the cloud hands out no keys.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -13,11 +13,12 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Counts, Ecr, EcrPublic, Parameters, Secrets, Sqs};
+use crate::{Counts, Ecr, EcrPublic, Events, Logs, Parameters, Secrets, Sns, Sqs};
 
 mod error;
 mod failures;
 mod id;
+mod query;
 mod scope;
 mod service;
 
@@ -28,7 +29,7 @@ pub(crate) use id::unique_id;
 use scope::Scope;
 use service::Service;
 
-/// The region of everything but the registries: secrets, parameters and queues.
+/// The region of everything but the registries: secrets, parameters, queues, buses, topics and logs.
 pub(crate) const HOME_REGION: &str = "us-east-1";
 
 /// What an action answers: its output document, or the error that AWS would send.
@@ -45,24 +46,28 @@ pub(crate) struct Services {
     pub(crate) secrets: Secrets,
     pub(crate) parameters: Parameters,
     pub(crate) sqs: Sqs,
+    pub(crate) events: Events,
+    pub(crate) sns: Sns,
+    pub(crate) logs: Logs,
     pub(crate) counts: Counts,
     pub(crate) failures: Failures,
 }
 
-/// Routes signed awsJson requests to their services.
+/// Routes signed requests to their services.
 pub(crate) fn router(services: Services) -> Router {
     Router::new().route("/", post(serve)).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)).with_state(services)
 }
 
 async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes) -> Response {
-    let request_id = ("x-amzn-requestid", unique_id());
-    match Service::of(&headers) {
-        Err(error) => ([request_id], error).into_response(),
+    let request_id = unique_id();
+    let response = match Service::of(&headers, &body) {
+        Err(error) => error.into_response(),
         Ok((service, action)) => {
-            let answer = services.call(service, action, &headers, &body).await;
-            ([request_id], service.respond(answer)).into_response()
+            let answer = services.call(service, &action, &headers, &body).await;
+            service.respond(&action, &request_id, answer)
         }
-    }
+    };
+    ([("x-amzn-requestid", request_id)], response).into_response()
 }
 
 impl Services {
@@ -73,13 +78,16 @@ impl Services {
         let kind = format!("{}.{action}", service.counted_as());
         self.counts.hit(&kind);
         self.failures.check(&kind)?;
-        let input: Value = serde_json::from_slice(body).map_err(|_| AwsError::new("SerializationException", ""))?;
+        let input = service.input(body)?;
         match service {
             Service::Ecr => self.ecr.call(&scope.region, action, &input),
             Service::EcrPublic => self.ecr_public.call(action, &input),
             Service::Secrets => self.secrets.call(&scope.region, action, &input),
             Service::Parameters => self.parameters.call(&scope.region, action, &input),
             Service::Sqs => self.sqs.call(&scope.region, action, &input).await,
+            Service::Events => self.events.call(&scope.region, action, &input),
+            Service::Sns => self.sns.call(&scope.region, action, &input),
+            Service::Logs => self.logs.call(&scope.region, action, &input),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::aws::{self, Services};
 use crate::ecr::EcrTokens;
 use crate::listener::{Listener, Server};
 use crate::registry::Surroundings;
-use crate::{Clock, Counts, Ecr, EcrPublic, Failures, Hub, Parameters, Plain, Secrets, Sqs, plain};
+use crate::{Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Secrets, Sns, Sqs, plain};
 
 /// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
 pub struct Cloud {
@@ -24,6 +24,12 @@ pub struct Cloud {
     pub parameters: Parameters,
     /// Amazon SQS.
     pub sqs: Sqs,
+    /// Amazon EventBridge.
+    pub events: Events,
+    /// Amazon SNS.
+    pub sns: Sns,
+    /// Amazon `CloudWatch` Logs.
+    pub logs: Logs,
     /// What was asked of all of these.
     pub counts: Counts,
     /// Failures of AWS actions, on demand.
@@ -51,6 +57,9 @@ impl Cloud {
             secrets: Secrets::new(clock.clone()),
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),
+            events: Events::default(),
+            sns: Sns::default(),
+            logs: Logs::new(clock.clone()),
             counts: surroundings.counts.clone(),
             failures: Failures::default(),
             clock,
@@ -95,6 +104,9 @@ impl Cloud {
             secrets: self.secrets.clone(),
             parameters: self.parameters.clone(),
             sqs: self.sqs.clone(),
+            events: self.events.clone(),
+            sns: self.sns.clone(),
+            logs: self.logs.clone(),
             counts: self.counts.clone(),
             failures: self.failures.clone(),
         }

@@ -1,11 +1,12 @@
-//! The five services: how a request names them and what they insist on.
+//! The services: how a request names them and what they insist on.
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 use super::scope::forbidden;
-use super::{Answer, AwsError, HOME_REGION, Scope};
+use super::{Answer, AwsError, HOME_REGION, Scope, query};
 
 /// A service of the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +16,18 @@ pub(super) enum Service {
     Secrets,
     Parameters,
     Sqs,
+    Events,
+    Sns,
+    Logs,
 }
 
 impl Service {
-    /// The service and the action that the `X-Amz-Target` header names.
-    pub(super) fn of(headers: &HeaderMap) -> Result<(Self, &str), AwsError> {
+    /// The service and the action that the `X-Amz-Target` header names. Only SNS gets forms, which name the action alone.
+    pub(super) fn of(headers: &HeaderMap, body: &[u8]) -> Result<(Self, String), AwsError> {
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        if target.is_none() && headers.get(CONTENT_TYPE).is_some_and(|value| value == query::FORM) {
+            return Ok((Self::Sns, query::action(body)));
+        }
         let (prefix, action) =
             target.and_then(|target| target.split_once('.')).ok_or_else(AwsError::unknown_operation)?;
         let service = match prefix {
@@ -29,9 +36,11 @@ impl Service {
             "secretsmanager" => Self::Secrets,
             "AmazonSSM" => Self::Parameters,
             "AmazonSQS" => Self::Sqs,
+            "AWSEvents" => Self::Events,
+            "Logs_20140328" => Self::Logs,
             _ => return Err(AwsError::unknown_operation()),
         };
-        Ok((service, action))
+        Ok((service, action.to_owned()))
     }
 
     /// How [`Counts`](crate::Counts) names the calls of the service.
@@ -42,6 +51,9 @@ impl Service {
             Self::Secrets => "secretsmanager",
             Self::Parameters => "ssm",
             Self::Sqs => "sqs",
+            Self::Events => "events",
+            Self::Sns => "sns",
+            Self::Logs => "logs",
         }
     }
 
@@ -62,10 +74,19 @@ impl Service {
         }
     }
 
-    /// Writes the answer as the service's protocol does.
-    pub(super) fn respond(self, answer: Answer) -> Response {
+    /// Reads the input of an action as the service's protocol does.
+    pub(super) fn input(self, body: &[u8]) -> Result<Value, AwsError> {
+        match self {
+            Self::Sns => query::input(body),
+            _ => serde_json::from_slice(body).map_err(|_| AwsError::new("SerializationException", "")),
+        }
+    }
+
+    /// Writes the answer of an action as the service's protocol does.
+    pub(super) fn respond(self, action: &str, request_id: &str, answer: Answer) -> Response {
         let content_type = (CONTENT_TYPE, self.content_type());
         match answer {
+            answer if self == Self::Sns => query::respond(action, request_id, answer),
             Ok(output) => ([content_type], output.to_string()).into_response(),
             Err(error) if self == Self::Sqs => {
                 let fault = if error.status < 500 { "Sender" } else { "Receiver" };
@@ -83,12 +104,16 @@ impl Service {
             Self::Secrets => "secretsmanager",
             Self::Parameters => "ssm",
             Self::Sqs => "sqs",
+            Self::Events => "events",
+            Self::Sns => "sns",
+            Self::Logs => "logs",
         }
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Self::Sqs => "application/x-amz-json-1.0",
+            Self::Sns => query::FORM,
             _ => "application/x-amz-json-1.1",
         }
     }

@@ -23,13 +23,12 @@ impl Sqs {
     /// Ends an event as a mapping with `ReportBatchItemFailures` does: what the function names comes back, the rest is
     /// deleted. After an error, or a response that AWS cannot read, everything comes back.
     ///
-    /// What comes back can be received at once, where AWS would let its visibility timeout run out.
+    /// What comes back can be received when its visibility timeout ends, which the function may have changed.
     pub fn settle(&self, url: &str, event: &Value, response: &Result<Value, FunctionError>) {
         self.with_queue(url, |queue, now| {
-            for (receipt, returned) in verdict(event, response) {
-                let settled = if returned { queue.hide(receipt, 0, now) } else { queue.delete(receipt, now) };
+            for (receipt, _) in verdict(event, response).into_iter().filter(|(_, returned)| !returned) {
                 // A receipt that expired meanwhile leaves its message in the queue, as at AWS.
-                settled.unwrap_or_default();
+                queue.delete(receipt, now).unwrap_or_default();
             }
         });
     }

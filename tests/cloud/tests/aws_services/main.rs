@@ -1,9 +1,12 @@
 //! The AWS services of the embedded cloud, as the AWS SDK for Rust sees them.
 
+mod events;
 mod front_door;
 mod lambda;
+mod logs;
 mod mapping;
 mod messages;
+mod notifications;
 mod parameters;
 mod queues;
 mod secrets;

@@ -59,6 +59,7 @@ async fn messages_that_the_function_names_come_back_and_the_others_are_deleted()
     assert_eq!(cloud.sqs.next_event(&url, 10), None);
     let response = json!({ "batchItemFailures": [{ "itemIdentifier": ids(&event)[1] }] });
     cloud.sqs.settle(&url, &event, &Ok(response));
+    cloud.clock.advance(Duration::from_mins(1));
     let again = cloud.sqs.next_event(&url, 10).expect("one message came back");
     assert_eq!(ids(&again), [ids(&event)[1]]);
     assert_eq!(again["Records"][0]["attributes"]["ApproximateReceiveCount"], "2");
@@ -85,6 +86,7 @@ async fn an_error_or_an_unreadable_response_returns_the_whole_batch() {
         let (cloud, url) = queue_with(&["a", "b"]).await;
         let event = cloud.sqs.next_event(&url, 10).expect("messages wait");
         cloud.sqs.settle(&url, &event, &response);
+        cloud.clock.advance(Duration::from_mins(1));
         let again = cloud.sqs.next_event(&url, 10).expect("everything came back");
         assert_eq!(ids(&again), ids(&event), "{response:?}");
     }
@@ -97,6 +99,7 @@ async fn a_message_that_fails_too_often_goes_to_the_dead_letters() {
     for _ in 0..2 {
         let event = cloud.sqs.next_event(&url, 1).expect("the message is tried twice");
         cloud.sqs.settle(&url, &event, &Err(crash()));
+        cloud.clock.advance(Duration::from_mins(1));
     }
     assert_eq!(cloud.sqs.next_event(&url, 1), None);
     assert!(cloud.sqs.messages(&url).is_empty());

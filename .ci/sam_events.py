@@ -1,0 +1,200 @@
+"""Runs the functions that SAM has built, in containers, on the samples in events/.
+
+Usage: sam_events.py BUILT_TEMPLATE ARCHITECTURE [--serve]
+With --serve everything is left running until the input ends, and the commands for one's own experiments are printed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import boto3
+from sam_world import ACCOUNT, REGION, digest, free_port, moto, publish, pull, registry, relay, serve
+
+CATALOGUE = """
+destinations: { private: { ecr: { repository: "docker-hub/{repository}" } } }
+defaults: { to: [private], platforms: all }
+images:
+  - { image: nginx, tags: [1.27-alpine] }
+  - { image: node, tags: [24-alpine] }
+"""
+NGINX, NODE, REDIS = "library/nginx:1.27-alpine", "library/node:24-alpine", "library/redis:7"
+BUILD_LOG = ("/aws/codebuild/app-image", "8745a7a9-c340-456a-9166-edf953571bee")
+LOG_LINE = "ERROR: failed to resolve source metadata for docker.io/library/node:24-alpine: 429 Too Many Requests toomanyrequests"
+
+# Which function consumes which sample, and its report: a word and a thing for each line of it.
+EVENTS = [
+    ("Refresh", "scheduled-event-rule", [f"deferred {NGINX}", f"deferred {NODE}"]),
+    ("Refresh", "scheduler-default-no-input", [f"deferred {NGINX}", f"deferred {NODE}"]),
+    ("Refresh", "scheduler-input-delivered", [f"deferred {NGINX}", f"deferred {NODE}"]),
+    ("Rescue", "batch-job-failed-image-not-found", [f"deferred {NGINX}"]),
+    ("Rescue", "cloudtrail-ecr-batchgetimage-error", [f"deferred {NGINX}"]),
+    ("Rescue", "codebuild-state-change-docker-build-failed", [f"deferred {NODE}"]),
+    ("Rescue", "codebuild-state-change-env-image-pull-failed", [f"deferred {NODE}"]),
+    ("Rescue", "ecr-pull-through-cache-failed.UNVERIFIED-VALUES", [f"deferred {NGINX}"]),
+    ("Rescue", "ecs-task-stopped-dockerhub-rate-limit", [f"deferred {NGINX}"]),
+    ("Rescan", "ecr-image-scan-complete", [f"deferred {NGINX}"]),
+    ("Rescan", "ecr-image-scan-complete-no-findings", []),
+    ("Rescan", "inspector2-finding", []),
+    ("Rescan", "inspector2-scan", [f"deferred {NGINX}"]),
+]
+
+
+class World:
+    """The account with its queue and catalogue, Docker Hub, the mirror, and a bridge to them for containers."""
+
+    def __init__(self, stack, directory):
+        self.aws_url = moto(stack, directory)
+        # Also for SAM, which asks who is calling.
+        os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
+        os.environ["AWS_ENDPOINT_URL"] = self.aws_url
+        token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        self.password = b64decode(token).decode().removeprefix("AWS:")
+        self.hub = registry(stack, directory, "hub")
+        self.mirror = registry(stack, directory, "mirror", self.password)
+        attributes = {"FifoQueue": "true", "VisibilityTimeout": "5400"}
+        self.queue = boto3.client("sqs").create_queue(QueueName="work.fifo", Attributes=attributes)["QueueUrl"]
+        name = "/image-replicator/catalogue/default"
+        boto3.client("ssm").put_parameter(Name=name, Value=CATALOGUE, Type="String")
+        self.write_build_log()
+        self.digests = {image: publish(self.hub, *image.split(":")) for image in (NGINX, NODE, REDIS)}
+        self.settings = directory / "settings.json"
+        self.settings.write_text(json.dumps({"Parameters": self.environment()}))
+
+    def write_build_log(self):
+        logs, names = boto3.client("logs"), dict(zip(("logGroupName", "logStreamName"), BUILD_LOG, strict=True))
+        logs.create_log_group(logGroupName=BUILD_LOG[0])
+        logs.create_log_stream(**names)
+        logs.put_log_events(**names, logEvents=[{"timestamp": 1, "message": LOG_LINE}])
+
+    def environment(self):
+        """The variables of the functions, with addresses that containers can reach."""
+        gateway = relay([self.aws_url, self.hub, self.mirror])
+        hub, mirror, aws_url, queue = (
+            url.replace("127.0.0.1", gateway) for url in (self.hub, self.mirror, self.aws_url, self.queue)
+        )
+        return {
+            "AWS_ENDPOINT_URL": aws_url,
+            "REPLICATOR_QUEUE_URL": queue,
+            "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
+            "REPLICATOR_DOCKER_HUB_SECRET": "",
+            "REPLICATOR_FAILURE_TOPIC": "",
+            "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com={mirror}",
+        }
+
+    def messages(self):
+        """What is queued, taken off the queue, as the events that Lambda makes of it."""
+        sqs, events = boto3.client("sqs"), []
+        while found := sqs.receive_message(QueueUrl=self.queue, AttributeNames=["All"], MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+                record = {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
+                events.append({"Records": [record | {"eventSource": "aws:sqs", "awsRegion": REGION}]})
+        return events
+
+    def mirrored(self):
+        """The digest of each image that the mirror holds. moto is told of them, for it does not see what is pushed."""
+        found, ecr = {}, boto3.client("ecr")
+        for image in self.digests:
+            repository, tag = f"docker-hub/{image}".split(":")
+            if manifest := pull(self.mirror, self.password, repository, tag):
+                found[image] = digest(manifest)
+                with suppress(ecr.exceptions.ImageAlreadyExistsException):
+                    ecr.put_image(repositoryName=repository, imageManifest=manifest.decode(), imageTag=tag, imageDigest=found[image])
+        return found
+
+
+class Sam:
+    """The functions, as SAM runs them on this machine."""
+
+    def __init__(self, template, architecture, settings):
+        self.options = ["--template", template, "--env-vars", str(settings), "--region", REGION, "--skip-pull-image"]
+        self.options += ["--parameter-overrides", f"Architecture={architecture}"]
+
+    def invoke(self, function, event):
+        """`sam local invoke`, one container for one event."""
+        command = ["sam", "local", "invoke", function, "--event", event, *self.options]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        answer = ended.stdout.strip().rsplit("\n", 1)[-1]
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise SystemExit(f"{function} on {event}: {ended.returncode} {answer}\n{ended.stderr}") from None
+
+    def start(self, stack, directory):
+        """`sam local start-lambda`, which stays; gives its URL."""
+        port = free_port()
+        command = ["sam", "local", "start-lambda", "--port", str(port), "--warm-containers", "LAZY", *self.options]
+        serve(stack, directory / "start-lambda.log", port, *command)
+        return f"http://127.0.0.1:{port}"
+
+
+def call(url, function, event, directory):
+    """`aws lambda invoke`, as a build does it."""
+    answer = directory / f"{function}.{threading.get_ident()}.json"
+    command = ["aws", "lambda", "invoke", "--endpoint-url", url, "--function-name", function]
+    command += ["--cli-read-timeout", "300", "--payload", json.dumps(event), str(answer)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return json.loads(answer.read_text())
+
+
+def lines(answer):
+    """What a report says, one word and one thing for each of its lines, in order."""
+    images = [f"{image['status']} {image['image'].removeprefix('docker.io/')}" for image in answer["images"]]
+    words = ("refused", "waiting", "ignored")
+    return sorted(images + [f"{word} {thing}" for word in words for thing in answer.get(word, [])])
+
+
+def check(what, found, expected):
+    print(f"{'ok' if found == expected else 'NOT'}: {what}: {found}", flush=True)
+    if found != expected:
+        raise SystemExit(f"expected {expected}")
+
+
+def work_off(world, url, directory, done):
+    """What Lambda does with the queue, until it is done."""
+    while not done.wait(1):
+        for event in world.messages():
+            check("Replicate of a message", call(url, "Replicate", event, directory), {"batchItemFailures": []})
+            world.mirrored()
+
+
+def run(world, sam, stack, directory):
+    for function, sample, expected in EVENTS:
+        check(f"{function} of {sample}", lines(sam.invoke(function, f"events/{sample}.json")), expected)
+    messages = world.messages()
+    check("messages of all these events", len(messages), 2)
+    url, done = sam.start(stack, directory), threading.Event()
+    for message in messages:
+        check("Replicate of a message", call(url, "Replicate", message, directory), {"batchItemFailures": []})
+    world.mirrored()
+    with ThreadPoolExecutor() as pool:
+        worker = pool.submit(work_off, world, url, directory, done)
+        request = {"images": ["nginx:1.27-alpine", "redis:7"], "wait_seconds": 60}
+        answer = call(url, "Ensure", request, directory)
+        done.set()
+        worker.result()
+    check("Ensure of a request", (answer["ok"], lines(answer)), (True, [f"copied {REDIS}", f"unchanged {NGINX}"]))
+    check("what the mirror holds", world.mirrored(), world.digests)
+
+
+def main(template, architecture, *rest):
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        world = World(stack, directory)
+        sam = Sam(template, architecture, world.settings)
+        if rest == ("--serve",):
+            print("sam local invoke Refresh --event events/scheduled-event-rule.json", *sam.options, flush=True)
+            sys.stdin.read()
+        else:
+            run(world, sam, stack, directory)
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,122 @@
+//! `rescan`: what a scan found in the mirror asks upstream for something newer.
+//!
+//! Our own push leads to a scan, and the scan leads here: equal digests end the circle, and the state tags keep it from asking
+//! upstream again within an hour.
+
+mod scanned;
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use replicator::catalogue::Catalogue;
+use replicator::error::Error;
+use replicator::reference::{ImageRef, RepositoryRef};
+use replicator::replicator::{Replicator, Run};
+use replicator::report::{Policy, Report};
+use replicator::request::{Places, Trigger, TriggerKind, origin};
+use replicator::signal::{Scan, Signal, signals};
+use replicator::state::Scope;
+use scanned::{Led, Scanned};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What became of an event.
+#[derive(Debug, Serialize)]
+pub struct Rescanned {
+    /// What became of the images that are copied because of it.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Images with findings that upstream has not mended yet.
+    pub waiting: Vec<String>,
+    /// What the event held that asks for nothing.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Something that asks for nothing.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// The image, or what the event is.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Acts on the scans that `event` tells of. Safe to run twice, and in any order.
+pub async fn handle(
+    event: &Value,
+    request_id: &str,
+    deadline: SystemTime,
+    replicator: &Replicator,
+) -> Result<Rescanned, Error> {
+    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let (mut outcomes, mut waiting, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scans = Vec::new();
+    for signal in signals(event) {
+        match signal {
+            Signal::Scan(scan) => scans.push(scan),
+            Signal::Ignored(signal) => ignored.push(Ignored { what: signal.what, why: signal.why }),
+            Signal::PullFailure(failure) => ignored.push(not_ours(failure.image)),
+            Signal::BuildLog(log) => ignored.push(not_ours(log.build)),
+        }
+    }
+    if !scans.is_empty() {
+        let catalogue = replicator.any_catalogue().await?;
+        let places = replicator.places(catalogue.destinations.values()).await;
+        for scan in scans {
+            let (found, strange) = scanned(&scan, request_id, &catalogue, &places, replicator).await?;
+            ignored.extend(strange);
+            for one in found {
+                let what = one.uri.to_string();
+                match one.act(&catalogue, &run, replicator).await {
+                    Led::Brought(brought) => outcomes.extend(brought),
+                    Led::Waiting => waiting.push(what),
+                    Led::Ignored(why) => ignored.push(Ignored { what, why }),
+                }
+            }
+        }
+        replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
+    }
+    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    for outcome in &outcomes {
+        Report::of(std::slice::from_ref(outcome), Policy::Keep, None).log(&outcome.trigger);
+    }
+    tracing::info!(?waiting, ?ignored, "scans read");
+    Ok(Rescanned { report, waiting, ignored })
+}
+
+fn not_ours(what: String) -> Ignored {
+    Ignored { what, why: "a failed pull is the business of rescue".to_owned() }
+}
+
+/// The tags of the mirror that `scan` is about, and what it says that is none of ours.
+async fn scanned(
+    scan: &Scan,
+    request_id: &str,
+    catalogue: &Catalogue,
+    places: &Places,
+    replicator: &Replicator,
+) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
+    let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
+    if !scan.is_complete {
+        return Ok((Vec::new(), vec![ignore("the scan did not come to an end; the next one will tell")]));
+    }
+    if scan.tags.is_empty() {
+        return Ok((Vec::new(), vec![ignore("the image has no tag any more")]));
+    }
+    let registry = replicator.registry_of(scan.account.as_deref(), scan.region.as_deref()).await?;
+    let (mut found, mut strange) = (Vec::new(), Vec::new());
+    for tag in &scan.tags {
+        let repository = RepositoryRef { registry: registry.clone(), path: scan.repository.clone() };
+        let uri = ImageRef::new(repository, tag);
+        let upstream = uri.as_ref().ok().and_then(|uri| origin(catalogue, places, uri));
+        match (uri, upstream) {
+            (Ok(uri), Some(upstream)) if catalogue.allows(&upstream) => {
+                let id = if scan.id.is_empty() { request_id } else { &scan.id };
+                let trigger = Trigger { kind: TriggerKind::Scan, id: id.to_owned() };
+                found.push(Scanned { scan: scan.clone(), uri, upstream, trigger });
+            }
+            _ => strange.push(ignore("neither the catalogue nor its rescue.allow leads to it")),
+        }
+    }
+    Ok((found, strange))
+}

@@ -1,0 +1,17 @@
+//! The Lambda function `rescan`.
+
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use replicator::replicator::Replicator;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
+    run(service_fn(async move |event: LambdaEvent<Value>| {
+        let (event, context) = event.into_parts();
+        let result = Box::pin(rescan::handle(&event, &context.request_id, context.deadline(), replicator)).await;
+        result.map_err(|error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+    }))
+    .await
+}

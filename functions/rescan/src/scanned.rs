@@ -1,0 +1,107 @@
+//! One tag of the mirror that was scanned, and what that leads to.
+
+use jiff::{SignedDuration, Timestamp};
+use replicator::catalogue::Catalogue;
+use replicator::plan::{Survey, plan};
+use replicator::reference::ImageRef;
+use replicator::replicator::{Replicator, Run};
+use replicator::report::Outcome;
+use replicator::request::{Request, Trigger};
+use replicator::signal::Scan;
+use replicator::state::{self, Entry, EntryStatus, News, Scope};
+
+/// For so long what the state tags say of upstream counts as known.
+const COOL_DOWN: SignedDuration = SignedDuration::from_hours(1);
+
+/// A tag of the mirror that was scanned.
+pub(crate) struct Scanned {
+    pub(crate) scan: Scan,
+    /// The tag in the mirror.
+    pub(crate) uri: ImageRef,
+    /// The image that it is a copy of.
+    pub(crate) upstream: ImageRef,
+    pub(crate) trigger: Trigger,
+}
+
+/// What a scan led to.
+pub(crate) enum Led {
+    Brought(Vec<Outcome>),
+    Waiting,
+    Ignored(String),
+}
+
+impl Scanned {
+    pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+        if self.scan.severities.at_or_above(catalogue.severity) > 0 {
+            self.look_upstream(catalogue, run, replicator).await
+        } else {
+            self.publish(catalogue, run, replicator).await
+        }
+    }
+
+    /// Findings: is there something newer?
+    async fn look_upstream(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+        match self.known(replicator).await.map(|entry| entry.status) {
+            Some(EntryStatus::WaitingForUpstream) => {
+                return Led::Ignored("upstream was asked within the hour and had nothing newer".to_owned());
+            }
+            Some(EntryStatus::Ok) => return self.wait(replicator).await,
+            _ => {}
+        }
+        let requests = self.requests(catalogue, replicator).await;
+        let survey = replicator.survey(&requests, run).await;
+        let upstream = survey.upstream.get(&self.upstream).and_then(|found| found.as_ref().ok());
+        if upstream == Some(&self.scan.digest) {
+            return self.wait(replicator).await;
+        }
+        Led::Brought(replicator.act(plan(&requests, &survey), run).await)
+    }
+
+    /// What the state tags say of the scanned digest, if they said it within the hour.
+    async fn known(&self, replicator: &Replicator) -> Option<Entry> {
+        let tags = replicator.state(self.uri.repository()).await.ok()?;
+        let entry = state::entries(&tags).remove(&format!("{}{}", state::TAG, self.uri.tag()))?;
+        let is_fresh = Timestamp::now().duration_since(entry.at) < COOL_DOWN;
+        (is_fresh && entry.digest.as_ref() == Some(&self.scan.digest)).then_some(entry)
+    }
+
+    async fn wait(&self, replicator: &Replicator) -> Led {
+        let news = News {
+            tag: self.uri.tag().to_owned(),
+            upstream: self.upstream.repository().to_string(),
+            digest: Some(self.scan.digest.clone()),
+            status: EntryStatus::WaitingForUpstream,
+            is_copied: false,
+            note: self.scan.severities.to_string(),
+        };
+        replicator.note(self.uri.repository(), &[news], Scope::Part, Timestamp::now()).await;
+        Led::Waiting
+    }
+
+    /// No findings that count: what waited for that may be published, by the digest that was scanned.
+    async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+        let mut requests = self.requests(catalogue, replicator).await;
+        for request in &mut requests {
+            request.targets.retain(|target| target.waits_for_scan);
+            request.targets.iter_mut().for_each(|target| target.waits_for_scan = false);
+        }
+        if requests.iter().all(|request| request.targets.is_empty()) {
+            return Led::Ignored(format!(
+                "no finding of {:?} or above, and nothing waits for that",
+                catalogue.severity
+            ));
+        }
+        let repository = self.uri.repository().clone();
+        let private = replicator.tag(&self.uri).await;
+        if private != Some(self.scan.digest.clone()) {
+            return Led::Ignored(format!("{repository} has moved on since it was scanned"));
+        }
+        let upstream = [(self.upstream.clone(), Ok(self.scan.digest.clone()))].into();
+        let survey = Survey { upstream, mirrors: replicator.mirrors(&requests, run).await };
+        Led::Brought(replicator.act(plan(&requests, &survey), run).await)
+    }
+
+    async fn requests(&self, catalogue: &Catalogue, replicator: &Replicator) -> Vec<Request> {
+        replicator.requests(catalogue, &[catalogue.want(self.upstream.clone())], &self.trigger).await
+    }
+}

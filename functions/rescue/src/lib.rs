@@ -1,0 +1,176 @@
+//! `rescue`: a pull that failed somewhere becomes a copy in the mirror, so that the next try finds the image there.
+//!
+//! Names in events are untrusted: only what the catalogue names, or its `rescue.allow`, is ever copied.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use replicator::catalogue::Catalogue;
+use replicator::error::Error;
+use replicator::host::Host;
+use replicator::reference::ImageRef;
+use replicator::replicator::{Replicator, Run};
+use replicator::report::{Outcome, Policy, Report};
+use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
+use replicator::signal::{BuildLog, FailureKind, Origin, PullFailure, Signal, images, signals};
+use replicator::state::Scope;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What became of an event.
+#[derive(Debug, Serialize)]
+pub struct Rescued {
+    /// What became of the images that may be copied.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Images that may not be copied, and why.
+    pub refused: Vec<Refused>,
+    /// What the event held that asks for no copy.
+    pub ignored: Vec<Ignored>,
+}
+
+/// An image that may not be copied.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The image as the event names it.
+    pub image: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Something that asks for no copy.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// What the event is.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a pull failure asks for.
+enum Verdict {
+    Copy(ImageRef),
+    Refuse(String),
+    Ignore(String),
+}
+
+/// Copies, or has copied, what `event` could not pull. Safe to run twice, and in any order: one wish makes one copy.
+pub async fn handle(
+    event: &Value,
+    request_id: &str,
+    deadline: SystemTime,
+    replicator: &Replicator,
+) -> Result<Rescued, Error> {
+    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let (failures, mut ignored) = failures(event, replicator).await;
+    let mut refused = Vec::new();
+    let mut outcomes = Vec::new();
+    if !failures.is_empty() {
+        let catalogue = replicator.any_catalogue().await?;
+        let places = replicator.places(catalogue.destinations.values()).await;
+        let mut wanted: BTreeMap<ImageRef, Trigger> = BTreeMap::new();
+        for failure in failures {
+            match judge(&failure, &catalogue, &places) {
+                Verdict::Copy(image) => drop(wanted.entry(image).or_insert_with(|| trigger(&failure, request_id))),
+                Verdict::Refuse(why) => refused.push(Refused { image: failure.image, why }),
+                Verdict::Ignore(why) => ignored.push(Ignored { what: failure.image, why }),
+            }
+        }
+        outcomes = bring(&wanted, &catalogue, &run, replicator).await;
+        replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
+    }
+    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    for outcome in &outcomes {
+        Report::of(std::slice::from_ref(outcome), Policy::Keep, None).log(&outcome.trigger);
+    }
+    for Refused { image, why } in &refused {
+        tracing::warn!(image, why, "refused");
+    }
+    for Ignored { what, why } in &ignored {
+        tracing::info!(what, why, "ignored");
+    }
+    Ok(Rescued { report, refused, ignored })
+}
+
+/// The failed pulls that `event` tells of, those in build logs included, each once.
+async fn failures(event: &Value, replicator: &Replicator) -> (Vec<PullFailure>, Vec<Ignored>) {
+    let (mut failures, mut ignored) = (Vec::new(), Vec::new());
+    for signal in signals(event) {
+        match signal {
+            Signal::PullFailure(failure) => failures.push(failure),
+            Signal::BuildLog(log) => match in_log(&log, replicator).await {
+                Ok(found) if found.is_empty() => {
+                    ignored.push(Ignored { what: log.build, why: "its log tells of no failed pull".to_owned() });
+                }
+                Ok(found) => failures.extend(found),
+                Err(error) => ignored.push(Ignored { what: log.build, why: error.chain() }),
+            },
+            Signal::Scan(scan) => {
+                let why = "an image scan is the business of rescan".to_owned();
+                ignored.push(Ignored { what: scan.repository, why });
+            }
+            Signal::Ignored(signal) => ignored.push(Ignored { what: signal.what, why: signal.why }),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    failures.retain(|failure| seen.insert(failure.image.clone()));
+    (failures, ignored)
+}
+
+async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailure>, Error> {
+    let text = replicator.end_of_log(&log.group, &log.stream).await?;
+    let failure =
+        |(image, kind)| PullFailure { image, kind, said: String::new(), origin: Origin::BuildLog, id: log.id.clone() };
+    Ok(images::failures(&text).into_iter().map(failure).collect())
+}
+
+fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdict {
+    let image: ImageRef = match failure.image.parse() {
+        Ok(image) => image,
+        Err(problem) => return Verdict::Refuse(format!("it is no image with a tag: {problem}")),
+    };
+    let upstream = match origin(catalogue, places, &image) {
+        Some(upstream) => upstream,
+        None if is_a_mirror(&image, places) => {
+            return Verdict::Refuse("no naming template of the catalogue leads to it".to_owned());
+        }
+        None => match failure.kind {
+            FailureKind::NotFound => return Verdict::Ignore("upstream itself has no such image".to_owned()),
+            FailureKind::Denied => {
+                return Verdict::Ignore("upstream denies access to it; a copy would be denied too".to_owned());
+            }
+            FailureKind::PullLimit | FailureKind::AbuseLimit | FailureKind::Network => image,
+        },
+    };
+    if catalogue.allows(&upstream) {
+        Verdict::Copy(upstream)
+    } else {
+        Verdict::Refuse(format!("neither the catalogue nor its rescue.allow names {upstream}"))
+    }
+}
+
+/// Whether the image's registry is one that we write to: then what it lacks is ours to explain.
+fn is_a_mirror(image: &ImageRef, places: &Places) -> bool {
+    let registry = &image.repository().registry;
+    matches!(Host::of(registry), Host::Ecr { .. }) || places.values().flatten().any(|place| place.registry == *registry)
+}
+
+fn trigger(failure: &PullFailure, request_id: &str) -> Trigger {
+    let id = if failure.id.is_empty() { request_id } else { &failure.id };
+    Trigger { kind: TriggerKind::PullFailure, id: id.to_owned() }
+}
+
+async fn bring(
+    wanted: &BTreeMap<ImageRef, Trigger>,
+    catalogue: &Catalogue,
+    run: &Run,
+    replicator: &Replicator,
+) -> Vec<Outcome> {
+    let mut requests: Vec<Request> = Vec::with_capacity(wanted.len());
+    for (image, trigger) in wanted {
+        let images = [catalogue.want(image.clone())];
+        requests.extend(replicator.requests(catalogue, &images, trigger).await);
+    }
+    replicator.bring(&requests, run).await
+}

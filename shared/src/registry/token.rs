@@ -1,0 +1,91 @@
+//! Buying a token at a token service, by <https://distribution.github.io/distribution/spec/auth/token/>.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::authorization::Access;
+use super::challenge::TokenService;
+use super::{ANSWER, refusal};
+use crate::aws::Login;
+use crate::error::{Cause, Error, Side};
+use crate::host::Host;
+use crate::reference::RepositoryRef;
+
+/// A token is renewed this long before it expires, or after half its life if that is shorter.
+const SKEW: Duration = Duration::from_secs(30);
+/// The life, in seconds, of a token that does not state it (the specification's rule).
+const DEFAULT_LIFE: u64 = 60;
+/// A token is believed for a day at most, whatever its service says.
+const LONGEST_LIFE: u64 = 24 * 3600;
+/// The largest answer of a token service, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// What a request shows to the registry.
+pub(super) struct Token {
+    /// The Authorization header; `None` where none is needed.
+    pub(super) header: Option<HeaderValue>,
+    /// When to buy another.
+    pub(super) renew_at: Instant,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+/// Buys a token for `repository` at `service`, with `login` or anonymously.
+pub(super) async fn buy(
+    http: &reqwest::Client,
+    service: &TokenService,
+    repository: &RepositoryRef,
+    access: Access,
+    side: Side,
+    login: Option<&Login>,
+) -> Result<Token, Error> {
+    let action = format!("buy a token for {repository}");
+    let actions = if access == Access::Push { "pull,push" } else { "pull" };
+    let scope = format!("repository:{}:{actions}", repository.path);
+    let mut request = http.get(service.realm.clone()).timeout(ANSWER).query(&[("scope", scope)]);
+    if let Some(name) = &service.service {
+        request = request.query(&[("service", name)]);
+    }
+    if let Some(login) = login {
+        request = request.basic_auth(&login.user, Some(login.password.expose_secret()));
+    }
+    let interrupted =
+        |error: reqwest::Error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url());
+    let mut response = request.send().await.map_err(interrupted)?;
+    if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
+        return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
+            .because("Docker Hub refuses the user name or the access token of the secret"));
+    }
+    if !response.status().is_success() {
+        let host = Host::of(&repository.registry);
+        return Err(refusal::Refusal::read(side, &action, &host, None, response).await.into_error());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            return Err(Error::new(side, Cause::Unexpected, action).because("the answer is no token's"));
+        }
+    }
+    token(&body).ok_or_else(|| Error::new(side, Cause::Unexpected, action).because("the answer holds no token"))
+}
+
+fn token(body: &[u8]) -> Option<Token> {
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let value = answer.token.or(answer.access_token)?;
+    let mut header = HeaderValue::from_str(&format!("Bearer {value}")).ok()?;
+    header.set_sensitive(true);
+    let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE));
+    let usable = life.saturating_sub(SKEW).max(life / 2);
+    Some(Token { header: Some(header), renew_at: Instant::now() + usable })
+}
