@@ -13,6 +13,7 @@ import threading
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 import boto3
@@ -24,26 +25,49 @@ defaults: { to: [private], platforms: all }
 images:
   - { image: nginx, tags: [1.27-alpine] }
   - { image: node, tags: [24-alpine] }
+rescue: { allow: ["library/*"] }
 """
-NGINX, NODE, REDIS = "library/nginx:1.27-alpine", "library/node:24-alpine", "library/redis:7"
+GOLANG, NGINX, NODE_22, NODE_24, REDIS = IMAGES = [
+    "library/golang:1.24",
+    "library/nginx:1.27-alpine",
+    "library/node:22-alpine",
+    "library/node:24-alpine",
+    "library/redis:7",
+]
 BUILD_LOG = ("/aws/codebuild/app-image", "8745a7a9-c340-456a-9166-edf953571bee")
-LOG_LINE = "ERROR: failed to resolve source metadata for docker.io/library/node:24-alpine: 429 Too Many Requests toomanyrequests"
+LOG_LINE = "ERROR: docker.io/library/node:24-alpine: 429 Too Many Requests - Server message: toomanyrequests"
 
-# Which function consumes which sample, and its report: a word and a thing for each line of it.
+# Which function consumes which sample, and its report: a word and a thing for each line of it, in order.
 EVENTS = [
-    ("Refresh", "scheduled-event-rule", [f"deferred {NGINX}", f"deferred {NODE}"]),
-    ("Refresh", "scheduler-default-no-input", [f"deferred {NGINX}", f"deferred {NODE}"]),
-    ("Refresh", "scheduler-input-delivered", [f"deferred {NGINX}", f"deferred {NODE}"]),
+    ("Refresh", "scheduled-event-rule", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
+    ("Refresh", "scheduler-default-no-input", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
+    ("Refresh", "scheduler-input-delivered", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
     ("Rescue", "batch-job-failed-image-not-found", [f"deferred {NGINX}"]),
     ("Rescue", "cloudtrail-ecr-batchgetimage-error", [f"deferred {NGINX}"]),
-    ("Rescue", "codebuild-state-change-docker-build-failed", [f"deferred {NODE}"]),
-    ("Rescue", "codebuild-state-change-env-image-pull-failed", [f"deferred {NODE}"]),
+    ("Rescue", "cloudwatch-logs-toomanyrequests", [f"deferred {GOLANG}"]),
+    ("Rescue", "codebuild-state-change-docker-build-failed", [f"deferred {NODE_24}"]),
+    ("Rescue", "codebuild-state-change-env-image-pull-failed", [f"deferred {NODE_24}"]),
     ("Rescue", "ecr-pull-through-cache-failed.UNVERIFIED-VALUES", [f"deferred {NGINX}"]),
     ("Rescue", "ecs-task-stopped-dockerhub-rate-limit", [f"deferred {NGINX}"]),
+    ("Rescue", "ecs-task-stopped-mirror-image-not-found", [f"deferred {NODE_22}"]),
+    ("Rescue", "sns-codestar-notification-docker-build-failed", [f"deferred {NODE_24}"]),
+    ("Rescue", "sqs-of-sns-ecs-task-stopped", [f"deferred {NGINX}"]),
     ("Rescan", "ecr-image-scan-complete", [f"deferred {NGINX}"]),
     ("Rescan", "ecr-image-scan-complete-no-findings", []),
+    ("Rescan", "ecr-image-scan-failed", []),
     ("Rescan", "inspector2-finding", []),
     ("Rescan", "inspector2-scan", [f"deferred {NGINX}"]),
+    ("Rescan", "sqs-batch-of-eventbridge-events", [f"deferred {NGINX}"]),
+    ("Rescan", "sqs-batch-of-inspector2-findings", []),
+]
+
+# Samples that no rule of the template sends to a function.
+UNSENT = [
+    "codebuild-phase-change-*",
+    "ecr-image-action-*",
+    "ecr-pull-through-cache-success",
+    "ecr-replication-action-*",
+    "ecr-scan-resource-change",
 ]
 
 
@@ -64,7 +88,7 @@ class World:
         name = "/image-replicator/catalogue/default"
         boto3.client("ssm").put_parameter(Name=name, Value=CATALOGUE, Type="String")
         self.write_build_log()
-        self.digests = {image: publish(self.hub, *image.split(":")) for image in (NGINX, NODE, REDIS)}
+        self.digests = {image: publish(self.hub, *image.split(":")) for image in IMAGES}
         self.settings = directory / "settings.json"
         self.settings.write_text(json.dumps({"Parameters": self.environment()}))
 
@@ -92,7 +116,8 @@ class World:
     def messages(self):
         """What is queued, taken off the queue, as the events that Lambda makes of it."""
         sqs, events = boto3.client("sqs"), []
-        while found := sqs.receive_message(QueueUrl=self.queue, AttributeNames=["All"], MaxNumberOfMessages=10).get("Messages"):
+        wanted = {"QueueUrl": self.queue, "AttributeNames": ["All"], "MaxNumberOfMessages": 10}
+        while found := sqs.receive_message(**wanted).get("Messages"):
             for message in found:
                 sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
                 record = {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
@@ -107,7 +132,9 @@ class World:
             if manifest := pull(self.mirror, self.password, repository, tag):
                 found[image] = digest(manifest)
                 with suppress(ecr.exceptions.ImageAlreadyExistsException):
-                    ecr.put_image(repositoryName=repository, imageManifest=manifest.decode(), imageTag=tag, imageDigest=found[image])
+                    ecr.put_image(
+                        repositoryName=repository, imageTag=tag, imageDigest=found[image], imageManifest=manifest.decode()
+                    )
         return found
 
 
@@ -147,9 +174,11 @@ def call(url, function, event, directory):
 
 def lines(answer):
     """What a report says, one word and one thing for each of its lines, in order."""
-    images = [f"{image['status']} {image['image'].removeprefix('docker.io/')}" for image in answer["images"]]
-    words = ("refused", "waiting", "ignored")
-    return sorted(images + [f"{word} {thing}" for word in words for thing in answer.get(word, [])])
+    found = [f"{image['status']} {image['image']}" for image in answer["images"]]
+    found += [f"refused {refused['image']}" for refused in answer.get("refused", [])]
+    found += [f"waiting {image}" for image in answer.get("waiting", [])]
+    found += [f"ignored {ignored['what']}" for ignored in answer.get("ignored", [])]
+    return sorted(line.replace("docker.io/", "") for line in found)
 
 
 def check(what, found, expected):
@@ -166,11 +195,18 @@ def work_off(world, url, directory, done):
             world.mirrored()
 
 
+def check_samples():
+    known = [sample for _, sample, _ in EVENTS] + UNSENT
+    strange = [path.stem for path in Path("events").iterdir() if not any(fnmatch(path.stem, name) for name in known)]
+    check("samples that nobody consumes", strange, [])
+
+
 def run(world, sam, stack, directory):
+    check_samples()
     for function, sample, expected in EVENTS:
         check(f"{function} of {sample}", lines(sam.invoke(function, f"events/{sample}.json")), expected)
     messages = world.messages()
-    check("messages of all these events", len(messages), 2)
+    check("messages of all these events", len(messages), 4)
     url, done = sam.start(stack, directory), threading.Event()
     for message in messages:
         check("Replicate of a message", call(url, "Replicate", message, directory), {"batchItemFailures": []})

@@ -83,7 +83,9 @@ impl Replicator {
         // Together with the catalogue, so that an image goes where that sends it, and none can take another's place.
         let all = Catalogue::merge(&documents).map_err(invalid)?;
         let (_, known) = documents.split_last_mut().expect("a document was just added");
-        known.iter_mut().for_each(|document| document.images.clear());
+        for document in known {
+            document.images.clear();
+        }
         let asked = Catalogue::merge(&documents).map_err(invalid)?;
         let images = asked.images.into_iter().map(|wanted| all.want(wanted.image)).collect();
         Ok(Catalogue { images, ..all })

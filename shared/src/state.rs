@@ -48,7 +48,7 @@ pub struct Entry {
     pub status: EntryStatus,
     /// When that was.
     pub at: Timestamp,
-    /// What a scan found, such as `CRITICAL=1 HIGH=3`; empty otherwise.
+    /// What a scan found, such as `critical=1 high=3`; empty otherwise.
     pub note: String,
 }
 
@@ -345,10 +345,10 @@ mod tests {
     #[test]
     fn what_a_scan_found_stays_until_the_digest_moves() {
         let mut tags = Tags::new();
-        let found = News { note: "CRITICAL=1 HIGH=3".to_owned(), ..news("21", EntryStatus::WaitingForUpstream, false) };
+        let found = News { note: "critical=1 high=3".to_owned(), ..news("21", EntryStatus::WaitingForUpstream, false) };
         let next = changes(&tags, &[found], Scope::Part, at(0));
         apply(&mut tags, next);
-        assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z CRITICAL=1 HIGH=3"));
+        assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z critical=1 high=3"));
         assert_eq!(tags[STATUS], "ok");
         assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
         let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };

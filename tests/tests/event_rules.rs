@@ -12,22 +12,25 @@ use serde_json::{Value, json};
 use tests::real::tools::python_program;
 
 /// Each sample and the one rule that it reaches.
-const REACHED: [(&str, &str); 11] = [
+const REACHED: [(&str, &str); 12] = [
     ("batch-job-failed-image-not-found", "Rescue.BatchJob"),
     ("cloudtrail-ecr-batchgetimage-error", "Rescue.MissingImage"),
     ("codebuild-state-change-docker-build-failed", "Rescue.CodeBuildBuild"),
     ("codebuild-state-change-env-image-pull-failed", "Rescue.CodeBuildBuild"),
     ("ecr-image-scan-complete", "Rescan.ImageScan"),
     ("ecr-image-scan-complete-no-findings", "Rescan.ImageScan"),
+    ("ecr-image-scan-failed", "Rescan.ImageScan"),
     ("ecr-pull-through-cache-failed.UNVERIFIED-VALUES", "Rescue.PullThroughCache"),
     ("ecs-task-stopped-dockerhub-rate-limit", "Rescue.EcsTask"),
+    ("ecs-task-stopped-mirror-image-not-found", "Rescue.EcsTask"),
     ("inspector2-finding", "Rescan.InspectorFinding"),
     ("inspector2-scan", "Rescan.InspectorScan"),
-    ("ecr-image-scan-failed", "Rescan.ImageScan"),
 ];
 
 /// Each sample that no rule takes, and why.
-const IGNORED: [(&str, &str); 12] = [
+const IGNORED: [(&str, &str); 16] = [
+    ("cloudwatch-logs-toomanyrequests", "a log group sends it by its subscription"),
+    ("codebuild-phase-change-docker-pull-failed", "the state change of the same build says it too"),
     ("codebuild-phase-change-env-image-pull-failed", "the state change of the same build says it too"),
     ("ecr-image-action-delete", "who deletes an image may want it gone; the schedule repairs it otherwise"),
     ("ecr-image-action-push", "our own pushes must not trigger us"),
@@ -38,8 +41,10 @@ const IGNORED: [(&str, &str); 12] = [
     ("scheduled-event-rule", "for those who schedule refresh by a rule of their own"),
     ("scheduler-default-no-input", "the scheduler calls refresh itself, without a rule"),
     ("scheduler-input-delivered", "the scheduler calls refresh itself, without a rule"),
-    ("sqs-batch-of-eventbridge-events", "it comes from a queue"),
-    ("ensure-request", "a build calls ensure itself"),
+    ("sns-codestar-notification-docker-build-failed", "for those who subscribe rescue to a topic of theirs"),
+    ("sqs-batch-of-eventbridge-events", "for those who lead events through a queue of theirs"),
+    ("sqs-batch-of-inspector2-findings", "for those who lead events through a queue of theirs"),
+    ("sqs-of-sns-ecs-task-stopped", "for those who lead events through a queue of theirs"),
 ];
 
 type Events = BTreeMap<String, Value>;

@@ -97,9 +97,6 @@ async fn scanned(
     replicator: &Replicator,
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
     let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
-    if !scan.is_complete {
-        return Ok((Vec::new(), vec![ignore("the scan did not come to an end; the next one will tell")]));
-    }
     if scan.tags.is_empty() {
         return Ok((Vec::new(), vec![ignore("the image has no tag any more")]));
     }

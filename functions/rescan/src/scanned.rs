@@ -34,6 +34,8 @@ impl Scanned {
     pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
         if self.scan.severities.at_or_above(catalogue.severity) > 0 {
             self.look_upstream(catalogue, run, replicator).await
+        } else if !self.scan.is_complete {
+            Led::Ignored("no finding counts so far, and not everything is known; a whole scan will tell".to_owned())
         } else {
             self.publish(catalogue, run, replicator).await
         }

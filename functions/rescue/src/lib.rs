@@ -13,7 +13,7 @@ use replicator::reference::ImageRef;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Outcome, Policy, Report};
 use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
-use replicator::signal::{BuildLog, FailureKind, Origin, PullFailure, Signal, images, signals};
+use replicator::signal::{BuildLog, FailureKind, PullFailure, Signal, signals};
 use replicator::state::Scope;
 use serde::Serialize;
 use serde_json::Value;
@@ -119,14 +119,13 @@ async fn failures(event: &Value, replicator: &Replicator) -> (Vec<PullFailure>, 
 }
 
 async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailure>, Error> {
-    let text = replicator.end_of_log(&log.group, &log.stream).await?;
-    let failure =
-        |(image, kind)| PullFailure { image, kind, said: String::new(), origin: Origin::BuildLog, id: log.id.clone() };
-    Ok(images::failures(&text).into_iter().map(failure).collect())
+    Ok(log.pull_failures(&replicator.end_of_log(&log.group, &log.stream).await?))
 }
 
 fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdict {
-    let image: ImageRef = match failure.image.parse() {
+    // The digest of `name:tag@sha256:…` says which bytes were wanted; what is mirrored is the tag.
+    let name = failure.image.split('@').next().unwrap_or_default();
+    let image: ImageRef = match name.parse() {
         Ok(image) => image,
         Err(problem) => return Verdict::Refuse(format!("it is no image with a tag: {problem}")),
     };

@@ -154,8 +154,7 @@ impl Authorizer {
         access: Access,
         side: Side,
     ) -> Result<Token, Error> {
-        let mut login = self.login(service, repository).await?;
-        let mut first = self.first_to_try(login.as_ref()).await?;
+        let (mut login, mut first) = self.login(service, repository).await?;
         let mut is_reread = false;
         loop {
             let sold = token::buy(&self.http, service, repository, access, side, login.as_deref()).await;
@@ -185,32 +184,32 @@ impl Authorizer {
         }
     }
 
-    /// Whoever tries a login first holds the verdict on it until it is known: a catalogue full of images is one bad login, not
-    /// hundreds. `None` when the login is known to be good, or there is none.
-    async fn first_to_try(&self, login: Option<&Arc<Login>>) -> Result<Option<MutexGuard<'_, Verdict>>, Error> {
-        let Some(login) = login else { return Ok(None) };
-        let verdict = self.verdict.lock().await;
-        match &*verdict {
-            Verdict::Good(known) if Arc::ptr_eq(known, login) => Ok(None),
-            Verdict::Refused(known, error, until) if Arc::ptr_eq(known, login) && Instant::now() < *until => {
-                Err(error.clone())
-            }
-            _ => Ok(Some(verdict)),
-        }
-    }
-
     /// The credential for `repository`, where it has one and `service` may see it.
-    async fn login(&self, service: &TokenService, repository: &RepositoryRef) -> Result<Option<Arc<Login>>, Error> {
+    ///
+    /// Whoever tries a login first holds the verdict on it until it is known: a catalogue full of images is one bad login, not
+    /// hundreds. There is no verdict to hold when the login is known to be good, or there is none.
+    async fn login(
+        &self,
+        service: &TokenService,
+        repository: &RepositoryRef,
+    ) -> Result<(Option<Arc<Login>>, Option<MutexGuard<'_, Verdict>>), Error> {
         if repository.registry != DOCKER_HUB {
-            return Ok(None);
+            return Ok((None, None));
         }
-        let login = self.keyring.docker_hub().await?;
-        if login.is_some() && !self.is_docker_hubs_own(service) {
+        let verdict = self.verdict.lock().await;
+        let Some(login) = self.keyring.docker_hub().await? else { return Ok((None, None)) };
+        if !self.is_docker_hubs_own(service) {
             let host = service.realm.host_str().unwrap_or_default();
             let why = format!("Docker Hub's credential goes to its own token service over TLS, not to {host}");
             return Err(Error::new(Side::Credentials, Cause::Invalid, "buy a token").because(why));
         }
-        Ok(login)
+        match &*verdict {
+            Verdict::Good(known) if Arc::ptr_eq(known, &login) => Ok((Some(login), None)),
+            Verdict::Refused(known, error, until) if Arc::ptr_eq(known, &login) && Instant::now() < *until => {
+                Err(error.clone())
+            }
+            _ => Ok((Some(login), Some(verdict))),
+        }
     }
 
     /// With an endpoint override the token service may be on this machine, or, over TLS, the overriding registry's own.

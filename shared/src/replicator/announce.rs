@@ -18,9 +18,9 @@ impl Replicator {
         if let (Some(topic), Some(first)) = (&self.settings.failure_topic, failures.first()) {
             let subject = match failures.len() {
                 1 => first.kind.detail_type().to_owned(),
-                several => format!("{} images could not be replicated", several),
+                several => format!("{several} images could not be replicated"),
             };
-            let text = failures.iter().map(|notice| notice.to_string()).collect::<Vec<_>>().join("\n");
+            let text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             if let Err(error) = self.aws.publish(topic, &subject, text).await {
                 tracing::warn!(topic, "nobody was told: {}", error.chain());
             }

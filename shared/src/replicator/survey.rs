@@ -45,7 +45,7 @@ impl Replicator {
             wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
         }
         let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
-            let mirror = run.in_time(self.mirror(&repository, &tags)).await;
+            let mirror = run.in_time(Box::pin(self.mirror(&repository, &tags))).await;
             let mirror =
                 mirror.unwrap_or_else(|| Err(out_of_time(Side::Destination, &format!("look at {repository}"))));
             (repository, mirror)

@@ -113,7 +113,7 @@ fn damaged_sample() -> impl Strategy<Value = Value> {
         let mut event = sample(name);
         let mut pointers = Vec::new();
         collect_pointers(&event, &mut String::new(), &mut pointers);
-        *event.pointer_mut(&pointers[index.index(pointers.len())]).unwrap() = value;
+        *event.pointer_mut(&pointers[index.index(pointers.len())]).expect("each pointer was found there") = value;
         event
     })
 }

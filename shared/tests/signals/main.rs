@@ -12,7 +12,7 @@ use serde_json::Value;
 
 fn sample(name: &str) -> Value {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).join(format!("{name}.json"));
-    fs::read_to_string(&path).unwrap().parse().unwrap()
+    fs::read_to_string(&path).expect("the sample is there").parse().expect("a sample is JSON")
 }
 
 /// A signal in one line, without what was said.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use replicator::signal::{Signal, signals};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{sample, shown_all};
 

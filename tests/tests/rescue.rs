@@ -1,0 +1,224 @@
+//! Pull failures and scans repair single images, and many wishes make one copy.
+
+use std::time::{Duration, SystemTime};
+
+use cloud::{ALIAS, Image};
+use replicator::replicator::Replicator;
+use serde_json::{Value, json};
+use tests::world::{PRIVATE, World, statuses};
+
+const CATALOGUE: &str = "\
+rescue: { allow: ['library/*'] }
+rescan: { severity: HIGH }
+images: [{ image: 'node:21' }]
+";
+
+fn soon() -> SystemTime {
+    SystemTime::now() + Duration::from_mins(2)
+}
+
+async fn rescue(world: &World, event: &Value) -> Value {
+    json!(rescue::handle(event, "request", soon(), &world.replicator()).await.expect("rescue answers"))
+}
+
+async fn rescan(world: &World, event: &Value) -> Value {
+    json!(rescan::handle(event, "request", soon(), &world.replicator()).await.expect("rescan answers"))
+}
+
+/// An ECS task that could not pull `image`.
+fn stopped_task(image: &str, said: &str) -> Value {
+    json!({"version": "0", "id": "e1", "detail-type": "ECS Task State Change", "source": "aws.ecs", "account": "111122223333",
+           "time": "2026-10-01T02:00:00Z", "region": "us-east-1", "resources": [],
+           "detail": {"stopCode": "TaskFailedToStart", "taskArn": "arn:aws:ecs:us-east-1:111122223333:task/t/1", "version": 3,
+                      "stoppedReason": format!("CannotPullContainerError: {said}"), "containers": [{"image": image, "reason": said}]}})
+}
+
+fn scan(digest: &str, severities: &Value) -> Value {
+    json!({"version": "0", "id": "s1", "detail-type": "ECR Image Scan", "source": "aws.ecr", "account": "111122223333",
+           "time": "2026-10-01T02:00:00Z", "region": "us-east-1", "resources": [],
+           "detail": {"scan-status": "COMPLETE", "repository-name": "docker-hub/library/node", "image-digest": digest,
+                      "image-tags": ["21"], "finding-severity-counts": severities}})
+}
+
+const LIMIT: &str = "toomanyrequests: You have reached your unauthenticated pull rate limit.";
+
+async fn world() -> World {
+    let mut world = World::start().await;
+    world.catalogue(CATALOGUE);
+    world.cloud.hub.push("library/node", "21", &Image::docker(1, &[1000]));
+    world.cloud.hub.push("library/redis", "7", &Image::docker(2, &[1000]));
+    world
+}
+
+#[tokio::test]
+async fn a_task_that_met_the_pull_limit_gets_its_image_into_the_mirror() {
+    let world = world().await;
+    let answer = rescue(&world, &stopped_task("redis:7", LIMIT)).await;
+    assert_eq!(statuses(&answer), ["copied docker.io/library/redis:7"], "{answer:#}");
+    assert!(world.cloud.ecr.region("us-east-1").image("docker-hub/library/redis", "7").is_some());
+}
+
+#[tokio::test]
+async fn an_image_that_the_mirror_lacks_is_traced_back_to_upstream() {
+    let world = world().await;
+    let uri = format!("{PRIVATE}/docker-hub/library/redis:7");
+    let said = format!("manifest for {uri} not found: manifest unknown: Requested image not found");
+    let answer = rescue(&world, &stopped_task(&uri, &said)).await;
+    assert_eq!(statuses(&answer), ["copied docker.io/library/redis:7"], "{answer:#}");
+}
+
+#[tokio::test]
+async fn what_nobody_allowed_is_refused_with_the_reason() {
+    let world = world().await;
+    let answer = rescue(&world, &stopped_task("evil/miner:1", LIMIT)).await;
+    assert_eq!(statuses(&answer), Vec::<String>::new());
+    let why = answer["refused"][0]["why"].as_str().unwrap();
+    assert!(why.contains("rescue.allow"), "{answer:#}");
+    assert_eq!(world.cloud.counts.sum("hub."), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_event_is_ignored_once_and_clearly() {
+    let world = world().await;
+    for event in
+        [json!({"detail-type": "Something New", "source": "aws.x", "detail": {}}), json!([1, 2]), json!("text")]
+    {
+        let answer = rescue(&world, &event).await;
+        assert_eq!(answer["ignored"].as_array().unwrap().len(), 1, "{answer:#}");
+        assert_eq!(rescan(&world, &event).await["ignored"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_failures_delivered_twice_cost_one_copy() {
+    let mut world = world().await;
+    let queue = world.queue();
+    let replicator = world.replicator();
+    for n in 0..200 {
+        let mut event = stopped_task("node:21", LIMIT);
+        event["id"] = json!(format!("e{}", n * 37 % 100));
+        rescue::handle(&event, "request", soon(), &replicator).await.unwrap();
+        if n == 50 {
+            world.work_off(&queue).await;
+        }
+    }
+    world.work_off(&queue).await;
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1);
+    assert_eq!(world.cloud.counts.get("ecr.manifest.put"), 1);
+}
+
+#[tokio::test]
+async fn fifty_builds_that_want_one_absent_image_cause_one_copy_and_get_one_answer() {
+    let mut world = world().await;
+    let queue = world.queue();
+    let replicator: &'static Replicator = Box::leak(Box::new(world.replicator()));
+    let wanted = ensure::Wanted::parse(&json!({"images": ["redis:7"], "wait_seconds": 60})).unwrap();
+    let wanted: &'static ensure::Wanted = Box::leak(Box::new(wanted));
+    let builds: Vec<_> = (0..50)
+        .map(|n| {
+            tokio::spawn(
+                async move { json!(ensure::handle(wanted, &format!("b{n}"), soon(), replicator).await.unwrap()) },
+            )
+        })
+        .collect();
+    while world.cloud.sqs.messages(&queue).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    world.work_off(&queue).await;
+    let mut answers = Vec::new();
+    for build in builds {
+        answers.push(build.await.unwrap());
+    }
+    for answer in &answers {
+        assert!(["copied", "unchanged"].contains(&answer["images"][0]["status"].as_str().unwrap()), "{answer:#}");
+        assert_eq!(answer["images"][0]["targets"], answers[0]["images"][0]["targets"]);
+        assert_eq!(answer["ok"], true);
+    }
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1);
+    assert_eq!(world.cloud.counts.get("ecr.manifest.put"), 1);
+}
+
+#[tokio::test]
+async fn our_own_push_and_its_scan_lead_to_no_head_and_no_copy() {
+    let world = world().await;
+    world.refresh().await;
+    let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    world.cloud.counts.reset();
+    let found = scan(&digest, &json!({"CRITICAL": 1.0, "HIGH": 3}));
+    for n in 0..3 {
+        let answer = rescan(&world, &found).await;
+        assert_eq!(statuses(&answer), Vec::<String>::new(), "{n}: {answer:#}");
+    }
+    assert_eq!(world.cloud.counts.sum("hub."), 0);
+    let tags = world.cloud.ecr.region("us-east-1").tags("docker-hub/library/node");
+    assert!(tags["replicator:tag:21"].contains(" waiting-for-upstream "), "{tags:?}");
+    assert!(tags["replicator:tag:21"].contains("critical=1 high=3"), "{tags:?}");
+}
+
+#[tokio::test]
+async fn findings_bring_what_upstream_has_mended() {
+    let world = world().await;
+    world.refresh().await;
+    let old = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    let mended = Image::docker(9, &[1000]);
+    world.cloud.hub.push("library/node", "21", &mended);
+    world.cloud.ecr.region("us-east-1").set_tags("docker-hub/library/node", &[("replicator:tag:21", "gone")]);
+    let answer = rescan(&world, &scan(&old, &json!({"HIGH": 1}))).await;
+    assert_eq!(statuses(&answer), ["copied docker.io/library/node:21"], "{answer:#}");
+    assert_eq!(world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21"), Some(mended.digest()));
+}
+
+#[tokio::test]
+async fn a_build_that_failed_inside_is_understood_from_its_log() {
+    let world = world().await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/codebuild-state-change-docker-build-failed.json");
+    let text = std::fs::read_to_string(path).expect("the sample is there");
+    let event: Value = serde_json::from_str(&text).expect("the sample is JSON");
+    let logs = &event["detail"]["additional-information"]["logs"];
+    let (group, stream) = (logs["group-name"].as_str().unwrap(), logs["stream-name"].as_str().unwrap());
+    let lines = [
+        "Step 1/5 : FROM redis:7",
+        "toomanyrequests: You have reached your pull rate limit. https://www.docker.com/increase-rate-limit",
+    ];
+    world.cloud.logs.put(group, stream, lines);
+    let answer = rescue(&world, &event).await;
+    assert_eq!(statuses(&answer), ["copied docker.io/library/redis:7"], "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
+    let mut world = world().await;
+    world.catalogue(&format!(
+        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
+    ));
+    let report = world.refresh().await;
+    assert!(report["images"][0]["reason"].as_str().unwrap().contains("clean scan"), "{report:#}");
+    let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), None);
+
+    rescan(&world, &scan(&digest, &json!({"CRITICAL": 1}))).await;
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), None);
+    let answer = rescan(&world, &scan(&digest, &json!({"LOW": 7}))).await;
+    assert_eq!(statuses(&answer), ["copied docker.io/library/node:21"], "{answer:#}");
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), Some(digest));
+}
+
+#[tokio::test]
+async fn outcomes_are_told_on_the_bus_and_failures_on_the_topic() {
+    let mut world = world().await;
+    world.cloud.events.bus("mirror");
+    let topic = world.cloud.sns.topic("failures");
+    world.set("REPLICATOR_EVENT_BUS", "mirror");
+    world.set("REPLICATOR_FAILURE_TOPIC", &topic);
+    world.refresh_images(&["node:21", "node:99"]).await;
+    let told: Vec<String> = world.cloud.events.published().into_iter().map(|event| event.detail_type).collect();
+    assert_eq!(told, ["Image Replicated", "Image Replication Failed"]);
+    let detail = &world.cloud.events.published()[0].detail;
+    assert_eq!(detail["image"], "docker.io/library/node:21");
+    assert_eq!(detail["cause"]["kind"], "on-demand");
+    let failures = world.cloud.sns.published();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].message.contains("docker.io/library/node:99"));
+    world.refresh_images(&["node:21"]).await;
+    assert_eq!(world.cloud.events.published().len(), 2, "what changed nothing is no news");
+}
