@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from time import time
 
 import boto3
 from sam_world import ACCOUNT, REGION, digest, free_port, moto, publish, pull, registry, relay, serve
@@ -34,6 +35,7 @@ GOLANG, NGINX, NODE_22, NODE_24, REDIS = IMAGES = [
     "library/node:24-alpine",
     "library/redis:7",
 ]
+MIRRORED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/docker-hub/{NGINX}"
 BUILD_LOG = ("/aws/codebuild/app-image", "8745a7a9-c340-456a-9166-edf953571bee")
 LOG_LINE = "ERROR: docker.io/library/node:24-alpine: 429 Too Many Requests - Server message: toomanyrequests"
 
@@ -53,12 +55,16 @@ EVENTS = [
     ("Rescue", "sns-codestar-notification-docker-build-failed", [f"deferred {NODE_24}"]),
     ("Rescue", "sqs-of-sns-ecs-task-stopped", [f"deferred {NGINX}"]),
     ("Rescan", "ecr-image-scan-complete", [f"deferred {NGINX}"]),
-    ("Rescan", "ecr-image-scan-complete-no-findings", []),
-    ("Rescan", "ecr-image-scan-failed", []),
-    ("Rescan", "inspector2-finding", []),
+    ("Rescan", "ecr-image-scan-complete-no-findings", [f"ignored {MIRRORED}"]),
+    ("Rescan", "ecr-image-scan-failed", [f"ignored {MIRRORED}"]),
+    ("Rescan", "inspector2-finding", [f"ignored {MIRRORED}"]),
     ("Rescan", "inspector2-scan", [f"deferred {NGINX}"]),
     ("Rescan", "sqs-batch-of-eventbridge-events", [f"deferred {NGINX}"]),
-    ("Rescan", "sqs-batch-of-inspector2-findings", []),
+    (
+        "Rescan",
+        "sqs-batch-of-inspector2-findings",
+        [f"deferred {NGINX}", "ignored Inspector2 Finding 0d9c8b7a-6f5e-4d3c-2b1a-000000000004"],
+    ),
 ]
 
 # Samples that no rule of the template sends to a function.
@@ -96,7 +102,7 @@ class World:
         logs, names = boto3.client("logs"), dict(zip(("logGroupName", "logStreamName"), BUILD_LOG, strict=True))
         logs.create_log_group(logGroupName=BUILD_LOG[0])
         logs.create_log_stream(**names)
-        logs.put_log_events(**names, logEvents=[{"timestamp": 1, "message": LOG_LINE}])
+        logs.put_log_events(**names, logEvents=[{"timestamp": round(time() * 1000), "message": LOG_LINE}])
 
     def environment(self):
         """The variables of the functions, with addresses that containers can reach."""
@@ -110,7 +116,7 @@ class World:
             "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
             "REPLICATOR_DOCKER_HUB_SECRET": "",
             "REPLICATOR_FAILURE_TOPIC": "",
-            "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com={mirror}",
+            "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{MIRRORED.split('/')[0]}={mirror}",
         }
 
     def messages(self):
@@ -173,12 +179,12 @@ def call(url, function, event, directory):
 
 
 def lines(answer):
-    """What a report says, one word and one thing for each of its lines, in order."""
+    """What a report says, one word and one thing for each of its lines, in order and each once."""
     found = [f"{image['status']} {image['image']}" for image in answer["images"]]
     found += [f"refused {refused['image']}" for refused in answer.get("refused", [])]
     found += [f"waiting {image}" for image in answer.get("waiting", [])]
     found += [f"ignored {ignored['what']}" for ignored in answer.get("ignored", [])]
-    return sorted(line.replace("docker.io/", "") for line in found)
+    return sorted({line.replace("docker.io/", "") for line in found})
 
 
 def check(what, found, expected):

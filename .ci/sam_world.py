@@ -2,7 +2,6 @@
 plane of Amazon ECR. All of them listen on loopback, and a relay on docker's bridge leads the containers there.
 """
 
-import asyncio
 import base64
 import fcntl
 import hashlib
@@ -15,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 ACCOUNT = "111122223333"
@@ -122,26 +122,28 @@ def relay(urls):
     with socket.socket() as probe:
         gateway = socket.inet_ntoa(fcntl.ioctl(probe, SIOCGIFADDR, bridge.ljust(256, b"\0"))[20:24])
 
-    async def pump(reader, writer):
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
-        writer.write_eof()
-
-    async def lead_on(port, reader, writer):
-        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, onward_writer), pump(onward_reader, writer), return_exceptions=True)
-        onward_writer.close()
-        writer.close()
-
-    async def listen(port):
-        server = socket.socket()
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge)
-        server.bind((gateway, port))
-        await asyncio.start_server(lambda reader, writer: lead_on(port, reader, writer), sock=server)
-
-    loop = asyncio.new_event_loop()
     for url in urls:
-        loop.run_until_complete(listen(int(url.rsplit(":", 1)[1])))
-    threading.Thread(target=loop.run_forever, daemon=True).start()
+        port, listener = int(url.rsplit(":", 1)[1]), socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge)
+        listener.bind((gateway, port))
+        listener.listen()
+        in_background(accept, listener, port)
     return gateway
+
+
+def accept(listener, port):
+    while True:
+        client, server = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+        in_background(pump, client, server)
+        in_background(pump, server, client)
+
+
+def pump(source, target):
+    with suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+
+
+def in_background(function, *arguments):
+    threading.Thread(target=function, args=arguments, daemon=True).start()
