@@ -1,7 +1,7 @@
 """Runs the functions that SAM has built, in containers, on the samples in events/.
 
 Usage: sam_events.py BUILT_TEMPLATE ARCHITECTURE [--serve]
-With --serve everything is left running until the input ends, and the commands for one's own experiments are printed.
+With --serve it prints the commands for one's own experiments, and everything runs until the input ends.
 """
 
 import json
@@ -10,34 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
-from time import time
 
-import boto3
-from sam_world import ACCOUNT, REGION, digest, free_port, moto, publish, pull, registry, relay, serve
-
-CATALOGUE = """
-destinations: { private: { ecr: { repository: "docker-hub/{repository}" } } }
-defaults: { to: [private], platforms: all }
-images:
-  - { image: nginx, tags: [1.27-alpine] }
-  - { image: node, tags: [24-alpine] }
-rescue: { allow: ["library/*"] }
-"""
-GOLANG, NGINX, NODE_22, NODE_24, REDIS = IMAGES = [
-    "library/golang:1.24",
-    "library/nginx:1.27-alpine",
-    "library/node:22-alpine",
-    "library/node:24-alpine",
-    "library/redis:7",
-]
-MIRRORED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/docker-hub/{NGINX}"
-BUILD_LOG = ("/aws/codebuild/app-image", "8745a7a9-c340-456a-9166-edf953571bee")
-LOG_LINE = "ERROR: docker.io/library/node:24-alpine: 429 Too Many Requests - Server message: toomanyrequests"
+from sam_parts import REGION, free_port, serve
+from sam_world import GOLANG, MIRRORED, NGINX, NODE_22, NODE_24, REDIS, World
 
 # Which function consumes which sample, and its report: a word and a thing for each line of it, in order.
 EVENTS = [
@@ -74,74 +53,8 @@ UNSENT = [
     "ecr-pull-through-cache-success",
     "ecr-replication-action-*",
     "ecr-scan-resource-change",
+    "image-replicat*",
 ]
-
-
-class World:
-    """The account with its queue and catalogue, Docker Hub, the mirror, and a bridge to them for containers."""
-
-    def __init__(self, stack, directory):
-        self.aws_url = moto(stack, directory)
-        # Also for SAM, which asks who is calling.
-        os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
-        os.environ["AWS_ENDPOINT_URL"] = self.aws_url
-        token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        self.password = b64decode(token).decode().removeprefix("AWS:")
-        self.hub = registry(stack, directory, "hub")
-        self.mirror = registry(stack, directory, "mirror", self.password)
-        attributes = {"FifoQueue": "true", "VisibilityTimeout": "5400"}
-        self.queue = boto3.client("sqs").create_queue(QueueName="work.fifo", Attributes=attributes)["QueueUrl"]
-        name = "/image-replicator/catalogue/default"
-        boto3.client("ssm").put_parameter(Name=name, Value=CATALOGUE, Type="String")
-        self.write_build_log()
-        self.digests = {image: publish(self.hub, *image.split(":")) for image in IMAGES}
-        self.settings = directory / "settings.json"
-        self.settings.write_text(json.dumps({"Parameters": self.environment()}))
-
-    def write_build_log(self):
-        logs, names = boto3.client("logs"), dict(zip(("logGroupName", "logStreamName"), BUILD_LOG, strict=True))
-        logs.create_log_group(logGroupName=BUILD_LOG[0])
-        logs.create_log_stream(**names)
-        logs.put_log_events(**names, logEvents=[{"timestamp": round(time() * 1000), "message": LOG_LINE}])
-
-    def environment(self):
-        """The variables of the functions, with addresses that containers can reach."""
-        gateway = relay([self.aws_url, self.hub, self.mirror])
-        hub, mirror, aws_url, queue = (
-            url.replace("127.0.0.1", gateway) for url in (self.hub, self.mirror, self.aws_url, self.queue)
-        )
-        return {
-            "AWS_ENDPOINT_URL": aws_url,
-            "REPLICATOR_QUEUE_URL": queue,
-            "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
-            "REPLICATOR_DOCKER_HUB_SECRET": "",
-            "REPLICATOR_FAILURE_TOPIC": "",
-            "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{MIRRORED.split('/')[0]}={mirror}",
-        }
-
-    def messages(self):
-        """What is queued, taken off the queue, as the events that Lambda makes of it."""
-        sqs, events = boto3.client("sqs"), []
-        wanted = {"QueueUrl": self.queue, "AttributeNames": ["All"], "MaxNumberOfMessages": 10}
-        while found := sqs.receive_message(**wanted).get("Messages"):
-            for message in found:
-                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-                record = {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
-                events.append({"Records": [record | {"eventSource": "aws:sqs", "awsRegion": REGION}]})
-        return events
-
-    def mirrored(self):
-        """The digest of each image that the mirror holds. moto is told of them, for it does not see what is pushed."""
-        found, ecr = {}, boto3.client("ecr")
-        for image in self.digests:
-            repository, tag = f"docker-hub/{image}".split(":")
-            if manifest := pull(self.mirror, self.password, repository, tag):
-                found[image] = digest(manifest)
-                with suppress(ecr.exceptions.ImageAlreadyExistsException):
-                    ecr.put_image(
-                        repositoryName=repository, imageTag=tag, imageDigest=found[image], imageManifest=manifest.decode()
-                    )
-        return found
 
 
 class Sam:
@@ -160,6 +73,19 @@ class Sam:
             return json.loads(answer)
         except ValueError:
             raise SystemExit(f"{function} on {event}: {ended.returncode} {answer}\n{ended.stderr}") from None
+
+    def commands(self):
+        """How to do the same by hand, in another terminal."""
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "DOCKER_HOST")
+        variables = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
+        url, payload = "http://127.0.0.1:3001", """'{"images":["redis:7"]}'"""
+        return "\n".join([
+            "source .ci/environment",
+            " ".join(["export", *variables]),
+            " ".join(["sam local invoke Refresh --event events/scheduled-event-rule.json", *self.options]),
+            " ".join(["sam local start-lambda", *self.options, "&"]),
+            f"aws lambda invoke --endpoint-url {url} --function-name Ensure --payload {payload} /dev/stdout",
+        ])
 
     def start(self, stack, directory):
         """`sam local start-lambda`, which stays; gives its URL."""
@@ -233,7 +159,8 @@ def main(template, architecture, *rest):
         world = World(stack, directory)
         sam = Sam(template, architecture, world.settings)
         if rest == ("--serve",):
-            print("sam local invoke Refresh --event events/scheduled-event-rule.json", *sam.options, flush=True)
+            world.copy_at_once()
+            print(sam.commands(), flush=True)
             sys.stdin.read()
         else:
             run(world, sam, stack, directory)

@@ -1,149 +1,101 @@
-"""What the functions talk to when SAM runs them: moto is AWS, two registries of CNCF distribution are Docker Hub and the data
-plane of Amazon ECR. All of them listen on loopback, and a relay on docker's bridge leads the containers there.
-"""
+"""The account with its queue and catalogue, Docker Hub and the mirror, as functions in containers see them."""
 
-import base64
-import fcntl
-import hashlib
 import json
 import os
-import socket
-import subprocess
-import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
+from base64 import b64decode
 from contextlib import suppress
-from pathlib import Path
+from time import time
 
-ACCOUNT = "111122223333"
-REGION = "eu-west-1"
-OCI = "application/vnd.oci.image"
-SIOCGIFADDR = 0x8915  # asks the kernel for the address of an interface
+import boto3
+from sam_parts import ACCOUNT, REGION, digest, moto, publish, pull, registry, relay
 
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def serve(stack, log, port, *command, **environment):
-    """Starts a server that ends with the stack, and waits for its port."""
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | environment)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"{command[0]} does not serve:\n{Path(log).read_text()}")
+CATALOGUE = """
+destinations: { private: { ecr: { repository: "docker-hub/{repository}" } } }
+defaults: { to: [private], platforms: all }
+images:
+  - { image: nginx, tags: [1.27-alpine] }
+  - { image: node, tags: [24-alpine] }
+rescue: { allow: ["library/*"] }
+"""
+GOLANG, NGINX, NODE_22, NODE_24, REDIS = IMAGES = [
+    "library/golang:1.24",
+    "library/nginx:1.27-alpine",
+    "library/node:22-alpine",
+    "library/node:24-alpine",
+    "library/redis:7",
+]
+MIRRORED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/docker-hub/{NGINX}"
+BUILD_LOG = ("/aws/codebuild/app-image", "8745a7a9-c340-456a-9166-edf953571bee")
+LOG_LINE = "ERROR: docker.io/library/node:24-alpine: 429 Too Many Requests - Server message: toomanyrequests"
 
 
-def moto(stack, directory):
-    """An empty AWS account; gives its URL."""
-    port = free_port()
-    serve(stack, directory / "moto.log", port, "moto_server", "--host", "127.0.0.1", "--port", str(port), MOTO_ACCOUNT_ID=ACCOUNT)
-    return f"http://127.0.0.1:{port}"
+class World:
+    """All of it, empty but for the images at Docker Hub; ends with the stack."""
 
+    def __init__(self, stack, directory):
+        self.aws_url = moto(stack, directory)
+        # Also for SAM, which asks who is calling.
+        os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
+        os.environ["AWS_ENDPOINT_URL"] = self.aws_url
+        token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        self.password = b64decode(token).decode().removeprefix("AWS:")
+        self.hub = registry(stack, directory, "hub")
+        self.mirror = registry(stack, directory, "mirror", self.password)
+        attributes = {"FifoQueue": "true", "VisibilityTimeout": "5400"}
+        self.queue = boto3.client("sqs").create_queue(QueueName="work.fifo", Attributes=attributes)["QueueUrl"]
+        name = "/image-replicator/catalogue/default"
+        boto3.client("ssm").put_parameter(Name=name, Value=CATALOGUE, Type="String")
+        self.write_build_log()
+        self.digests = {image: publish(self.hub, *image.split(":")) for image in IMAGES}
+        self.settings = directory / "settings.json"
+        self.settings.write_text(json.dumps({"Parameters": self.environment()}))
 
-def registry(stack, directory, name, password=None):
-    """An empty registry, for everybody or for the user AWS; gives its URL."""
-    port, home = free_port(), directory / name
-    home.mkdir()
-    configuration = {
-        "version": "0.1",
-        "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(home / "store")}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "one replica", "relativeurls": True},
-    }
-    if password:
-        users = home / "htpasswd"
-        users.write_bytes(subprocess.check_output(["htpasswd", "-Bbn", "AWS", password]))
-        configuration["auth"] = {"htpasswd": {"realm": name, "path": str(users)}}
-    (home / "config.yml").write_text(json.dumps(configuration))  # JSON is a part of YAML
-    serve(stack, home / "log", port, "docker-registry", "serve", str(home / "config.yml"))
-    return f"http://127.0.0.1:{port}"
+    def write_build_log(self):
+        logs, names = boto3.client("logs"), dict(zip(("logGroupName", "logStreamName"), BUILD_LOG, strict=True))
+        logs.create_log_group(logGroupName=BUILD_LOG[0])
+        logs.create_log_stream(**names)
+        logs.put_log_events(**names, logEvents=[{"timestamp": round(time() * 1000), "message": LOG_LINE}])
 
+    def environment(self):
+        """The variables of the functions, with addresses that containers can reach."""
+        gateway = relay([self.aws_url, self.hub, self.mirror])
+        hub, mirror, aws_url, queue = (
+            url.replace("127.0.0.1", gateway) for url in (self.hub, self.mirror, self.aws_url, self.queue)
+        )
+        return {
+            "AWS_ENDPOINT_URL": aws_url,
+            "REPLICATOR_QUEUE_URL": queue,
+            "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
+            "REPLICATOR_DOCKER_HUB_SECRET": "",
+            "REPLICATOR_FAILURE_TOPIC": "",
+            "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{MIRRORED.split('/')[0]}={mirror}",
+        }
 
-def publish(registry, repository, tag):
-    """Pushes a small image by the plain protocol; gives its digest."""
-    layer = f"the layer of {repository}:{tag}".encode()
-    configuration = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
-    manifest = json.dumps({
-        "schemaVersion": 2,
-        "mediaType": f"{OCI}.manifest.v1+json",
-        "config": descriptor(f"{OCI}.config.v1+json", configuration),
-        "layers": [descriptor(f"{OCI}.layer.v1.tar", layer)],
-    }).encode()
-    repository = f"{registry}/v2/{repository}"
-    for blob in (layer, configuration):
-        location = send("POST", f"{repository}/blobs/uploads/").headers["Location"]
-        upload = urllib.parse.urljoin(registry, location)
-        send("PUT", f"{upload}{'&' if '?' in upload else '?'}digest={digest(blob)}", blob, "application/octet-stream")
-    send("PUT", f"{repository}/manifests/{tag}", manifest, f"{OCI}.manifest.v1+json")
-    return digest(manifest)
+    def copy_at_once(self):
+        """Leaves the queue out, because nobody works it off."""
+        parameters = json.loads(self.settings.read_text())["Parameters"]
+        self.settings.write_text(json.dumps({"Parameters": parameters | {"REPLICATOR_QUEUE_URL": ""}}))
 
+    def messages(self):
+        """What is queued, taken off the queue, as the events that Lambda makes of it."""
+        sqs, events = boto3.client("sqs"), []
+        wanted = {"QueueUrl": self.queue, "AttributeNames": ["All"], "MaxNumberOfMessages": 10}
+        while found := sqs.receive_message(**wanted).get("Messages"):
+            for message in found:
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+                record = {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
+                events.append({"Records": [record | {"eventSource": "aws:sqs", "awsRegion": REGION}]})
+        return events
 
-def descriptor(media_type, content):
-    return {"mediaType": media_type, "digest": digest(content), "size": len(content)}
-
-
-def digest(content):
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def pull(registry, password, repository, tag):
-    """The manifest of an image that the user AWS may pull; nothing when there is none."""
-    login = base64.b64encode(f"AWS:{password}".encode()).decode()
-    url = f"{registry}/v2/{repository}/manifests/{tag}"
-    try:
-        return send("GET", url, accept=f"{OCI}.manifest.v1+json", authorization=f"Basic {login}").read()
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return None
-        raise
-
-
-def send(method, url, body=None, media_type=None, **headers):
-    headers |= {"content-type": media_type} if media_type else {}
-    return urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method))
-
-
-def relay(urls):
-    """Leads what containers send to this machine on to the same ports of loopback; gives the machine's address in their
-    network. Bound to docker's bridge, it is deaf to every other interface."""
-    network = json.loads(subprocess.check_output(["docker", "network", "inspect", "bridge"]))[0]
-    bridge = network["Options"]["com.docker.network.bridge.name"].encode()
-    with socket.socket() as probe:
-        gateway = socket.inet_ntoa(fcntl.ioctl(probe, SIOCGIFADDR, bridge.ljust(256, b"\0"))[20:24])
-
-    for url in urls:
-        port, listener = int(url.rsplit(":", 1)[1]), socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge)
-        listener.bind((gateway, port))
-        listener.listen()
-        in_background(accept, listener, port)
-    return gateway
-
-
-def accept(listener, port):
-    while True:
-        client, server = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
-        in_background(pump, client, server)
-        in_background(pump, server, client)
-
-
-def pump(source, target):
-    with suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-        target.shutdown(socket.SHUT_WR)
-
-
-def in_background(function, *arguments):
-    threading.Thread(target=function, args=arguments, daemon=True).start()
+    def mirrored(self):
+        """The digest of each image that the mirror holds. moto is told of them, for it does not see what is pushed."""
+        found, ecr = {}, boto3.client("ecr")
+        for image in self.digests:
+            repository, tag = f"docker-hub/{image}".split(":")
+            if manifest := pull(self.mirror, self.password, repository, tag):
+                found[image] = digest(manifest)
+                with suppress(ecr.exceptions.ImageAlreadyExistsException):
+                    ecr.put_image(
+                        repositoryName=repository, imageTag=tag, imageDigest=found[image], imageManifest=manifest.decode()
+                    )
+        return found

@@ -47,8 +47,12 @@ pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
     show_requests(&cloud);
 
     line("\n3. A build asks `ensure` for two images that it knows and one that is new.\n");
-    let built = ensure(&replicator, &["node:21-alpine", "python:3.12-slim", "redis:7"]).await?;
+    let built = tokio::select! {
+        built = ensure(&replicator, &["node:21-alpine", "python:3.12-slim", "redis:7"]) => built?,
+        stopped = keep_working(&cloud, &queue, &replicator) => return stopped,
+    };
     show(&built);
+    line("\n   The queue made the copy; any number of builds that ask at once share it.");
 
     line("\n4. The next night nothing has moved: one HEAD for each tag, and no pull.\n");
     cloud.counts.reset();
@@ -110,6 +114,14 @@ async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result
         cloud.sqs.settle(queue, &event, &Ok(json!(worked.response())));
     }
     Ok(Report::of(&outcomes, Policy::Keep, replicator.quota()))
+}
+
+/// Works off the queue for as long as somebody waits; it only ends when that fails.
+async fn keep_working(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<bool, Error> {
+    loop {
+        work_off(cloud, queue, replicator).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Error> {

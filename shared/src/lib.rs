@@ -8,8 +8,8 @@
 //! Read in this order:
 //!
 //! 1. What things are called: [`reference`](mod@reference), [`digest`], [`manifest`], [`host`], [`error`].
-//! 2. What is wanted: [`settings`], [`catalogue`], [`request`].
-//! 3. What is to be done: [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`].
+//! 2. What is wanted: [`settings`], [`catalogue`], [`signal`], [`request`].
+//! 3. What is to be done: [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`notice`].
 //! 4. The shell that does it: [`replicator`], over [`registry`] and [`aws`].
 //!
 //! The first three groups are pure: no IO, no clock, no environment.
@@ -21,6 +21,7 @@ pub mod error;
 pub mod host;
 pub mod manifest;
 pub mod message;
+pub mod notice;
 pub mod plan;
 pub mod quota;
 pub mod reference;

@@ -28,7 +28,7 @@ const REACHED: [(&str, &str); 12] = [
 ];
 
 /// Each sample that no rule takes, and why.
-const IGNORED: [(&str, &str); 16] = [
+const IGNORED: [(&str, &str); 19] = [
     ("cloudwatch-logs-toomanyrequests", "a log group sends it by its subscription"),
     ("codebuild-phase-change-docker-pull-failed", "the state change of the same build says it too"),
     ("codebuild-phase-change-env-image-pull-failed", "the state change of the same build says it too"),
@@ -38,6 +38,9 @@ const IGNORED: [(&str, &str); 16] = [
     ("ecr-replication-action-failed", "replication between regions is not ours, and no copy of ours would repair it"),
     ("ecr-replication-action-success", "nothing failed"),
     ("ecr-scan-resource-change", "a setting changed, no image did"),
+    ("image-replicated", "our own notices must not trigger us"),
+    ("image-replication-deferred", "our own notices must not trigger us"),
+    ("image-replication-failed", "our own notices must not trigger us"),
     ("scheduled-event-rule", "for those who schedule refresh by a rule of their own"),
     ("scheduler-default-no-input", "the scheduler calls refresh itself, without a rule"),
     ("scheduler-input-delivered", "the scheduler calls refresh itself, without a rule"),

@@ -1,7 +1,8 @@
 //! Announcing: an event of our own for each outcome, and a message for failures, where somebody wants them.
 
 use super::Replicator;
-use crate::report::{Notice, NoticeKind, Outcome};
+use crate::notice::{Notice, NoticeKind};
+use crate::report::Outcome;
 
 impl Replicator {
     /// Tells the event bus of what was copied, failed or put off, and the topic of what failed. What changed nothing is no news.
