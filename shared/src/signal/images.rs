@@ -170,7 +170,7 @@ mod tests {
                 "initializing source docker://node:99: reading manifest 99 in docker.io/library/node: manifest unknown",
                 "node:99 not-found",
             ),
-            ("\u{1b}[31mmanifest for node:99 not found: manifest unknown\u{1b}[0m", "node:99 not-found"),
+            (concat!("\u{1b}[31m", "manifest for node:99 not found: manifest unknown\u{1b}[0m"), "node:99 not-found"),
         ];
         for (text, expected) in cases {
             check(text, &[expected]);
