@@ -151,7 +151,7 @@ async fn a_message_that_waited_never_moves_a_tag_backwards() {
 }
 
 #[tokio::test]
-async fn nobody_takes_the_place_of_another_registrys_image() {
+async fn nobody_takes_the_place_of_an_image_of_another_registry() {
     let mut world = World::start().await;
     world.catalogue("images: [{ image: 'node:21' }]");
     world.cloud.hub.push("library/node", "21", &Image::docker(1, &[100]));

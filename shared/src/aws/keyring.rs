@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_bad_secret_is_described_and_never_quoted() {
         for text in
-            ["dckr_pat_x", r#"{"username":"ci","pasword":"dckr_pat_x"}"#, r#"{"username":" ","password":"dckr_pat_x"}"#]
+            ["dckr_pat_x", r#"{"username":"ci","pass":"dckr_pat_x"}"#, r#"{"username":" ","password":"dckr_pat_x"}"#]
         {
             let why = login(text).err().unwrap();
             assert!(!why.contains("dckr_pat_x"), "{why}");
