@@ -9,7 +9,7 @@ pub mod document;
 pub mod naming;
 pub mod rescue;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::{Document, Problems, Publish, Severity};
 pub use naming::{Destination, Kind};
@@ -80,6 +80,13 @@ impl Catalogue {
     pub fn want(&self, image: ImageRef) -> Wanted {
         let known = self.images.iter().find(|wanted| wanted.image == image).cloned();
         known.unwrap_or_else(|| Wanted { image, to: self.default_to.clone(), priority: 0 })
+    }
+
+    /// The images for which `document` itself says where they go.
+    pub fn placed_by(document: &Document) -> BTreeSet<ImageRef> {
+        let is_stated = |entry: &&document::Entry| entry.to.is_some() || document.defaults.to.is_some();
+        let read = |entry| images(entry, "", &mut Problems::default());
+        document.images.iter().filter(is_stated).flat_map(read).collect()
     }
 
     /// Whether an event may have `image` copied: the catalogue names it, or `rescue.allow` its repository.

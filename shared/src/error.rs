@@ -60,6 +60,8 @@ pub enum Cause {
     Unavailable,
     /// The time of this invocation is over.
     Deadline,
+    /// A worker put it off; it is tried again by itself.
+    PutOff,
     /// What was asked for makes no sense, or is not supported.
     Invalid,
     /// The server answered what no rule here foresees.
@@ -97,7 +99,8 @@ impl Error {
             | Cause::MissingContent
             | Cause::Interrupted
             | Cause::Unavailable
-            | Cause::Deadline => true,
+            | Cause::Deadline
+            | Cause::PutOff => true,
             Cause::NotFound
             | Cause::BadCredential
             | Cause::Denied
@@ -175,6 +178,7 @@ impl fmt::Display for Cause {
             Self::Interrupted => "the connection was interrupted",
             Self::Unavailable => "the server is unavailable",
             Self::Deadline => "the deadline is near",
+            Self::PutOff => "it is put off",
             Self::Invalid => "invalid",
             Self::Unexpected => "unexpected answer",
         })

@@ -80,14 +80,18 @@ impl Replicator {
     pub async fn inline(&self, text: &str) -> Result<Catalogue, Error> {
         let mut documents = self.documents().await?;
         documents.push(Document::parse("event", text).map_err(invalid)?);
-        // Together with the catalogue, so that an image goes where that sends it, and none can take another's place.
+        // Together with the catalogue, so that an image goes where that sends it unless `text` says otherwise, and none can take
+        // another's place.
         let all = Catalogue::merge(&documents).map_err(invalid)?;
-        let (_, known) = documents.split_last_mut().expect("a document was just added");
+        let (document, known) = documents.split_last_mut().expect("a document was just added");
+        let stated = Catalogue::placed_by(document);
         for document in known {
             document.images.clear();
         }
         let asked = Catalogue::merge(&documents).map_err(invalid)?;
-        let images = asked.images.into_iter().map(|wanted| all.want(wanted.image)).collect();
+        let images = asked.images.into_iter();
+        let images =
+            images.map(|wanted| if stated.contains(&wanted.image) { wanted } else { all.want(wanted.image) }).collect();
         Ok(Catalogue { images, ..all })
     }
 

@@ -232,7 +232,7 @@ impl Place {
 
 /// A limit says "later"; a broken connection says nothing about later.
 fn is_a_limit(error: &Error) -> bool {
-    matches!(error.cause(), Cause::PullLimit | Cause::TooManyRequests { .. } | Cause::Deadline)
+    matches!(error.cause(), Cause::PullLimit | Cause::TooManyRequests { .. } | Cause::Deadline | Cause::PutOff)
 }
 
 impl TargetReport {

@@ -204,6 +204,39 @@ async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
 }
 
 #[tokio::test]
+async fn what_is_published_is_what_was_scanned_even_when_upstream_moves_meanwhile() {
+    let mut world = world().await;
+    world.catalogue(&format!(
+        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
+    ));
+    world.refresh().await;
+    let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    let queue = world.queue();
+    rescan(&world, &scan(&digest, &json!({}))).await;
+    world.cloud.hub.push("library/node", "21", &Image::docker(77, &[1000]));
+    world.work_off(&queue).await;
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), Some(digest));
+}
+
+#[tokio::test]
+async fn a_build_does_not_wait_for_what_a_worker_has_put_off() {
+    let mut world = world().await;
+    let queue = world.queue();
+    world.cloud.ecr.region("us-east-1").create_repository("docker-hub/library/redis", false);
+    world.cloud.hub.quota(0, 21_600);
+    let build = world.ensure(json!({"images": ["redis:7"], "wait_seconds": 60}));
+    let work = async {
+        loop {
+            world.work_off(&queue).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let report = tokio::select! { report = build => report, () = work => unreachable!("work goes on for ever") };
+    assert_eq!(statuses(&report), ["deferred docker.io/library/redis:7"], "{report:#}");
+    assert!(report["images"][0]["reason"].as_str().unwrap().contains("put off"), "{report:#}");
+}
+
+#[tokio::test]
 async fn outcomes_are_told_on_the_bus_and_failures_on_the_topic() {
     let mut world = world().await;
     world.cloud.events.bus("mirror");

@@ -11,11 +11,12 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{StreamExt, future};
 use jiff::Timestamp;
 use replicator::error::{Cause, Error};
+use replicator::host::Host;
 use replicator::message::Message;
 use replicator::plan::plan;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Outcome, Policy, Report};
-use replicator::request::Request;
+use replicator::request::{Request, Target, TriggerKind};
 use replicator::state::Scope;
 
 /// The pause before another try after a broken connection or a server's fault.
@@ -110,11 +111,18 @@ async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outco
     let requests = [request];
     let mut survey = replicator.survey(&requests, run).await;
     // A message may be older than the tag: what upstream has now counts, and the message only while upstream cannot be asked.
-    if survey.upstream.get(&image).is_none_or(|found| found.as_ref().is_err_and(Error::is_transient)) {
+    // But what is published because of a scan is what was scanned.
+    let is_unknown = survey.upstream.get(&image).is_none_or(|found| found.as_ref().is_err_and(Error::is_transient));
+    if is_unknown || is_publication(&requests[0]) {
         survey.upstream.insert(image, Ok(digest));
     }
     let outcomes: Vec<Outcome> = replicator.carry_out(plan(&requests, &survey), run).collect().await;
     replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
     Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes
+}
+
+fn is_publication(request: &Request) -> bool {
+    let is_public = |target: &Target| Host::of(&target.uri.repository().registry) == Host::EcrPublic;
+    request.trigger.kind == TriggerKind::Scan && request.targets.iter().all(is_public)
 }

@@ -63,7 +63,7 @@ pub async fn handle(
     replicator: &Replicator,
 ) -> Result<Rescued, Error> {
     let run = Run::until(deadline, Timestamp::now().into(), None);
-    let (failures, mut ignored) = failures(event, replicator).await;
+    let (failures, mut ignored) = failures(event, replicator).await?;
     let mut refused = Vec::new();
     let mut outcomes = Vec::new();
     if !failures.is_empty() {
@@ -94,7 +94,7 @@ pub async fn handle(
 }
 
 /// The failed pulls that `event` tells of, those in build logs included, each once.
-async fn failures(event: &Value, replicator: &Replicator) -> (Vec<PullFailure>, Vec<Ignored>) {
+async fn failures(event: &Value, replicator: &Replicator) -> Result<(Vec<PullFailure>, Vec<Ignored>), Error> {
     let (mut failures, mut ignored) = (Vec::new(), Vec::new());
     for signal in signals(event) {
         match signal {
@@ -104,6 +104,8 @@ async fn failures(event: &Value, replicator: &Replicator) -> (Vec<PullFailure>, 
                     ignored.push(Ignored { what: log.build, why: "its log tells of no failed pull".to_owned() });
                 }
                 Ok(found) => failures.extend(found),
+                // Lambda tries again what passes.
+                Err(error) if error.is_transient() => return Err(error),
                 Err(error) => ignored.push(Ignored { what: log.build, why: error.chain() }),
             },
             Signal::Scan(scan) => {
@@ -115,7 +117,7 @@ async fn failures(event: &Value, replicator: &Replicator) -> (Vec<PullFailure>, 
     }
     let mut seen = BTreeSet::new();
     failures.retain(|failure| seen.insert(failure.image.clone()));
-    (failures, ignored)
+    Ok((failures, ignored))
 }
 
 async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailure>, Error> {

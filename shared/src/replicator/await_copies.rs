@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Replicator {
-    /// Waits until what `outcomes` have queued is there, or a worker has recorded since `asked` that it cannot be, or `run` ends.
+    /// Waits until what `outcomes` have queued is there, or a worker has recorded since `asked` that it cannot be for now, or `run` ends.
     pub async fn await_copies(&self, outcomes: &mut [Outcome], run: &Run, asked: Timestamp) {
         let mut pause = FIRST_PAUSE;
         while outcomes.iter().flat_map(|outcome| &outcome.places).any(is_queued) {
@@ -47,10 +47,15 @@ impl Replicator {
         let tags = self.state(uri.repository()).await.ok()?;
         let entry = state::entries(&tags).remove(&format!("{}{}", state::TAG, uri.tag()))?;
         // Tags hold whole seconds.
-        let is_news = entry.status == EntryStatus::Failed && entry.at.as_second() >= asked.as_second();
+        let cause = match entry.status {
+            EntryStatus::Failed => Cause::Unexpected,
+            EntryStatus::Deferred => Cause::PutOff,
+            EntryStatus::Ok | EntryStatus::WaitingForUpstream => return None,
+        };
+        let is_news = entry.at.as_second() >= asked.as_second();
         is_news.then(|| {
-            let error = Error::new(Side::Replicator, Cause::Unexpected, format!("copy to {uri}"));
-            Err(error.because("the worker recorded a failure; the log of replicate says which"))
+            let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
+            Err(error.because("a worker recorded it so; the log of replicate says why"))
         })
     }
 }
