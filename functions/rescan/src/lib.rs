@@ -97,23 +97,28 @@ async fn scanned(
     replicator: &Replicator,
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
     let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
-    if scan.tags.is_empty() {
-        return Ok((Vec::new(), vec![ignore("the image has no tag any more")]));
-    }
     let registry = replicator.registry_of(scan.account.as_deref(), scan.region.as_deref()).await?;
+    let repository = RepositoryRef { registry, path: scan.repository.clone() };
+    let upstream_of = |uri: &ImageRef| origin(catalogue, places, uri).filter(|upstream| catalogue.allows(upstream));
+    let tagged: Vec<_> = scan.tags.iter().map(|tag| ImageRef::new(repository.clone(), tag)).collect();
+    let is_part = tagged.is_empty();
+    let named = if is_part {
+        replicator.indexes_with(&repository, &scan.digest, |uri| upstream_of(uri).is_some()).await?
+    } else {
+        tagged.into_iter().flatten().map(|uri| (uri, scan.digest.clone())).collect()
+    };
+    if named.is_empty() {
+        return Ok((Vec::new(), vec![ignore("no tag of the mirror leads to it")]));
+    }
     let (mut found, mut strange) = (Vec::new(), Vec::new());
-    for tag in &scan.tags {
-        let repository = RepositoryRef { registry: registry.clone(), path: scan.repository.clone() };
-        let uri = ImageRef::new(repository, tag);
-        let upstream = uri.as_ref().ok().and_then(|uri| origin(catalogue, places, uri));
-        match (uri, upstream) {
-            (Ok(uri), Some(upstream)) if catalogue.allows(&upstream) => {
-                let id = if scan.id.is_empty() { request_id } else { &scan.id };
-                let trigger = Trigger { kind: TriggerKind::Scan, id: id.to_owned() };
-                found.push(Scanned { scan: scan.clone(), uri, upstream, trigger });
-            }
-            _ => strange.push(ignore("neither the catalogue nor its rescue.allow leads to it")),
-        }
+    for (uri, digest) in named {
+        let Some(upstream) = upstream_of(&uri) else {
+            strange.push(ignore("neither the catalogue nor its rescue.allow leads to it"));
+            continue;
+        };
+        let id = if scan.id.is_empty() { request_id } else { &scan.id };
+        let trigger = Trigger { kind: TriggerKind::Scan, id: id.to_owned() };
+        found.push(Scanned { scan: Scan { digest, ..scan.clone() }, is_part, uri, upstream, trigger });
     }
     Ok((found, strange))
 }

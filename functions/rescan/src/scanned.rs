@@ -15,7 +15,10 @@ const COOL_DOWN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A tag of the mirror that was scanned.
 pub(crate) struct Scanned {
+    /// The scan, of the digest that the tag stands for.
     pub(crate) scan: Scan,
+    /// Whether one image of an index was scanned: ECR scans those, and not the index.
+    pub(crate) is_part: bool,
     /// The tag in the mirror.
     pub(crate) uri: ImageRef,
     /// The image that it is a copy of.
@@ -34,6 +37,8 @@ impl Scanned {
     pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
         if self.scan.severities.at_or_above(catalogue.severity) > 0 {
             self.look_upstream(catalogue, run, replicator).await
+        } else if self.is_part {
+            Led::Ignored("a part of an index is clean, which says nothing of the others".to_owned())
         } else if !self.scan.is_complete {
             Led::Ignored("no finding counts so far, and not everything is known; a whole scan will tell".to_owned())
         } else {

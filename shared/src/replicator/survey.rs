@@ -7,12 +7,15 @@ use futures_util::{FutureExt, StreamExt, future, stream};
 use super::{Replicator, Run};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
+use crate::manifest::Content;
 use crate::plan::{Mirror, Survey};
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::Request;
 
 /// Requests at once. Docker Hub's abuse limit is in the thousands a minute; ECR allows DescribeImages tens of times a second.
 const AT_ONCE: usize = 16;
+/// Indexes of one repository that are read to find an image in them.
+const INDEXES: usize = 50;
 
 impl Replicator {
     /// One HEAD for each upstream tag, one DescribeImages for each destination repository (a HEAD for each tag where the
@@ -60,6 +63,27 @@ impl Replicator {
     pub async fn tag(&self, uri: &ImageRef) -> Option<Digest> {
         let tag = [uri.tag().to_owned()];
         self.mirror(uri.repository(), &tag).await.ok()?.remove(uri.tag())
+    }
+
+    /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
+    /// `is_ours` are read, the first of them.
+    pub async fn indexes_with(
+        &self,
+        repository: &RepositoryRef,
+        digest: &Digest,
+        is_ours: impl Fn(&ImageRef) -> bool,
+    ) -> Result<Vec<(ImageRef, Digest)>, Error> {
+        let tagged = Box::pin(self.mirror(repository, &[])).await?.into_iter();
+        let named = tagged.filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
+        let destination = self.registries.destination(repository);
+        let mut found = Vec::new();
+        for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {
+            let manifest = destination.manifest(&index).await?;
+            if matches!(&manifest.content, Content::Index(children) if children.contains(digest)) {
+                found.push((uri, index));
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn mirror(&self, repository: &RepositoryRef, tags: &[String]) -> Result<Mirror, Error> {
