@@ -127,9 +127,9 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bo
     }
     let entry = Entry { digest: new.digest.clone(), status: new.status, at: now, note: new.note.clone() };
     let known = entries.get(&key).filter(|known| known.digest == entry.digest);
-    // That a tag is level again says nothing against what a scan found in these very bytes.
+    // That a tag is level again says nothing against what a scan found in these very bytes; another scan does, with a note.
     let says_nothing_new = known.is_some_and(|known| known.status.is_level());
-    if new.status == EntryStatus::Ok && says_nothing_new && !new.is_copied {
+    if new.status == EntryStatus::Ok && new.note.is_empty() && says_nothing_new && !new.is_copied {
         return false;
     }
     entries.insert(key, entry);
@@ -273,6 +273,12 @@ mod tests {
         assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z critical=1 high=3"));
         assert_eq!(tags[STATUS], "ok");
         assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
+        let cleared = News { note: "none".to_owned(), ..news("21", EntryStatus::Ok, false) };
+        let next = changes(&tags, &[cleared], Scope::Part, at(9));
+        assert!(
+            next.set["replicator:tag:21"].ends_with(" ok 2026-09-21T14:13:29Z none"),
+            "another scan has the last word"
+        );
         let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };
         assert!(changes(&tags, &[moved], Scope::Part, at(9)).set["replicator:tag:21"].contains(" ok "));
     }

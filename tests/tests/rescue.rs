@@ -153,6 +153,9 @@ async fn our_own_push_and_its_scan_lead_to_no_head_and_no_copy() {
     let tags = world.cloud.ecr.region("us-east-1").tags("docker-hub/library/node");
     assert!(tags["replicator:tag:21"].contains(" waiting-for-upstream "), "{tags:?}");
     assert!(tags["replicator:tag:21"].contains("critical=1 high=3"), "{tags:?}");
+    rescan(&world, &scan(&digest, &json!({}))).await;
+    let tags = world.cloud.ecr.region("us-east-1").tags("docker-hub/library/node");
+    assert!(tags["replicator:tag:21"].contains(" ok "), "a later scan has the last word: {tags:?}");
 }
 
 #[tokio::test]

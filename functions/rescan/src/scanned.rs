@@ -48,7 +48,8 @@ impl Scanned {
 
     /// Findings: is there something newer?
     async fn look_upstream(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
-        match self.known(replicator).await.map(|entry| entry.status) {
+        let is_fresh = |entry: &Entry| Timestamp::now().duration_since(entry.at) < COOL_DOWN;
+        match self.on_record(replicator).await.filter(is_fresh).map(|entry| entry.status) {
             Some(EntryStatus::WaitingForUpstream) => {
                 return Led::Ignored("upstream was asked within the hour and had nothing newer".to_owned());
             }
@@ -64,29 +65,36 @@ impl Scanned {
         Led::Brought(replicator.act(plan(&requests, &survey), run).await)
     }
 
-    /// What the state tags say of the scanned digest, if they said it within the hour.
-    async fn known(&self, replicator: &Replicator) -> Option<Entry> {
+    /// What the state tags say of the scanned digest.
+    async fn on_record(&self, replicator: &Replicator) -> Option<Entry> {
         let tags = replicator.state(self.uri.repository()).await.ok()?;
         let entry = state::entries(&tags).remove(&format!("{}{}", state::TAG, self.uri.tag()))?;
-        let is_fresh = Timestamp::now().duration_since(entry.at) < COOL_DOWN;
-        (is_fresh && entry.digest.as_ref() == Some(&self.scan.digest)).then_some(entry)
+        (entry.digest.as_ref() == Some(&self.scan.digest)).then_some(entry)
     }
 
     async fn wait(&self, replicator: &Replicator) -> Led {
+        self.note(EntryStatus::WaitingForUpstream, replicator).await;
+        Led::Waiting
+    }
+
+    async fn note(&self, status: EntryStatus, replicator: &Replicator) {
         let news = News {
             tag: self.uri.tag().to_owned(),
             upstream: self.upstream.repository().to_string(),
             digest: Some(self.scan.digest.clone()),
-            status: EntryStatus::WaitingForUpstream,
+            status,
             is_copied: false,
             note: self.scan.severities.to_string(),
         };
         replicator.note(self.uri.repository(), &[news], Scope::Part, Timestamp::now()).await;
-        Led::Waiting
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.
     async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+        let on_record = self.on_record(replicator).await;
+        if on_record.is_some_and(|entry| entry.status == EntryStatus::WaitingForUpstream) {
+            self.note(EntryStatus::Ok, replicator).await;
+        }
         let mut requests = self.requests(catalogue, replicator).await;
         for request in &mut requests {
             request.targets.retain(|target| target.waits_for_scan);
