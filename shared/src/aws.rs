@@ -25,7 +25,9 @@ pub use keyring::{Keyring, Login, RegistryToken};
 pub use mutability::Mutability;
 pub use repository::Repository;
 
+use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
+use crate::plan::Mirror;
 
 /// AWS, reached with the credentials of the environment.
 #[derive(Default)]
@@ -75,6 +77,13 @@ async fn load(emulator: Option<&str>) -> SdkConfig {
             let region = Region::from_static("us-east-1");
             loader.endpoint_url(endpoint).region(region).credentials_provider(credentials).load().await
         }
+    }
+}
+
+/// Takes in one image of a page: each of its tags stands for its digest.
+fn take_in(mirror: &mut Mirror, digest: Option<&str>, tags: &[String]) {
+    if let Some(digest) = digest.and_then(|digest| digest.parse::<Digest>().ok()) {
+        mirror.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
     }
 }
 

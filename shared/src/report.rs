@@ -140,16 +140,7 @@ impl Report {
 impl Report {
     /// Logs one event for each image: the boundary where a function answers.
     pub fn log(&self, trigger: &Trigger) {
-        let (kind, id) = (trigger.kind, trigger.id.as_str());
-        for image in &self.images {
-            let (status, reason) = (image.status, image.reason.as_deref().unwrap_or_default());
-            let (size_bytes, pulls) = (image.bytes, image.pulls);
-            if status == Status::Failed {
-                tracing::error!(image = image.image, %status, size_bytes, pulls, ?kind, id, reason, "image failed");
-            } else {
-                tracing::info!(image = image.image, %status, size_bytes, pulls, ?kind, id, reason, "image {status}");
-            }
-        }
+        self.images.iter().for_each(|image| image.log(trigger));
     }
 }
 
@@ -181,6 +172,18 @@ impl ImageReport {
                 Status::Stale | Status::Deferred => has_copies && policy != Policy::RefuseStale,
                 Status::Failed => false,
             },
+        }
+    }
+
+    /// Logs what became of the image, and what asked for it.
+    pub fn log(&self, trigger: &Trigger) {
+        let (kind, id) = (trigger.kind, trigger.id.as_str());
+        let (status, reason) = (self.status, self.reason.as_deref().unwrap_or_default());
+        let (size_bytes, pulls) = (self.bytes, self.pulls);
+        if status == Status::Failed {
+            tracing::error!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image failed");
+        } else {
+            tracing::info!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image {status}");
         }
     }
 

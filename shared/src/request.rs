@@ -121,8 +121,8 @@ fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) 
     let unknown = || invalid(catalogue.no_such_destination(name));
     let destination = catalogue.destinations.get(name).ok_or_else(unknown)?;
     // Without this anybody's `registry.example/library/node` could take the place of Docker Hub's.
-    let is_named = catalogue.images.iter().any(|wanted| wanted.image == *image);
-    if image.repository().registry != DOCKER_HUB && !is_named && !destination.tells_registries_apart() {
+    let is_named = || catalogue.images.iter().any(|wanted| wanted.image == *image);
+    if image.repository().registry != DOCKER_HUB && !destination.tells_registries_apart() && !is_named() {
         return Err(invalid(format!(
             "the naming of destination {name} has no {{registry}}, so that images from elsewhere than Docker Hub have to be in the catalogue"
         )));

@@ -77,7 +77,7 @@ pub struct Scan {
 }
 
 /// Why an event leads to nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Ignored {
     /// The kind and the identifier of the event, as far as it has them.
     pub what: String,

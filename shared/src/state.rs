@@ -114,6 +114,11 @@ pub fn entries(tags: &Tags) -> BTreeMap<String, Entry> {
     ours.filter_map(|(key, value)| Some((key.clone(), value.parse().ok()?))).collect()
 }
 
+/// The entry of `tag`.
+pub fn entry(tags: &Tags, tag: &str) -> Option<Entry> {
+    tags.get(&format!("{TAG}{tag}"))?.parse().ok()
+}
+
 fn is_ours(key: &str) -> bool {
     key.starts_with(TAG) || SUMMARY.contains(&key)
 }

@@ -12,9 +12,9 @@ use replicator::catalogue::Catalogue;
 use replicator::error::Error;
 use replicator::reference::{ImageRef, RepositoryRef};
 use replicator::replicator::{Replicator, Run};
-use replicator::report::{Policy, Report};
+use replicator::report::{ImageReport, Policy, Report};
 use replicator::request::{Places, Trigger, TriggerKind, origin};
-use replicator::signal::{Scan, Signal, signals};
+use replicator::signal::{Ignored, Scan, Signal, signals};
 use replicator::state::Scope;
 use scanned::{Led, Scanned};
 use serde::Serialize;
@@ -32,15 +32,6 @@ pub struct Rescanned {
     pub ignored: Vec<Ignored>,
 }
 
-/// Something that asks for nothing.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Ignored {
-    /// The image, or what the event is.
-    pub what: String,
-    /// Why.
-    pub why: String,
-}
-
 /// Acts on the scans that `event` tells of. Safe to run twice, and in any order.
 pub async fn handle(
     event: &Value,
@@ -54,7 +45,7 @@ pub async fn handle(
     for signal in signals(event) {
         match signal {
             Signal::Scan(scan) => scans.push(scan),
-            Signal::Ignored(signal) => ignored.push(Ignored { what: signal.what, why: signal.why }),
+            Signal::Ignored(nothing) => ignored.push(nothing),
             Signal::PullFailure(failure) => ignored.push(not_ours(failure.image)),
             Signal::BuildLog(log) => ignored.push(not_ours(log.build)),
         }
@@ -78,7 +69,7 @@ pub async fn handle(
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {
-        Report::of(std::slice::from_ref(outcome), Policy::Keep, None).log(&outcome.trigger);
+        ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
     }
     tracing::info!(?waiting, ?ignored, "scans read");
     Ok(Rescanned { report, waiting, ignored })

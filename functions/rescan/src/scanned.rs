@@ -68,7 +68,7 @@ impl Scanned {
     /// What the state tags say of the scanned digest.
     async fn on_record(&self, replicator: &Replicator) -> Option<Entry> {
         let tags = replicator.state(self.uri.repository()).await.ok()?;
-        let entry = state::entries(&tags).remove(&format!("{}{}", state::TAG, self.uri.tag()))?;
+        let entry = state::entry(&tags, self.uri.tag())?;
         (entry.digest.as_ref() == Some(&self.scan.digest)).then_some(entry)
     }
 

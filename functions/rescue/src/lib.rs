@@ -11,9 +11,9 @@ use replicator::error::Error;
 use replicator::host::Host;
 use replicator::reference::ImageRef;
 use replicator::replicator::{Replicator, Run};
-use replicator::report::{Outcome, Policy, Report};
+use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
-use replicator::signal::{BuildLog, FailureKind, PullFailure, Signal, signals};
+use replicator::signal::{BuildLog, FailureKind, Ignored, PullFailure, Signal, signals};
 use replicator::state::Scope;
 use serde::Serialize;
 use serde_json::Value;
@@ -35,15 +35,6 @@ pub struct Rescued {
 pub struct Refused {
     /// The image as the event names it.
     pub image: String,
-    /// Why.
-    pub why: String,
-}
-
-/// Something that asks for no copy.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Ignored {
-    /// What the event is.
-    pub what: String,
     /// Why.
     pub why: String,
 }
@@ -82,7 +73,7 @@ pub async fn handle(
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {
-        Report::of(std::slice::from_ref(outcome), Policy::Keep, None).log(&outcome.trigger);
+        ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
     }
     for Refused { image, why } in &refused {
         tracing::warn!(image, why, "refused");
@@ -112,7 +103,7 @@ async fn failures(event: &Value, replicator: &Replicator) -> Result<(Vec<PullFai
                 let why = "an image scan is the business of rescan".to_owned();
                 ignored.push(Ignored { what: scan.repository, why });
             }
-            Signal::Ignored(signal) => ignored.push(Ignored { what: signal.what, why: signal.why }),
+            Signal::Ignored(nothing) => ignored.push(nothing),
         }
     }
     let mut seen = BTreeSet::new();

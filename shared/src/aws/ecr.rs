@@ -4,7 +4,7 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Tag, TagStatus};
 
-use super::{Aws, Mutability, error};
+use super::{Aws, Mutability, error, take_in};
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 use crate::plan::Mirror;
@@ -51,9 +51,7 @@ impl EcrRepository {
                 other => other?,
             };
             for image in page.image_details() {
-                let digest = image.image_digest().and_then(|digest| digest.parse().ok());
-                let tags = image.image_tags().iter().cloned();
-                mirror.extend(tags.filter_map(|tag| Some((tag, digest.clone()?))));
+                take_in(&mut mirror, image.image_digest(), image.image_tags());
             }
         }
         Ok(mirror)

@@ -5,7 +5,7 @@ use aws_sdk_ecrpublic::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecrpublic::types::{RepositoryCatalogDataInput, Tag};
 
 use super::ecr::CREATED_BY;
-use super::{Aws, error};
+use super::{Aws, error, take_in};
 use crate::error::{Cause, Error, Side};
 use crate::host::{ECR_PUBLIC, Host};
 use crate::plan::Mirror;
@@ -70,9 +70,7 @@ impl EcrPublicRepository<'_> {
                 other => other?,
             };
             for image in page.image_details() {
-                let digest = image.image_digest().and_then(|digest| digest.parse().ok());
-                let tags = image.image_tags().iter().cloned();
-                mirror.extend(tags.filter_map(|tag| Some((tag, digest.clone()?))));
+                take_in(&mut mirror, image.image_digest(), image.image_tags());
             }
         }
         Ok(mirror)

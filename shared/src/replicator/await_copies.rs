@@ -19,7 +19,7 @@ impl Replicator {
     pub async fn await_copies(&self, outcomes: &mut [Outcome], run: &Run, asked: Timestamp) {
         let mut pause = FIRST_PAUSE;
         while outcomes.iter().flat_map(|outcome| &outcome.places).any(is_queued) {
-            if run.in_time(tokio::time::sleep(pause)).await.is_none() {
+            if run.is_over_after(pause).await {
                 break;
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -34,7 +34,7 @@ impl Replicator {
             }
         }
         for place in outcomes.iter_mut().flat_map(|outcome| &mut outcome.places).filter(|place| is_queued(place)) {
-            place.result = Err(copy::out_of_time(&place.target).because("it is queued, and will be copied"));
+            place.result = Err(late(place).because("it is queued, and will be copied"));
         }
     }
 
@@ -45,7 +45,7 @@ impl Replicator {
             return Some(Ok(Done::Copied));
         }
         let tags = self.state(uri.repository()).await.ok()?;
-        let entry = state::entries(&tags).remove(&format!("{}{}", state::TAG, uri.tag()))?;
+        let entry = state::entry(&tags, uri.tag())?;
         // Tags hold whole seconds.
         let cause = match entry.status {
             EntryStatus::Failed => Cause::Unexpected,
@@ -58,6 +58,10 @@ impl Replicator {
             Err(error.because("a worker recorded it so; the log of replicate says why"))
         })
     }
+}
+
+fn late(place: &Place) -> Error {
+    Error::new(Side::Replicator, Cause::Deadline, copy::finish(&place.target))
 }
 
 fn is_queued(place: &Place) -> bool {

@@ -51,8 +51,8 @@ impl Replicator {
             Action::AwaitScan => Place { target, present, result: Ok(Done::AwaitsScan) },
             Action::Refuse(error) => Place { target, present, result: Err(error) },
             Action::Copy(digest) => {
-                let copied = run.in_time(self.copy(&digest, &target, present.as_ref(), upstream, run)).await;
-                match copied.unwrap_or_else(|| Err(out_of_time(&target))) {
+                let copy = self.copy(&digest, &target, present.as_ref(), upstream, run);
+                match run.in_time(Side::Replicator, || finish(&target), copy).await {
                     Ok(()) => Place { target, present: Some(digest), result: Ok(Done::Copied) },
                     Err(error) => Place { target, present, result: Err(error) },
                 }
@@ -96,8 +96,9 @@ impl Replicator {
     }
 }
 
-pub(super) fn out_of_time(target: &Target) -> Error {
-    Error::new(Side::Replicator, Cause::Deadline, format!("finish copying {}", target.uri))
+/// What a copy that meets the deadline could not do.
+pub(super) fn finish(target: &Target) -> String {
+    format!("finish copying {}", target.uri)
 }
 
 /// Whether what is at the destination vouches for what is below it.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::aws::Mutability;
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
 
@@ -72,12 +72,23 @@ impl Run {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// `work`, or `None` when the deadline came first.
-    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        match self.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
-            None => Some(work.await),
-        }
+    /// Lets `pause` go by, or what is left of the time, and says whether the time is over.
+    pub(super) async fn is_over_after(&self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        tokio::time::sleep_until(self.deadline.map_or(end, |deadline| deadline.min(end))).await;
+        self.is_over()
+    }
+
+    /// `work`, or an error that says on which side and at what `action` the deadline came first.
+    pub(super) async fn in_time<T>(
+        &self,
+        side: Side,
+        action: impl FnOnce() -> String,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(deadline) = self.deadline else { return work.await };
+        let late = |_| Err(Error::new(side, Cause::Deadline, action()));
+        tokio::time::timeout_at(deadline, work).await.unwrap_or_else(late)
     }
 
     pub(super) fn counter(&self) -> &Arc<AtomicU64> {

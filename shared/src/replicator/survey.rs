@@ -6,7 +6,7 @@ use futures_util::{FutureExt, StreamExt, future, stream};
 
 use super::{Replicator, Run};
 use crate::digest::Digest;
-use crate::error::{Cause, Error, Side};
+use crate::error::{Error, Side};
 use crate::manifest::Content;
 use crate::plan::{Mirror, Survey};
 use crate::reference::{ImageRef, RepositoryRef};
@@ -30,8 +30,7 @@ impl Replicator {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
-            let found = run.in_time(source.digest(image.tag())).await;
-            let found = found.unwrap_or_else(|| Err(out_of_time(Side::Source, &format!("find {image}"))));
+            let found = run.in_time(Side::Source, || format!("find {image}"), source.digest(image.tag())).await;
             (image, found)
         };
         stream::iter(images.into_iter().cloned())
@@ -48,9 +47,8 @@ impl Replicator {
             wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
         }
         let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
-            let mirror = run.in_time(Box::pin(self.mirror(&repository, &tags))).await;
-            let mirror =
-                mirror.unwrap_or_else(|| Err(out_of_time(Side::Destination, &format!("look at {repository}"))));
+            let look = Box::pin(self.mirror(&repository, &tags));
+            let mirror = run.in_time(Side::Destination, || format!("look at {repository}"), look).await;
             (repository, mirror)
         };
         let owned = wanted
@@ -99,8 +97,4 @@ impl Replicator {
         }
         Ok(mirror)
     }
-}
-
-fn out_of_time(side: Side, action: &str) -> Error {
-    Error::new(side, Cause::Deadline, action)
 }
