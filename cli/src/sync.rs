@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use replicator::catalogue::Catalogue;
 use replicator::error::Error;
-use replicator::plan::{Action, Plan, plan};
+use replicator::plan::{Action, Plan};
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Request, Trigger, TriggerKind};
@@ -26,8 +26,9 @@ const NO_DEADLINE: SystemTime = SystemTime::UNIX_EPOCH;
 pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
     let run = Run::new(None);
     let plan = find_out(replicator, wanted, &run).await?;
-    let outcomes = carry_out(replicator, plan, &run, is_json).await;
-    replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
+    let mut outcomes = carry_out(replicator, plan, &run, is_json).await;
+    replicator.postpone(&mut outcomes, Timestamp::now()).await;
+    replicator.record(&outcomes, Scope::Part, &run, Timestamp::now()).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     if is_json {
         output::json(&report);
@@ -66,7 +67,7 @@ pub(crate) async fn ensure(replicator: &Replicator, wanted: Ensure, is_json: boo
 async fn find_out(replicator: &Replicator, wanted: &Wanted, run: &Run) -> Result<Plan, Error> {
     let requests = requests(replicator, &wanted.images, &wanted.to).await?;
     let survey = replicator.survey(&requests, run).await;
-    Ok(plan(&requests, &survey))
+    Ok(replicator.plan_work(&requests, &survey))
 }
 
 /// The requests for `images`, or for the whole catalogue where there are none.

@@ -3,7 +3,7 @@
 //! * `keyring`: Docker Hub's secret and the registries' tokens,
 //! * `ecr`, `ecr_public`: repositories and their resource tags,
 //! * `repository`: one repository, of either kind,
-//! * `parameters`, `queue`, `logs`, `notices`.
+//! * `parameters`, `queue`, `scheduler`, `logs`, `notices`.
 
 mod ecr;
 mod ecr_public;
@@ -14,6 +14,7 @@ mod notices;
 mod parameters;
 mod queue;
 mod repository;
+mod scheduler;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecr::config::Credentials;
@@ -119,9 +120,7 @@ fn said(error: &dyn std::error::Error) -> String {
 /// Codes that the AWS APIs share, with and without `Exception` at their end.
 fn cause(code: &str) -> Cause {
     match code.trim_end_matches("Exception") {
-        "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => {
-            Cause::TooManyRequests { retry_after: None }
-        }
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => Cause::Throttled { retry_after: None },
         "AccessDenied" | "NotAuthorized" | "KMSAccessDenied" => Cause::Denied,
         "UnrecognizedClient"
         | "InvalidClientTokenId"

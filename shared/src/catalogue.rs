@@ -2,20 +2,25 @@
 //!
 //! It is YAML (JSON is YAML too), in one document or several, one per team. Documents are read strictly: an unknown key, an
 //! unknown destination, a name that no registry takes are problems, and all problems are reported at once, each with its
-//! document, its line and its key. [`document`] is the shape as it is written, [`naming`] the templates, [`rescue`] what events
+//! document, its line and its key. [`document`] is the shape as it is written, [`naming`] the templates, [`origins`] where else the
+//! bytes may be, [`rescue`] what events
 //! may have copied.
 
 pub mod document;
 pub mod naming;
+pub mod origins;
 pub mod rescue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::{Document, Problems, Publish, Severity};
 pub use naming::{Destination, Kind};
+pub use origins::Origin;
 pub use rescue::Allowed;
 
+use crate::platform::Platforms;
 use crate::reference::{self, ImageRef};
+use document::PlatformsSpec;
 
 /// What is wanted, with every reference resolved.
 #[derive(Clone, Debug)]
@@ -24,6 +29,10 @@ pub struct Catalogue {
     pub destinations: BTreeMap<String, Destination>,
     /// Where an image goes that says nothing about it.
     pub default_to: Vec<String>,
+    /// Which platforms of an image are copied that says nothing about it.
+    pub default_platforms: Platforms,
+    /// Other registries that may have the same bytes as Docker Hub, best first.
+    pub origins: Vec<Origin>,
     /// The images, most important first, then by name; each image once.
     pub images: Vec<Wanted>,
     /// What a pull failure may have copied beside them.
@@ -41,6 +50,8 @@ pub struct Wanted {
     pub to: Vec<String>,
     /// Higher goes first.
     pub priority: i32,
+    /// Which of its platforms are copied.
+    pub platforms: Platforms,
 }
 
 impl Catalogue {
@@ -50,6 +61,7 @@ impl Catalogue {
         let mut problems = Problems::default();
         let destinations = destinations(documents, &mut problems);
         let default_to = default_to(documents, &destinations);
+        let default_platforms = default_platforms(documents);
         let mut wanted = BTreeMap::new();
         for document in documents {
             collect(document, &mut wanted, &mut problems);
@@ -70,7 +82,8 @@ impl Catalogue {
         });
         // Of several teams the most careful decides.
         let severity = documents.iter().filter_map(|document| document.rescan.severity).min().unwrap_or(Severity::High);
-        let catalogue = Self { destinations, default_to, images, allowed, severity };
+        let origins = origins::read(documents, &destinations, &mut problems);
+        let catalogue = Self { destinations, default_to, default_platforms, origins, images, allowed, severity };
         catalogue.check_places(&mut problems);
         problems.or(catalogue)
     }
@@ -79,7 +92,11 @@ impl Catalogue {
     /// by default.
     pub fn want(&self, image: ImageRef) -> Wanted {
         let known = self.images.iter().find(|wanted| wanted.image == image).cloned();
-        known.unwrap_or_else(|| Wanted { image, to: self.default_to.clone(), priority: 0 })
+        let unknown = |image| {
+            let (to, platforms) = (self.default_to.clone(), self.default_platforms.clone());
+            Wanted { image, to, priority: 0, platforms }
+        };
+        known.unwrap_or_else(|| unknown(image))
     }
 
     /// The images for which `document` itself says where they go.
@@ -152,13 +169,23 @@ fn default_to(documents: &[Document], destinations: &BTreeMap<String, Destinatio
     stated.unwrap_or_else(only)
 }
 
+fn default_platforms(documents: &[Document]) -> Platforms {
+    let stated = documents.iter().find_map(|document| document.defaults.platforms.clone());
+    stated.map_or(Platforms::ALL, |PlatformsSpec(platforms)| platforms)
+}
+
 fn collect(document: &Document, wanted: &mut BTreeMap<ImageRef, Wanted>, problems: &mut Problems) {
     for (index, entry) in document.images.iter().enumerate() {
         let at = document.at(entry.line(), &format!("images[{index}]"));
         let to = entry.to.as_deref().or(document.defaults.to.as_deref()).unwrap_or_default();
+        let stated = entry.platforms.as_ref().or(document.defaults.platforms.as_ref());
+        let platforms = stated.map_or(Platforms::ALL, |PlatformsSpec(platforms)| platforms.clone());
         for image in images(entry, &at, problems) {
-            let known = wanted.entry(image.clone()).or_insert(Wanted { image, to: Vec::new(), priority: i32::MIN });
+            let new =
+                || Wanted { image: image.clone(), to: Vec::new(), priority: i32::MIN, platforms: platforms.clone() };
+            let known = wanted.entry(image.clone()).or_insert_with(new);
             known.priority = known.priority.max(entry.priority);
+            known.platforms = std::mem::take(&mut known.platforms).or(platforms.clone());
             for name in to {
                 if !known.to.contains(name) {
                     known.to.push(name.clone());
@@ -192,10 +219,10 @@ mod tests {
 destinations:
   private: { ecr: { repository: "docker-hub/{repository}" } }
   public:  { ecr-public: { alias: my-alias, repository: "{name}" } }
-defaults: { to: [private], platforms: all }
+defaults: { to: [private], platforms: [linux/amd64, linux/arm64] }
 images:
   - { image: node, tags: [21-alpine, 22-alpine] }
-  - { image: grafana/grafana, tags: [11.2.0, 1.10], to: [private, public], priority: 10 }
+  - { image: grafana/grafana, tags: [11.2.0, 1.10], to: [private, public], priority: 10, platforms: all }
 "#;
 
     fn read(texts: &[&str]) -> Result<Catalogue, String> {
@@ -205,7 +232,8 @@ images:
     }
 
     fn lines(catalogue: &Catalogue) -> Vec<String> {
-        let line = |wanted: &Wanted| format!("{} {} {:?}", wanted.priority, wanted.image, wanted.to);
+        let line =
+            |wanted: &Wanted| format!("{} {} {:?} {}", wanted.priority, wanted.image, wanted.to, wanted.platforms);
         catalogue.images.iter().map(line).collect()
     }
 
@@ -214,10 +242,10 @@ images:
         assert_eq!(
             lines(&read(&[DESIGN]).unwrap()),
             [
-                r#"10 docker.io/grafana/grafana:1.10 ["private", "public"]"#,
-                r#"10 docker.io/grafana/grafana:11.2.0 ["private", "public"]"#,
-                r#"0 docker.io/library/node:21-alpine ["private"]"#,
-                r#"0 docker.io/library/node:22-alpine ["private"]"#,
+                r#"10 docker.io/grafana/grafana:1.10 ["private", "public"] all"#,
+                r#"10 docker.io/grafana/grafana:11.2.0 ["private", "public"] all"#,
+                r#"0 docker.io/library/node:21-alpine ["private"] linux/amd64,linux/arm64"#,
+                r#"0 docker.io/library/node:22-alpine ["private"] linux/amd64,linux/arm64"#,
             ]
         );
     }
@@ -226,13 +254,15 @@ images:
     fn teams_share_destinations_and_an_image_goes_wherever_either_wants_it() {
         let team = "images: [{ image: 'node:21-alpine', to: [public], priority: 3 }]";
         let catalogue = read(&[DESIGN, team]).unwrap();
-        assert!(lines(&catalogue).contains(&r#"3 docker.io/library/node:21-alpine ["private", "public"]"#.to_owned()));
+        assert!(
+            lines(&catalogue).contains(&r#"3 docker.io/library/node:21-alpine ["private", "public"] all"#.to_owned())
+        );
     }
 
     #[test]
     fn without_destinations_there_is_the_private_registry() {
         let catalogue = read(&["images: [{ image: node, tags: [21] }]"]).unwrap();
-        assert_eq!(lines(&catalogue), [r#"0 docker.io/library/node:21 ["private"]"#]);
+        assert_eq!(lines(&catalogue), [r#"0 docker.io/library/node:21 ["private"] all"#]);
     }
 
     #[test]
@@ -257,9 +287,13 @@ images:
     }
 
     #[test]
-    fn a_selection_of_platforms_is_refused_in_words() {
-        let problems = read(&["defaults: { platforms: [linux/amd64] }\nimages: []"]).unwrap_err();
-        assert!(problems.contains("write `platforms: all`") && problems.contains("line 1"), "{problems}");
+    fn a_platform_that_is_none_is_refused_with_its_line() {
+        for (list, why) in
+            [("[linux]", "is not a platform"), ("[]", "the list is empty"), ("some", "neither `all` nor a list")]
+        {
+            let problems = read(&[&format!("defaults: {{ platforms: {list} }}\nimages: []")]).unwrap_err();
+            assert!(problems.contains(why) && problems.contains("line 1"), "{problems}");
+        }
     }
 
     #[test]
@@ -279,6 +313,10 @@ images:
     fn an_image_that_is_asked_for_by_name_goes_where_the_catalogue_says_else_by_default() {
         let catalogue = read(&[DESIGN]).unwrap();
         assert_eq!(catalogue.want("grafana/grafana:11.2.0".parse().unwrap()).to, ["private", "public"]);
-        assert_eq!(catalogue.want("redis:7".parse().unwrap()).to, ["private"]);
+        let unknown = catalogue.want("redis:7".parse().unwrap());
+        assert_eq!(
+            (unknown.to, unknown.platforms.to_string()),
+            (vec!["private".to_owned()], "linux/amd64,linux/arm64".to_owned())
+        );
     }
 }

@@ -6,12 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// Something that could not be done.
 #[derive(Clone, Debug)]
 pub struct Error {
     side: Side,
     action: String,
     cause: Cause,
+    until: Option<Timestamp>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -41,10 +44,22 @@ pub enum Cause {
     BadCredential,
     /// The credential is good, and may not do this.
     Denied,
-    /// Docker Hub's pull limit: nothing helps but the window moving on.
+    /// The plan does not spend the pulls that this would take: the window has to move on first.
+    OutOfPulls,
+    /// Docker Hub's pull limit was met: nothing helps but the window moving on.
     PullLimit,
-    /// Too many requests in a short time; `retry_after` is what the server asked for.
-    TooManyRequests {
+    /// Docker Hub's limit of requests in a short time, whatever they ask for; `retry_after` is what the server asked for.
+    AbuseLimit {
+        /// The server's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// A limit of requests for lists of tags, and for nothing else.
+    ListingLimit {
+        /// The server's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// A limit of requests of one kind, as each API of Amazon ECR has its own.
+    Throttled {
         /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
@@ -71,7 +86,7 @@ pub enum Cause {
 impl Error {
     /// An error on `side`, with `action` completing "cannot …".
     pub fn new(side: Side, cause: Cause, action: impl Into<String>) -> Self {
-        Self { side, action: action.into(), cause, source: None }
+        Self { side, action: action.into(), cause, until: None, source: None }
     }
 
     /// The same error with what brought it about.
@@ -79,6 +94,18 @@ impl Error {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
+    }
+
+    /// The same error with the time at which the same is tried again by itself.
+    #[must_use]
+    pub fn until(mut self, at: Timestamp) -> Self {
+        self.until = Some(at);
+        self
+    }
+
+    /// When the same is tried again by itself, where that is known.
+    pub fn tried_again_at(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// Why.
@@ -94,8 +121,11 @@ impl Error {
     /// Whether the same request can succeed later without anybody changing anything: the one table of the project.
     pub fn is_transient(&self) -> bool {
         match self.cause {
-            Cause::PullLimit
-            | Cause::TooManyRequests { .. }
+            Cause::OutOfPulls
+            | Cause::PullLimit
+            | Cause::AbuseLimit { .. }
+            | Cause::ListingLimit { .. }
+            | Cause::Throttled { .. }
             | Cause::MissingContent
             | Cause::Interrupted
             | Cause::Unavailable
@@ -113,7 +143,29 @@ impl Error {
 
     /// Whether trying again within seconds is worth it. Docker Hub's pull limit is not: each try would be refused for hours.
     pub fn is_worth_a_retry_now(&self) -> bool {
-        matches!(self.cause, Cause::TooManyRequests { .. } | Cause::Interrupted | Cause::Unavailable)
+        matches!(
+            self.cause,
+            Cause::AbuseLimit { .. }
+                | Cause::ListingLimit { .. }
+                | Cause::Throttled { .. }
+                | Cause::Interrupted
+                | Cause::Unavailable
+        )
+    }
+
+    /// Whether it takes a window of Docker Hub's quota to move on.
+    pub fn waits_for_pulls(&self) -> bool {
+        matches!(self.cause, Cause::OutOfPulls | Cause::PullLimit)
+    }
+
+    /// How long the server asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.cause {
+            Cause::AbuseLimit { retry_after }
+            | Cause::ListingLimit { retry_after }
+            | Cause::Throttled { retry_after } => retry_after,
+            _ => None,
+        }
     }
 
     /// A stable name for alarms and for the `errorType` of a function, such as `Source.NotFound`.
@@ -134,6 +186,10 @@ impl Error {
                 text.push_str(&message);
             }
             next = error.source();
+        }
+        if let Some(until) = self.until {
+            text.push_str("; it is tried again at ");
+            text.push_str(&crate::state::time(until));
         }
         text
     }
@@ -170,8 +226,11 @@ impl fmt::Display for Cause {
             Self::NotFound => "not found",
             Self::BadCredential => "the credential is refused",
             Self::Denied => "access denied",
+            Self::OutOfPulls => "the pulls that are left do not suffice",
             Self::PullLimit => "the pull rate limit is reached",
-            Self::TooManyRequests { .. } => "too many requests",
+            Self::AbuseLimit { .. } => "too many requests in a short time",
+            Self::ListingLimit { .. } => "too many tag lists in a short time",
+            Self::Throttled { .. } => "requests of this kind are throttled",
             Self::Immutable => "the tag is immutable and stands for another digest",
             Self::Mismatch => "the bytes do not match their digest",
             Self::MissingContent => "content that the manifest names is missing",
@@ -197,6 +256,16 @@ mod tests {
         assert_eq!(
             error.chain(),
             "source: cannot get blob sha256:5b0b: the connection was interrupted: connection reset by peer"
+        );
+    }
+
+    #[test]
+    fn the_time_of_the_next_try_ends_the_sentence() {
+        let at = Timestamp::from_second(1_790_000_000).unwrap();
+        let error = Error::new(Side::Source, Cause::OutOfPulls, "copy node:21").because("3 are left").until(at);
+        assert_eq!(
+            error.chain(),
+            "source: cannot copy node:21: the pulls that are left do not suffice: 3 are left; it is tried again at 2026-09-21T14:13:20Z"
         );
     }
 

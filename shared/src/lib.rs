@@ -7,14 +7,15 @@
 //!
 //! Read in this order:
 //!
-//! 1. What things are called: [`reference`](mod@reference), [`digest`], [`manifest`], [`host`], [`error`].
+//! 1. What things are called: [`reference`](mod@reference), [`digest`], [`manifest`], [`platform`], [`subset`], [`host`], [`error`].
 //! 2. What is wanted: [`settings`], [`catalogue`], [`signal`], [`request`].
-//! 3. What is to be done: [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`notice`].
+//! 3. What is to be done: [`price`], [`budget`], [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`wake_up`], [`notice`].
 //! 4. The shell that does it: [`replicator`], over [`registry`] and [`aws`].
 //!
 //! The first three groups are pure: no IO, no clock, no environment.
 
 pub mod aws;
+pub mod budget;
 pub mod catalogue;
 pub mod digest;
 pub mod error;
@@ -23,6 +24,8 @@ pub mod manifest;
 pub mod message;
 pub mod notice;
 pub mod plan;
+pub mod platform;
+pub mod price;
 pub mod quota;
 pub mod reference;
 pub mod registry;
@@ -32,3 +35,5 @@ pub mod request;
 pub mod settings;
 pub mod signal;
 pub mod state;
+pub mod subset;
+pub mod wake_up;

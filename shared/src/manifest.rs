@@ -1,15 +1,17 @@
 //! Manifests: bytes that are the truth, and a view of what they name.
 //!
-//! Nothing here writes a manifest. What was fetched is pushed byte for byte, so that a digest stays what it was.
+//! Nothing here writes a manifest: what was fetched is pushed byte for byte, so that a digest stays what it was. The one manifest
+//! that is written is an index cut down to some platforms ([`crate::subset`]).
 
 use bytes::Bytes;
 use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
-    OciDescriptor, OciImageIndex, OciImageManifest,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
 };
 use serde::Deserialize;
 
 use crate::digest::{Digest, NotADigest};
+use crate::platform::Platform;
 
 /// The largest manifest, in bytes, that Amazon ECR takes (`ImageManifest` in its API model) and that we read.
 pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
@@ -35,10 +37,22 @@ pub struct Manifest {
 /// What a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// One image: its configuration and layers, in the manifest's order, each once.
+    /// One image: its configuration first, then its layers, in the manifest's order, each once.
     Image(Vec<Blob>),
     /// An index or manifest list: its manifests, in order, each once.
-    Index(Vec<Digest>),
+    Index(Vec<Child>),
+}
+
+/// A manifest that an index names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// What it runs on, where the index says so.
+    pub platform: Option<Platform>,
+    /// The manifest that this one attests something of (provenance, SBOM), as
+    /// [BuildKit](https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md) writes it.
+    pub attests: Option<Digest>,
 }
 
 /// A blob that a manifest names.
@@ -74,6 +88,30 @@ impl Manifest {
         let content = if kind.is_index { index(&bytes)? } else { image(&bytes)? };
         Ok(Self { digest: Digest::of(&bytes), media_type: kind.media_type, bytes, content })
     }
+
+    /// Whether it names manifests rather than blobs.
+    pub fn is_index(&self) -> bool {
+        matches!(self.content, Content::Index(_))
+    }
+
+    /// The blobs that it names itself, none for an index.
+    pub fn blobs(&self) -> &[Blob] {
+        if let Content::Image(blobs) = &self.content { blobs } else { &[] }
+    }
+
+    /// The manifests that it names, none for an image.
+    pub fn children(&self) -> &[Child] {
+        if let Content::Index(children) = &self.content { children } else { &[] }
+    }
+}
+
+/// Whether a media type is an index's; `None` for one that is none of a manifest.
+pub fn is_index(media_type: &str) -> Option<bool> {
+    match media_type.split(';').next().unwrap_or_default().trim() {
+        OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Some(true),
+        OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Some(false),
+        _ => None,
+    }
 }
 
 /// The media type, and which of the two shapes it stands for.
@@ -98,24 +136,36 @@ impl Kind {
             .media_type
             .or(served_as.filter(|served| ACCEPT.contains(&served.as_str())))
             .unwrap_or_else(|| unnamed.to_owned());
-        match media_type.as_str() {
-            OCI_IMAGE_INDEX_MEDIA_TYPE | IMAGE_MANIFEST_LIST_MEDIA_TYPE => Ok(Self { media_type, is_index: true }),
-            OCI_IMAGE_MEDIA_TYPE | IMAGE_MANIFEST_MEDIA_TYPE => Ok(Self { media_type, is_index: false }),
-            _ => Err(NotAManifest::Kind(media_type)),
+        match is_index(&media_type) {
+            Some(is_index) => Ok(Self { media_type, is_index }),
+            None => Err(NotAManifest::Kind(media_type)),
         }
     }
 }
 
 fn index(bytes: &[u8]) -> Result<Content, NotAManifest> {
     let index: OciImageIndex = serde_json::from_slice(bytes)?;
-    let mut children = Vec::with_capacity(index.manifests.len());
+    let mut children: Vec<Child> = Vec::with_capacity(index.manifests.len());
     for entry in index.manifests {
-        let digest = entry.digest.parse()?;
-        if !children.contains(&digest) {
-            children.push(digest);
+        let child = child(entry)?;
+        if children.iter().all(|known| known.digest != child.digest) {
+            children.push(child);
         }
     }
     Ok(Content::Index(children))
+}
+
+/// The reference type and digest are `BuildKit`'s annotations; the platform of what attests is `unknown/unknown`.
+fn child(entry: ImageIndexEntry) -> Result<Child, NotAManifest> {
+    let annotation = |name: &str| entry.annotations.as_ref().and_then(|annotations| annotations.get(name));
+    let is_attestation = annotation("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
+    let subject = annotation("vnd.docker.reference.digest").filter(|_| is_attestation);
+    let attests = subject.map(|digest| digest.parse()).transpose()?;
+    let platform = entry.platform.filter(|_| !is_attestation).map(|stated| {
+        let (os, architecture) = (stated.os.to_string(), stated.architecture.to_string());
+        Platform::new(&os, stated.os_version.as_deref(), &architecture, stated.variant.as_deref())
+    });
+    Ok(Child { digest: entry.digest.parse()?, platform, attests })
 }
 
 fn image(bytes: &[u8]) -> Result<Content, NotAManifest> {
@@ -180,9 +230,33 @@ mod tests {
         );
         let manifest = parse(&json, Some("application/json")).unwrap();
         assert_eq!(manifest.media_type, OCI_IMAGE_INDEX_MEDIA_TYPE);
-        assert_eq!(manifest.content, Content::Index(vec![digest('a')]));
+        assert_eq!(
+            manifest.content,
+            Content::Index(vec![Child { digest: digest('a'), platform: None, attests: None }])
+        );
         let served = parse(&json, Some(&format!("{IMAGE_MANIFEST_LIST_MEDIA_TYPE}; charset=utf-8"))).unwrap();
         assert_eq!(served.media_type, IMAGE_MANIFEST_LIST_MEDIA_TYPE);
+    }
+
+    #[test]
+    fn an_index_tells_platforms_and_what_attests_them() {
+        let json = format!(
+            r#"{{"schemaVersion":2,"manifests":[
+                {{"mediaType":"x","digest":"{a}","size":1,"platform":{{"os":"linux","architecture":"arm","variant":"v7"}}}},
+                {{"mediaType":"x","digest":"{b}","size":1,"platform":{{"os":"windows","architecture":"amd64","os.version":"10.0.17763.1"}}}},
+                {{"mediaType":"x","digest":"{c}","size":1,"platform":{{"os":"unknown","architecture":"unknown"}},
+                  "annotations":{{"vnd.docker.reference.type":"attestation-manifest","vnd.docker.reference.digest":"{a}"}}}}]}}"#,
+            a = digest('a'),
+            b = digest('b'),
+            c = digest('c')
+        );
+        let Content::Index(children) = parse(&json, None).unwrap().content else { panic!("no index") };
+        let shown: Vec<_> = children.iter().map(|child| child.platform.as_ref().map(ToString::to_string)).collect();
+        assert_eq!(shown, [Some("linux/arm".to_owned()), Some("windows(10.0.17763.1)/amd64".to_owned()), None]);
+        assert_eq!(
+            children.iter().map(|child| child.attests.clone()).collect::<Vec<_>>(),
+            [None, None, Some(digest('a'))]
+        );
     }
 
     #[test]

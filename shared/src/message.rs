@@ -1,8 +1,10 @@
-//! The queue's message: one image for one destination repository.
+//! The queue's message: one image, for every place in which it is due.
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::plan::Planned;
+use crate::platform::Platforms;
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::{Target, Trigger};
 
@@ -15,8 +17,14 @@ pub struct Message {
     pub image: ImageRef,
     /// What to copy: the digest that the tag had when it was surveyed, so that a tag that moves cannot mix two images.
     pub digest: Digest,
-    /// Tags of one repository.
+    /// The places, of one destination repository or of several: Docker Hub is read once for all of them.
     pub targets: Vec<Target>,
+    /// Which of its platforms are copied; absent: all.
+    #[serde(default, skip_serializing_if = "Platforms::is_all")]
+    pub platforms: Platforms,
+    /// Names under which other registries may have the same bytes, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<ImageRef>,
     /// What asked for it.
     pub cause: Trigger,
 }
@@ -45,17 +53,24 @@ impl From<Version> for u8 {
 }
 
 impl Message {
-    /// A message that asks for `digest` of `image` in `targets`.
-    pub fn new(image: ImageRef, digest: Digest, targets: Vec<Target>, cause: Trigger) -> Self {
-        Self { version: Version, image, digest, targets, cause }
+    /// A message that asks for `digest` of what `planned` is about in `targets`.
+    pub fn new(planned: &Planned, digest: Digest, targets: Vec<Target>) -> Self {
+        Self {
+            version: Version,
+            image: planned.image.clone(),
+            digest,
+            targets,
+            platforms: planned.platforms.clone(),
+            origins: planned.origins.clone(),
+            cause: planned.trigger.clone(),
+        }
     }
 
-    /// The destination repository: copies into one repository go one after another.
+    /// The first destination repository: copies into one repository go one after another.
     ///
     /// SQS takes 128 characters; a longer name is hashed.
-    pub fn group(repository: &RepositoryRef) -> String {
-        let name = repository.to_string();
-        if name.len() <= 128 { name } else { Digest::of(name.as_bytes()).as_str().to_owned() }
+    pub fn group(&self) -> String {
+        group(self.targets.first().map(|target| target.uri.repository()))
     }
 
     /// The same wish has the same identifier, so that fifty failing builds cause one copy.
@@ -65,8 +80,17 @@ impl Message {
             wish.push(' ');
             wish.push_str(&target.uri.to_string());
         }
+        if !self.platforms.is_all() {
+            wish.push(' ');
+            wish.push_str(&self.platforms.to_string());
+        }
         Digest::of(wish.as_bytes()).as_str().trim_start_matches("sha256:").to_owned()
     }
+}
+
+fn group(repository: Option<&RepositoryRef>) -> String {
+    let name = repository.map(ToString::to_string).unwrap_or_default();
+    if name.len() <= 128 { name } else { Digest::of(name.as_bytes()).as_str().to_owned() }
 }
 
 #[cfg(test)]
@@ -79,6 +103,12 @@ mod tests {
     fn a_message_is_written_as_the_contract_says_and_read_back() {
         let message: Message = serde_json::from_str(TEXT).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), TEXT);
+        let more = TEXT.replace(
+            "\"cause\"",
+            "\"platforms\":[\"linux/amd64\"],\"origins\":[\"public.ecr.aws/docker/library/node:21-alpine\"],\"cause\"",
+        );
+        let message: Message = serde_json::from_str(&more).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), more);
     }
 
     #[test]
@@ -87,6 +117,7 @@ mod tests {
         assert_eq!(read(TEXT), read(&TEXT.replace("e1", "e2")));
         assert_ne!(read(TEXT), read(&TEXT.replace("sha256:00", "sha256:01")));
         assert_ne!(read(TEXT), read(&TEXT.replace("us-east-1", "eu-west-1")));
+        assert_ne!(read(TEXT), read(&TEXT.replace("\"cause\"", "\"platforms\":[\"linux/amd64\"],\"cause\"")));
     }
 
     #[test]
@@ -98,6 +129,6 @@ mod tests {
     #[test]
     fn a_group_fits_into_128_characters() {
         let repository = RepositoryRef { registry: "r.example".to_owned(), path: "p".repeat(200) };
-        assert!(Message::group(&repository).len() <= 128);
+        assert!(group(Some(&repository)).len() <= 128);
     }
 }

@@ -1,22 +1,57 @@
 //! The plan: what a survey found turned into what is to be done. It is a value that can be printed; a dry run is its text.
 
+mod show;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Serialize;
+use jiff::Timestamp;
 
+use crate::budget::{Budget, Candidate, Verdict, allot};
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Cause, Error, Side};
+use crate::manifest::Manifest;
+use crate::platform::Platforms;
+use crate::price::{Hints, Price};
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::{Request, Target, Trigger};
+use crate::state::{self, Tags};
+use crate::subset::Standing;
 
 /// What was found, before anything is written.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The digest of each upstream tag.
-    pub upstream: BTreeMap<ImageRef, Result<Digest, Error>>,
+    /// Each upstream tag.
+    pub upstream: BTreeMap<ImageRef, Result<Seen, Error>>,
     /// What each destination repository holds.
     pub mirrors: BTreeMap<RepositoryRef, Result<Mirror, Error>>,
+    /// The resource tags of repositories that are not level, as far as they could be read.
+    pub records: BTreeMap<RepositoryRef, Tags>,
+    /// What the indexes under tags of the mirror stand for, where platforms were chosen.
+    pub standings: BTreeMap<ImageRef, Standing>,
+    /// What is under tags of the mirror that are about to move.
+    pub predecessors: BTreeMap<ImageRef, Manifest>,
+    /// A repository that is level with upstream and counts no pulls.
+    pub origins: BTreeMap<ImageRef, RepositoryRef>,
+}
+
+/// An upstream tag, as a HEAD shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The digest that it stands for.
+    pub digest: Digest,
+    /// Whether that is an index; `None` when nobody said.
+    pub is_index: Option<bool>,
+    /// The size of the manifest in bytes.
+    pub size_bytes: Option<u64>,
+    /// Whether fetching it is a pull that counts.
+    pub is_metered: bool,
+}
+
+impl From<Digest> for Seen {
+    /// A digest of which nothing else is known.
+    fn from(digest: Digest) -> Self {
+        Self { digest, is_index: None, size_bytes: None, is_metered: false }
+    }
 }
 
 /// The tags of a destination repository and their digests; empty where there is no repository yet.
@@ -33,6 +68,16 @@ pub struct Planned {
     pub image: ImageRef,
     /// Its digest, where it could be found out.
     pub upstream: Option<Digest>,
+    /// Which of its platforms are copied.
+    pub platforms: Platforms,
+    /// What that costs.
+    pub price: Price,
+    /// Whether fetching it upstream is a pull that counts.
+    pub is_metered: bool,
+    /// A repository that is level with upstream and counts no pulls: content is fetched there first.
+    pub origin: Option<RepositoryRef>,
+    /// Names under which such a repository may be found.
+    pub origins: Vec<ImageRef>,
     /// One step for each place.
     pub steps: Vec<Step>,
     /// Destinations that could not be found out.
@@ -52,6 +97,13 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// Whether something is sent to the place.
+    pub fn is_due(&self) -> bool {
+        matches!(self.action, Action::Copy(_) | Action::Tag { .. })
+    }
+}
+
 /// What is to be done in one place.
 #[derive(Debug)]
 pub enum Action {
@@ -59,116 +111,212 @@ pub enum Action {
     Keep,
     /// Copy this digest there.
     Copy(Digest),
+    /// The repository has the content under another tag.
+    Tag {
+        /// The digest upstream.
+        upstream: Digest,
+        /// The digest in the repository.
+        here: Digest,
+    },
     /// Nothing yet: a scan of the private copy has to come back clean first.
     AwaitScan,
+    /// Nothing now: the quota has no room for it.
+    PutOff(Error),
     /// Nothing can be done, and this is why.
     Refuse(Error),
 }
 
-/// Decides, from what was found, what is to be done for `requests`, in their order.
-pub fn plan(requests: &[Request], survey: &Survey) -> Plan {
-    let planned = |request: &Request| Planned {
-        image: request.image.clone(),
-        upstream: survey.upstream.get(&request.image).and_then(|found| found.as_ref().ok().cloned()),
-        steps: request.targets.iter().map(|target| step(&request.image, target, survey)).collect(),
-        unplaced: request.unplaced.clone(),
-        trigger: request.trigger.clone(),
-    };
-    Plan(requests.iter().map(planned).collect())
+/// Decides, from what was found, what is to be done for `requests`, in their order; what `budget` has no room for is put off.
+pub fn plan(requests: &[Request], survey: &Survey, budget: Option<&Budget>, now: Timestamp) -> Plan {
+    let mut planned: Vec<Planned> = requests.iter().map(|request| planned(request, survey)).collect();
+    if let Some(budget) = budget {
+        let waits = |request: &Request| waits_since(request, survey);
+        let wishes: Vec<_> = requests.iter().map(|request| (request.priority, waits(request))).collect();
+        keep_within(budget, &mut planned, &wishes, now);
+    }
+    Plan(planned)
 }
 
-fn step(image: &ImageRef, target: &Target, survey: &Survey) -> Step {
-    let upstream = survey.upstream.get(image).expect("each requested image was surveyed");
+fn planned(request: &Request, survey: &Survey) -> Planned {
+    let seen = survey.upstream.get(&request.image).expect("each requested image was surveyed");
+    let steps: Vec<Step> = request.targets.iter().map(|target| step(request, target, seen, survey)).collect();
+    let is_copied = steps.iter().any(|step| matches!(step.action, Action::Copy(_)));
+    let is_metered = seen.as_ref().is_ok_and(|seen| seen.is_metered);
+    let (sibling, origin) = (sibling(&steps), survey.origins.get(&request.image));
+    let price = match seen {
+        Ok(seen) if is_copied && is_metered && origin.is_none() => price(request, seen, &steps, survey),
+        _ => Price::FREE,
+    };
+    Planned {
+        image: request.image.clone(),
+        upstream: seen.as_ref().ok().map(|seen| seen.digest.clone()),
+        platforms: request.platforms.clone(),
+        price,
+        is_metered,
+        origin: origin.or(sibling).cloned(),
+        origins: request.origins.clone(),
+        steps,
+        unplaced: request.unplaced.clone(),
+        trigger: request.trigger.clone(),
+    }
+}
+
+/// A place that has what the others lack: all of it, or but for upstream's index a part of it.
+fn sibling(steps: &[Step]) -> Option<&RepositoryRef> {
+    let has_it = steps.iter().find(|step| matches!(step.action, Action::Keep | Action::Tag { .. }));
+    has_it.map(|step| step.target.uri.repository())
+}
+
+fn price(request: &Request, seen: &Seen, steps: &[Step], survey: &Survey) -> Price {
+    let digest_of = |step: &Step| match &step.action {
+        Action::Keep => step.present.clone(),
+        Action::Tag { here, .. } => Some(here.clone()),
+        _ => None,
+    };
+    match steps.iter().find_map(digest_of) {
+        Some(digest) if digest == seen.digest => return Price::FREE,
+        Some(_) => return Price { pulls: 1, is_exact: true, ..Price::FREE },
+        None => {}
+    }
+    let predecessor = request.targets.iter().find_map(|target| survey.predecessors.get(&target.uri));
+    let hints = Hints { is_index: seen.is_index, size_bytes: seen.size_bytes, predecessor };
+    Price::of(&hints, &request.platforms)
+}
+
+fn step(request: &Request, target: &Target, seen: &Result<Seen, Error>, survey: &Survey) -> Step {
     let mirror = survey.mirrors.get(target.uri.repository()).expect("each requested repository was surveyed");
     let present = mirror.as_ref().ok().and_then(|tags| tags.get(target.uri.tag())).cloned();
-    let action = match (upstream, mirror) {
+    let action = match (seen, mirror) {
         (_, Err(error)) | (Err(error), _) => Action::Refuse(error.clone()),
-        (Ok(wanted), Ok(_)) if present.as_ref() == Some(wanted) => Action::Keep,
-        (Ok(_), Ok(_)) if target.waits_for_scan => Action::AwaitScan,
-        (Ok(wanted), Ok(_)) => Action::Copy(wanted.clone()),
+        (Ok(seen), Ok(mirror)) => {
+            if is_level(seen, present.as_ref(), survey.standings.get(&target.uri), &request.platforms) {
+                Action::Keep
+            } else if target.waits_for_scan {
+                Action::AwaitScan
+            } else if let Some(here) = known(seen, mirror, survey.records.get(target.uri.repository()), request) {
+                Action::Tag { upstream: seen.digest.clone(), here }
+            } else {
+                Action::Copy(seen.digest.clone())
+            }
+        }
     };
     Step { target: target.clone(), present, action }
 }
 
-impl Action {
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Copy(_) => "copy",
-            Self::AwaitScan => "wait",
-            Self::Refuse(_) => "refuse",
-        }
+/// Whether `present` is upstream's image, or the part of it that is wanted.
+pub fn is_level(seen: &Seen, present: Option<&Digest>, standing: Option<&Standing>, platforms: &Platforms) -> bool {
+    match present {
+        None => false,
+        Some(present) if platforms.is_all() || seen.is_index == Some(false) => *present == seen.digest,
+        Some(_) => standing
+            .is_some_and(|standing| standing.upstream == seen.digest && standing.choice == platforms.fingerprint()),
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for planned in &self.0 {
-            for error in &planned.unplaced {
-                writeln!(f, "refuse  {}  {}", planned.image, error.chain())?;
-            }
-            for step in &planned.steps {
-                write!(f, "{:6}  {}  →  {}", step.action.word(), planned.image, step.target.uri)?;
-                match (&step.action, &step.present) {
-                    (Action::Keep, Some(present)) => writeln!(f, "  {}", present.short())?,
-                    (Action::Copy(new), Some(old)) => writeln!(f, "  {} replaces {}", new.short(), old.short())?,
-                    (Action::Copy(new), None) => writeln!(f, "  {} is new", new.short())?,
-                    (Action::Refuse(error), _) => writeln!(f, "  {}", error.chain())?,
-                    (Action::AwaitScan, _) => writeln!(f, "  for a clean scan of the private copy")?,
-                    (Action::Keep, None) => writeln!(f)?,
-                }
-            }
-        }
-        Ok(())
+/// The digest in the mirror's repository that is what is wanted, under another tag.
+fn known(seen: &Seen, mirror: &Mirror, record: Option<&Tags>, request: &Request) -> Option<Digest> {
+    let holds = |digest: &Digest| mirror.values().any(|held| held == digest);
+    if request.platforms.is_all() || seen.is_index == Some(false) {
+        return Some(&seen.digest).filter(|digest| holds(digest)).cloned();
     }
+    let choice = request.platforms.fingerprint();
+    let entries = state::entries(record?).into_values().filter(|entry| entry.digest.as_ref() == Some(&seen.digest));
+    let parts = entries.filter_map(|entry| entry.part).filter(|part| part.choice == choice);
+    parts.map(|part| part.digest).find(holds)
 }
 
-/// The plan as `replicator plan --json` prints it.
-impl Serialize for Planned {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let step = |step: &Step| {
-            let reason = if let Action::Refuse(error) = &step.action { Some(error.chain()) } else { None };
-            serde_json::json!({
-                "destination": step.target.destination,
-                "uri": step.target.uri,
-                "action": step.action.word(),
-                "digest": step.present,
-                "reason": reason,
-            })
+/// Since when the record says that one of the places waits.
+fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
+    let entry = |target: &Target| state::entry(survey.records.get(target.uri.repository())?, target.uri.tag());
+    request.targets.iter().filter_map(|target| entry(target)?.waits_since()).min()
+}
+
+/// Puts off what `budget` has no room for. `wishes` has priority and waiting time of each image.
+fn keep_within(budget: &Budget, planned: &mut [Planned], wishes: &[(i32, Option<Timestamp>)], now: Timestamp) {
+    let costly: Vec<usize> = (0..planned.len()).filter(|&index| planned[index].price.pulls > 0).collect();
+    let candidates: Vec<Candidate<'_>> = costly
+        .iter()
+        .filter_map(|&index| {
+            let Planned { image, upstream, price, .. } = &planned[index];
+            let (priority, waits_since) = wishes[index];
+            Some(Candidate { image, digest: upstream.as_ref()?, priority, waits_since, price })
+        })
+        .collect();
+    let verdicts = allot(&candidates, budget, now);
+    for (index, verdict) in costly.into_iter().zip(verdicts) {
+        let error = match verdict {
+            Verdict::Take => continue,
+            Verdict::PutOff => out_of_pulls(&planned[index], budget),
+            Verdict::Never => too_dear(&planned[index], budget),
         };
-        let steps: Vec<_> = self.steps.iter().map(step).collect();
-        let refused: Vec<_> = self.unplaced.iter().map(Error::chain).collect();
-        serde_json::json!({"image": self.image, "upstream_digest": self.upstream, "steps": steps, "refused": refused})
-            .serialize(serializer)
+        let action = |error: &Error| {
+            if error.is_transient() { Action::PutOff(error.clone()) } else { Action::Refuse(error.clone()) }
+        };
+        for step in planned[index].steps.iter_mut().filter(|step| matches!(step.action, Action::Copy(_))) {
+            step.action = action(&error);
+        }
     }
+}
+
+fn out_of_pulls(planned: &Planned, budget: &Budget) -> Error {
+    let why = format!(
+        "it costs {}, and of {} pulls {} are left, {} of them for others",
+        planned.price, budget.limit, budget.remaining, budget.reserve
+    );
+    Error::new(Side::Source, Cause::OutOfPulls, format!("copy {}", planned.image)).because(why)
+}
+
+fn too_dear(planned: &Planned, budget: &Budget) -> Error {
+    let why = format!(
+        "it costs {}, and no window allows more than {} of {} pulls; choose fewer platforms, or a smaller reserve than {}",
+        planned.price,
+        budget.whole(),
+        budget.limit,
+        budget.reserve
+    );
+    Error::new(Side::Source, Cause::Invalid, format!("copy {}", planned.image)).because(why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Cause, Side};
+    use crate::quota::Quota;
     use crate::request::TriggerKind;
+    use crate::settings::Reserve;
 
     fn digest(character: char) -> Digest {
         format!("sha256:{}", character.to_string().repeat(64)).parse().unwrap()
     }
 
+    fn request(image: &str) -> Request {
+        let image: ImageRef = image.parse().unwrap();
+        let uri = format!("127.0.0.1:5000/{}:{}", image.repository().name(), image.tag()).parse().unwrap();
+        let target = Target { destination: "lab".to_owned(), uri, waits_for_scan: false };
+        Request {
+            image,
+            targets: vec![target],
+            unplaced: Vec::new(),
+            platforms: Platforms::ALL,
+            priority: 0,
+            origins: Vec::new(),
+            trigger: Trigger { kind: TriggerKind::Schedule, id: "e".to_owned() },
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_790_000_000).unwrap()
+    }
+
     /// Plans node:1 for lab/node, where the mirror's tag `1` is at `present`.
     fn check(upstream: Result<Digest, Error>, mirror: Result<Option<Digest>, Error>, expected: &str) {
-        let image: ImageRef = "node:1".parse().unwrap();
-        let target = Target {
-            destination: "lab".to_owned(),
-            uri: "127.0.0.1:5000/node:1".parse().unwrap(),
-            waits_for_scan: false,
-        };
+        let request = request("node:1");
         let mirror = mirror.map(|present| present.map(|digest| ("1".to_owned(), digest)).into_iter().collect());
         let survey = Survey {
-            upstream: [(image.clone(), upstream)].into(),
-            mirrors: [(target.uri.repository().clone(), mirror)].into(),
+            upstream: [(request.image.clone(), upstream.map(Seen::from))].into(),
+            mirrors: [(request.targets[0].uri.repository().clone(), mirror)].into(),
+            ..Survey::default()
         };
-        let trigger = Trigger { kind: TriggerKind::Schedule, id: "e".to_owned() };
-        let plan = plan(&[Request { image, targets: vec![target], unplaced: Vec::new(), trigger }], &survey);
-        assert_eq!(plan.to_string(), format!("{expected}\n"));
+        assert_eq!(plan(&[request], &survey, None, now()).to_string(), format!("{expected}\n"));
     }
 
     const PAIR: &str = "docker.io/library/node:1  →  127.0.0.1:5000/node:1";
@@ -190,5 +338,56 @@ mod tests {
         let denied = Error::new(Side::Destination, Cause::Denied, "list");
         check(Err(limit.clone()), Ok(Some(digest('a'))), &format!("refuse  {PAIR}  {}", limit.chain()));
         check(Ok(digest('a')), Err(denied.clone()), &format!("refuse  {PAIR}  {}", denied.chain()));
+    }
+
+    #[test]
+    fn known_content_under_another_tag_is_only_tagged() {
+        let request = request("node:1");
+        let mirror: Mirror = [("2".to_owned(), digest('a'))].into();
+        let survey = Survey {
+            upstream: [(request.image.clone(), Ok(digest('a').into()))].into(),
+            mirrors: [(request.targets[0].uri.repository().clone(), Ok(mirror))].into(),
+            ..Survey::default()
+        };
+        let text = plan(&[request], &survey, None, now()).to_string();
+        assert_eq!(text, format!("tag     {PAIR}  aaaaaaaaaaaa is there under another tag\n"));
+    }
+
+    #[test]
+    fn a_part_is_level_when_it_is_of_this_index_for_these_platforms() {
+        let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
+        let seen = Seen { is_index: Some(true), ..digest('a').into() };
+        let standing = Standing { upstream: digest('a'), choice: amd64.fingerprint() };
+        let part = digest('b');
+        assert!(is_level(&seen, Some(&part), Some(&standing), &amd64));
+        assert!(!is_level(&digest('c').into(), Some(&part), Some(&standing), &amd64), "upstream has moved");
+        let arm64 = Platforms::from(vec!["linux/arm64".parse().unwrap()]);
+        assert!(!is_level(&seen, Some(&part), Some(&standing), &arm64), "other platforms are wanted");
+        assert!(!is_level(&seen, Some(&part), Some(&standing), &Platforms::ALL), "all platforms are wanted");
+        assert!(!is_level(&seen, Some(&digest('a')), None, &amd64), "the whole index is more than is wanted");
+        let single = Seen { is_index: Some(false), ..seen };
+        assert!(is_level(&single, Some(&digest('a')), None, &amd64));
+    }
+
+    #[test]
+    fn what_the_quota_has_no_room_for_is_put_off_with_the_numbers() {
+        let requests = [request("node:1"), request("redis:1")];
+        let metered = |character| Ok(Seen { is_index: Some(false), is_metered: true, ..digest(character).into() });
+        let survey = Survey {
+            upstream: [(requests[0].image.clone(), metered('a')), (requests[1].image.clone(), metered('b'))].into(),
+            mirrors: requests.iter().map(|r| (r.targets[0].uri.repository().clone(), Ok(Mirror::new()))).collect(),
+            ..Survey::default()
+        };
+        let quota = Quota::parse(Some("100;w=21600"), Some("11;w=21600"));
+        let budget = Budget::of(Some(quota), Reserve::Percent(10));
+        let text = plan(&requests, &survey, budget.as_ref(), now()).to_string();
+        assert_eq!(
+            text,
+            format!(
+                "copy    {PAIR}  aaaaaaaaaaaa is new, for 1 pull\n\
+                 put off docker.io/library/redis:1  →  127.0.0.1:5000/redis:1  source: cannot copy docker.io/library/redis:1: \
+                 the pulls that are left do not suffice: it costs 1 pull, and of 100 pulls 11 are left, 10 of them for others\n"
+            )
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! its chunked uploads and panics its manifest PUT by digest.
 //!
 //! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
+//! * `meter`, `pace`: how much may be asked for, and how fast,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
 //! * `verify`: bytes in flight are held back until they are known to be right.
@@ -13,12 +14,14 @@
 mod authorization;
 mod challenge;
 mod destination;
+mod meter;
+mod pace;
 mod refusal;
 mod source;
 mod token;
 mod verify;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -35,7 +38,10 @@ use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host};
 use crate::quota::Quota;
 use crate::reference::{DOCKER_HUB, RepositoryRef};
+use crate::settings::Reserve;
 use authorization::{Access, Authorizer};
+pub(crate) use meter::{Claim, Meter};
+use pace::{Api, Pace};
 
 /// How long a request without a body of its own may take.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -49,12 +55,13 @@ pub struct Registries {
     http: reqwest::Client,
     endpoints: Endpoints,
     authorizer: Authorizer,
-    quota: Mutex<Option<Quota>>,
+    meter: Meter,
+    pace: Pace,
 }
 
 impl Registries {
-    /// Registries with the credentials of `keyring`. Nothing is sent yet.
-    pub fn new(endpoints: Endpoints, keyring: Arc<Keyring>) -> Result<Self, Error> {
+    /// Registries with the credentials of `keyring`; of Docker Hub's quota `reserve` is left to others. Nothing is sent yet.
+    pub fn new(endpoints: Endpoints, keyring: Arc<Keyring>, reserve: Reserve) -> Result<Self, Error> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("image-replicator/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -62,7 +69,7 @@ impl Registries {
             .build()
             .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
         let authorizer = Authorizer::new(http.clone(), endpoints.clone(), keyring);
-        Ok(Self { http, endpoints, authorizer, quota: Mutex::new(None) })
+        Ok(Self { http, endpoints, authorizer, meter: Meter::new(reserve), pace: Pace::default() })
     }
 
     /// `repository`, to be read.
@@ -75,14 +82,9 @@ impl Registries {
         Destination::new(self.remote(repository, Side::Destination, Access::Push))
     }
 
-    /// Docker Hub's quota as its last answer stated it; `None` when it has not been asked.
-    pub fn quota(&self) -> Option<Quota> {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets what earlier answers stated: a new run reports what it sees itself.
-    pub fn forget_quota(&self) {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Docker Hub's quota.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote<'_> {
@@ -169,14 +171,21 @@ impl Remote<'_> {
         if let Some(value) = &authorization {
             headers.insert(AUTHORIZATION, value.clone());
         }
-        let response = request.headers(headers).send().await.map_err(|error| self.interrupted(action, error))?;
+        let request = request.headers(headers).build().map_err(|error| self.interrupted(action, error))?;
+        let (registry, pace) = (&self.repository.registry, &self.registries.pace);
+        let api = Api::of(request.method(), url.path());
+        pace.turn(registry, api).await;
+        let response = self.registries.http.execute(request).await.map_err(|error| self.interrupted(action, error))?;
         self.note_quota(&response);
         tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
         if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+            pace.well(registry, api);
             return Ok(Ok(response));
         }
-        let host = Host::of(&self.repository.registry);
-        Ok(Err(refusal::Refusal::read(self.side, action, &host, authorization, response).await))
+        let refusal =
+            refusal::Refusal::read(self.side, action, (&Host::of(registry), api), authorization, response).await;
+        pace.note(registry, api, refusal.error());
+        Ok(Err(refusal))
     }
 
     /// A registry may name any address for an upload; a credential goes to the registry's own only.
@@ -189,11 +198,7 @@ impl Remote<'_> {
         if self.repository.registry == DOCKER_HUB && response.url().path().contains("/manifests/") {
             let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
             let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
-            let mut seen = self.registries.quota.lock().unwrap_or_else(PoisonError::into_inner);
-            // Refusals and sponsored images carry no numbers; that says nothing about the account.
-            if quota.metered || (seen.is_none() && response.status().is_success()) {
-                *seen = Some(quota);
-            }
+            self.registries.meter.note(quota, response.status().is_success());
         }
     }
 
@@ -222,10 +227,8 @@ where
     attempt
         .retry(pace)
         .when(Error::is_worth_a_retry_now)
-        .adjust(|error, planned| match (error.cause(), planned) {
-            (Cause::TooManyRequests { retry_after: Some(asked) }, Some(planned)) => {
-                (*asked <= LONGEST_WAIT).then(|| planned.max(*asked))
-            }
+        .adjust(|error, planned| match (error.retry_after(), planned) {
+            (Some(asked), Some(planned)) => (asked <= LONGEST_WAIT).then(|| planned.max(asked)),
             (_, planned) => planned,
         })
         .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))

@@ -5,28 +5,33 @@
 
 mod announce;
 mod await_copies;
+mod closer;
 mod copy;
+mod deliver;
 mod enqueue;
+mod postpone;
 mod record;
 mod run;
 mod survey;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 pub use run::Run;
 
 use crate::aws::{Aws, Keyring};
-use crate::catalogue::{Catalogue, Destination, Document, Kind, Problems, Wanted};
+use crate::catalogue::{Catalogue, Destination, Document, Kind, Origin, Problems, Wanted};
 use crate::error::{Cause, Error, Side};
 use crate::host::{ECR_PUBLIC, Host, ecr_host};
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Survey, plan};
 use crate::quota::Quota;
 use crate::reference::RepositoryRef;
 use crate::registry::Registries;
 use crate::report::Outcome;
-use crate::request::{self, Places, Request, Trigger};
+use crate::request::{self, Places, Request, Trigger, TriggerKind};
 use crate::settings::{Location, Settings};
 
 /// Everything that a run needs. It holds connections and tokens, so that warm invocations use them again.
@@ -42,7 +47,7 @@ impl Replicator {
     pub fn new(settings: Settings, aws: Aws) -> Result<Self, Error> {
         let aws = Arc::new(aws);
         let keyring = Arc::new(Keyring::new(Arc::clone(&aws), settings.docker_hub_secret.clone()));
-        let registries = Registries::new(settings.endpoints.clone(), Arc::clone(&keyring))?;
+        let registries = Registries::new(settings.endpoints.clone(), Arc::clone(&keyring), settings.reserve)?;
         Ok(Self { settings, aws, keyring, registries })
     }
 
@@ -60,7 +65,7 @@ impl Replicator {
 
     /// Docker Hub's quota as last seen; `None` when Docker Hub was not asked.
     pub fn quota(&self) -> Option<Quota> {
-        self.registries.quota()
+        self.registries.meter().quota()
     }
 
     /// The catalogue, which has to be there.
@@ -125,7 +130,11 @@ impl Replicator {
 
     /// The requests for `images`, each place spelled out.
     pub async fn requests(&self, catalogue: &Catalogue, images: &[Wanted], trigger: &Trigger) -> Vec<Request> {
-        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.to).collect();
+        let origins = catalogue.origins.iter().filter_map(|origin| match origin {
+            Origin::Destination(name) => Some(name),
+            Origin::Registry(_) => None,
+        });
+        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.to).chain(origins).collect();
         let places = self.places(names.into_iter().filter_map(|name| catalogue.destinations.get(name))).await;
         request::requests(catalogue, images, &places, trigger)
     }
@@ -138,7 +147,22 @@ impl Replicator {
     /// Brings what `requests` want: looks, plans, and has the queue copy it, or copies it where there is no queue.
     pub async fn bring(&self, requests: &[Request], run: &Run) -> Vec<Outcome> {
         let survey = self.survey(requests, run).await;
-        self.act(plan(requests, &survey), run).await
+        self.act(self.plan(requests, &survey), run).await
+    }
+
+    /// Decides what is to be done, within Docker Hub's budget as the survey has just seen it.
+    ///
+    /// A single wish that goes through the queue is judged by the worker that gets it: it sees what is left by then, and whoever
+    /// waits for it hears of it from there.
+    pub fn plan(&self, requests: &[Request], survey: &Survey) -> Plan {
+        let is_scheduled = |request: &Request| request.trigger.kind == TriggerKind::Schedule;
+        let is_judged_here = self.settings.queue_url.is_none() || requests.iter().all(is_scheduled);
+        plan(requests, survey, self.budget().filter(|_| is_judged_here).as_ref(), Timestamp::now())
+    }
+
+    /// Decides what a worker does, within Docker Hub's budget as the survey has just seen it.
+    pub fn plan_work(&self, requests: &[Request], survey: &Survey) -> Plan {
+        plan(requests, survey, self.budget().as_ref(), Timestamp::now())
     }
 
     /// Has the queue copy what `plan` says, or copies it where there is no queue.

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
+use crate::plan::{Action, Planned, Step};
+use crate::platform::Platforms;
 use crate::quota::Quota;
 use crate::reference::ImageRef;
 use crate::request::{Target, Trigger};
@@ -17,6 +19,10 @@ pub struct Outcome {
     pub image: ImageRef,
     /// Its digest, where it could be found out.
     pub upstream: Option<Digest>,
+    /// Which of its platforms are copied.
+    pub platforms: Platforms,
+    /// Pulls that a copy was to cost.
+    pub price: u32,
     /// What became of it in each place.
     pub places: Vec<Place>,
     /// Destinations that could not be found out.
@@ -145,9 +151,21 @@ impl Report {
 }
 
 impl Outcome {
-    /// Whether the same copy can succeed later without anybody changing anything.
+    /// What became of `planned`: `places` of it, `bytes` sent and `pulls` spent.
+    pub fn of(planned: Planned, places: Vec<Place>, bytes: u64, pulls: u64) -> Self {
+        let Planned { image, upstream, platforms, price, unplaced, trigger, .. } = planned;
+        Self { image, upstream, platforms, price: price.pulls, places, unplaced, bytes, pulls, trigger }
+    }
+
+    /// Whether a place waits for Docker Hub's window to move on.
+    pub fn waits_for_pulls(&self) -> bool {
+        self.places.iter().any(|place| place.result.as_ref().is_err_and(super::error::Error::waits_for_pulls))
+    }
+
+    /// Whether the same copy can succeed later without anybody changing anything, and nothing else tries it again.
     pub fn is_worth_another_try(&self) -> bool {
-        self.places.iter().any(|place| place.result.as_ref().is_err_and(Error::is_transient))
+        let is_left = |error: &Error| error.is_transient() && error.tried_again_at().is_none();
+        self.places.iter().any(|place| place.result.as_ref().is_err_and(&is_left))
     }
 }
 
@@ -209,6 +227,18 @@ fn join(mut reasons: Vec<String>) -> Option<String> {
 }
 
 impl Place {
+    /// What became of `step`; `due` is what became of it where something was to be sent.
+    pub fn of(step: Step, due: Result<Done, Error>) -> Self {
+        let Step { target, present, action } = step;
+        let result = match action {
+            Action::Keep => Ok(Done::Unchanged),
+            Action::AwaitScan => Ok(Done::AwaitsScan),
+            Action::Refuse(error) | Action::PutOff(error) => Err(error),
+            Action::Copy(_) | Action::Tag { .. } => due,
+        };
+        Self { target, present, result }
+    }
+
     fn status(&self, policy: Policy) -> Status {
         let error = match &self.result {
             Ok(Done::Unchanged) => return Status::Unchanged,
@@ -235,7 +265,16 @@ impl Place {
 
 /// A limit says "later"; a broken connection says nothing about later.
 fn is_a_limit(error: &Error) -> bool {
-    matches!(error.cause(), Cause::PullLimit | Cause::TooManyRequests { .. } | Cause::Deadline | Cause::PutOff)
+    matches!(
+        error.cause(),
+        Cause::OutOfPulls
+            | Cause::PullLimit
+            | Cause::AbuseLimit { .. }
+            | Cause::ListingLimit { .. }
+            | Cause::Throttled { .. }
+            | Cause::Deadline
+            | Cause::PutOff
+    )
 }
 
 impl TargetReport {
@@ -281,6 +320,8 @@ mod tests {
         let outcome = Outcome {
             image: "node:1".parse().unwrap(),
             upstream: None,
+            platforms: Platforms::ALL,
+            price: 0,
             places: vec![Place { target, present, result }],
             unplaced: Vec::new(),
             bytes: 0,
@@ -326,6 +367,8 @@ mod tests {
         let outcome = Outcome {
             image: "node:1".parse().unwrap(),
             upstream: Some(digest()),
+            platforms: Platforms::ALL,
+            price: 3,
             places: vec![Place { target, present: Some(digest()), result: Ok(Done::Copied) }],
             unplaced: Vec::new(),
             bytes: 48,

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalogue::{Catalogue, Publish, Wanted};
+use crate::catalogue::origins::gallery;
+use crate::catalogue::{Catalogue, Origin, Publish, Wanted};
 use crate::error::{Cause, Error, Side};
+use crate::platform::Platforms;
 use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 
 /// One upstream tag and the places it is wanted in.
@@ -18,6 +20,12 @@ pub struct Request {
     pub targets: Vec<Target>,
     /// Destinations that could not be found out, so that they have no target.
     pub unplaced: Vec<Error>,
+    /// Which of its platforms are copied.
+    pub platforms: Platforms,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Names under which other registries may have the same bytes, best first.
+    pub origins: Vec<ImageRef>,
     /// What asked for it.
     pub trigger: Trigger,
 }
@@ -80,6 +88,9 @@ pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigg
             image: wanted.image.clone(),
             targets: Vec::new(),
             unplaced: Vec::new(),
+            platforms: wanted.platforms.clone(),
+            priority: wanted.priority,
+            origins: origins(catalogue, places, &wanted.image),
             trigger: trigger.clone(),
         };
         if wanted.to.is_empty() {
@@ -100,6 +111,20 @@ pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigg
         request
     };
     images.iter().map(&mut request).collect()
+}
+
+/// Where else the bytes of `image` may be. Only Docker Hub counts pulls, so that nothing else needs a substitute.
+fn origins(catalogue: &Catalogue, places: &Places, image: &ImageRef) -> Vec<ImageRef> {
+    if image.repository().registry != DOCKER_HUB {
+        return Vec::new();
+    }
+    let name = |origin: &Origin| match origin {
+        Origin::Destination(name) => Some(target(catalogue, places, name, image).ok()?.uri),
+        Origin::Registry(_) => origin.image_of(image),
+    };
+    let mut names: Vec<ImageRef> = catalogue.origins.iter().filter_map(name).collect();
+    names.extend(gallery(image).filter(|gallery| !names.contains(gallery)));
+    names
 }
 
 /// The places of the catalogue's images: nobody else may write there.
@@ -155,7 +180,7 @@ pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<
 ///
 /// * an EventBridge rule's event, and EventBridge Scheduler's default, whose `detail` is the *string* `"{}"`;
 /// * a Scheduler Input, which arrives without envelope: `{"command":"refresh","execution_id":"…",…}`, or nothing at all;
-/// * `{"images":[…]}`, in the catalogue's shape.
+/// * `{"images":[…]}`, in the catalogue's shape; with `command` and `execution_id` it is the wake-up for what was put off.
 pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
     let text = |key: &str| event.get(key).and_then(Value::as_str);
     let trigger = |kind, id: Option<&str>| Trigger { kind, id: id.unwrap_or(request_id).to_owned() };
@@ -166,9 +191,13 @@ pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
         (Value::Object(object), None, None | Some("refresh")) if object.contains_key("images") => {
             let mut document = object.clone();
             document.remove("command");
+            // With an execution it is a schedule that asks: the one that wakes up for what was put off.
+            let execution = text("execution_id");
+            document.remove("execution_id");
+            let kind = if execution.is_some() { TriggerKind::Schedule } else { TriggerKind::OnDemand };
             let document =
                 serde_json::to_string_pretty(&document).map_err(|error| not_understood(&error.to_string()))?;
-            Ok((Wish::Inline(document), trigger(TriggerKind::OnDemand, None)))
+            Ok((Wish::Inline(document), trigger(kind, execution)))
         }
         (_, None, Some("refresh")) => scheduled(text("execution_id")),
         (Value::Object(object), None, None) if object.is_empty() => scheduled(None),
@@ -211,6 +240,15 @@ mod tests {
         assert_eq!(trigger.kind, TriggerKind::OnDemand);
         let Wish::Inline(text) = wish else { panic!("not inline") };
         assert!(text.contains("node:21") && !text.contains("command"), "{text}");
+    }
+
+    #[test]
+    fn a_wake_up_is_a_schedule_with_images() {
+        let event = json!({"command": "refresh", "execution_id": "x4", "images": [{"image": "node:21"}]});
+        let (wish, trigger) = wish(&event, "request").unwrap();
+        assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "x4"));
+        let Wish::Inline(text) = wish else { panic!("not inline") };
+        assert!(!text.contains("execution_id"), "{text}");
     }
 
     #[test]

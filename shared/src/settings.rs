@@ -18,8 +18,19 @@ pub struct Settings {
     pub failure_topic: Option<String>,
     /// What is left of Docker Hub's quota for others.
     pub reserve: Reserve,
+    /// What is invoked when Docker Hub's quota is there again; `None` leaves what was put off to the next refresh.
+    pub wake_up: Option<WakeUp>,
     /// Addresses of registries that are served from elsewhere.
     pub endpoints: Endpoints,
+}
+
+/// What EventBridge Scheduler invokes for what was put off, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeUp {
+    /// ARN of the function `refresh`.
+    pub function: String,
+    /// ARN of the role that may invoke it.
+    pub role: String,
 }
 
 /// Where a catalogue is kept.
@@ -55,9 +66,12 @@ impl Settings {
             catalogue: parse(&present, "REPLICATOR_CATALOGUE", &mut problems, Location::parse),
             docker_hub_secret: present("REPLICATOR_DOCKER_HUB_SECRET"),
             event_bus: present("REPLICATOR_EVENT_BUS"),
-            failure_topic: parse(&present, "REPLICATOR_FAILURE_TOPIC", &mut problems, topic_arn),
+            failure_topic: parse(&present, "REPLICATOR_FAILURE_TOPIC", &mut problems, |text| {
+                arn(text, "sns", "an SNS topic")
+            }),
             queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
             reserve: parse(&present, "REPLICATOR_QUOTA_RESERVE", &mut problems, Reserve::parse).unwrap_or_default(),
+            wake_up: wake_up(&present, &mut problems),
             endpoints: parse(&present, "REPLICATOR_REGISTRY_ENDPOINTS", &mut problems, |text| {
                 Endpoints::parse(text).map_err(|bad| bad.join("; "))
             })
@@ -81,6 +95,24 @@ fn parse<T>(
 ) -> Option<T> {
     let value = lookup(name)?;
     read(&value).map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
+}
+
+/// One without the other wakes nobody.
+fn wake_up(present: &impl Fn(&str) -> Option<String>, problems: &mut Problems) -> Option<WakeUp> {
+    const FUNCTION: &str = "REPLICATOR_WAKE_UP_FUNCTION";
+    const ROLE: &str = "REPLICATOR_WAKE_UP_ROLE";
+    let function = parse(present, FUNCTION, problems, |text| arn(text, "lambda", "a Lambda function"));
+    let role = parse(present, ROLE, problems, |text| arn(text, "iam", "an IAM role"));
+    if present(FUNCTION).is_some() != present(ROLE).is_some() {
+        problems.add(format!("{FUNCTION} and {ROLE} come together"));
+    }
+    Some(WakeUp { function: function?, role: role? })
+}
+
+fn arn(text: &str, service: &str, what: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let is_one = parts.len() >= 6 && parts[0] == "arn" && parts[2] == service;
+    if is_one { Ok(text.to_owned()) } else { Err(format!("{text:?} is not the ARN of {what}")) }
 }
 
 impl Location {
@@ -114,11 +146,6 @@ impl Reserve {
             }
         }
     }
-}
-
-fn topic_arn(text: &str) -> Result<String, String> {
-    let is_topic = text.split(':').nth(2) == Some("sns") && text.split(':').count() == 6;
-    if is_topic { Ok(text.to_owned()) } else { Err(format!("{text:?} is not the ARN of an SNS topic")) }
 }
 
 fn queue_url(text: &str) -> Result<String, String> {
@@ -166,6 +193,8 @@ mod tests {
             ("REPLICATOR_QUOTA_RESERVE", "110%"),
             ("REPLICATOR_QUEUE_URL", "https://sqs/1/standard"),
             ("REPLICATOR_REGISTRY_ENDPOINTS", "docker.io"),
+            ("REPLICATOR_FAILURE_TOPIC", "arn:aws:sqs:us-east-1:111122223333:topic"),
+            ("REPLICATOR_WAKE_UP_FUNCTION", "refresh"),
         ])
         .unwrap_err()
         .to_string();
@@ -174,6 +203,9 @@ mod tests {
             "REPLICATOR_QUOTA_RESERVE",
             "REPLICATOR_QUEUE_URL",
             "REPLICATOR_REGISTRY_ENDPOINTS",
+            "REPLICATOR_FAILURE_TOPIC",
+            "REPLICATOR_WAKE_UP_FUNCTION: \"refresh\" is not the ARN of a Lambda function",
+            "REPLICATOR_WAKE_UP_FUNCTION and REPLICATOR_WAKE_UP_ROLE come together",
         ] {
             assert!(problems.contains(name), "{name} in:\n{problems}");
         }

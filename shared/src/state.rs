@@ -10,7 +10,7 @@ mod entry;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use entry::{Entry, EntryStatus};
+pub use entry::{Entry, EntryStatus, Part};
 use jiff::Timestamp;
 
 use crate::digest::Digest;
@@ -52,6 +52,10 @@ pub struct News {
     pub status: EntryStatus,
     /// Whether it was copied just now.
     pub is_copied: bool,
+    /// What is here instead of upstream's index.
+    pub part: Option<Part>,
+    /// When it is tried again by itself.
+    pub until: Option<Timestamp>,
     /// What a scan found; empty otherwise.
     pub note: String,
 }
@@ -130,21 +134,26 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bo
     if key.len() > MAX_KEY {
         return false;
     }
-    let entry = Entry { digest: new.digest.clone(), status: new.status, at: now, note: new.note.clone() };
-    let known = entries.get(&key).filter(|known| known.digest == entry.digest);
+    let News { digest, status, part, until, note, .. } = new.clone();
+    let mut entry = Entry { digest, status, at: now, part, since: None, until, note };
+    let known = entries.get(&key);
     // That a tag is level again says nothing against what a scan found in these very bytes; another scan does, with a note.
-    let says_nothing_new = known.is_some_and(|known| known.status.is_level());
-    if new.status == EntryStatus::Ok && new.note.is_empty() && says_nothing_new && !new.is_copied {
+    let is_known = |known: &Entry| known.digest == entry.digest && known.part == entry.part && known.status.is_level();
+    if entry.status == EntryStatus::Ok && entry.note.is_empty() && !new.is_copied && known.is_some_and(is_known) {
         return false;
+    }
+    if entry.status == EntryStatus::Deferred {
+        entry.since = known.and_then(Entry::waits_since);
     }
     entries.insert(key, entry);
     true
 }
 
-/// Keeps what digests cannot tell (deferred, failed), then the most recent.
+/// Keeps what digests cannot tell (deferred, failed, a part of upstream's index), then the most recent.
 fn keep(entries: BTreeMap<String, Entry>, room: usize) -> BTreeMap<String, Entry> {
     let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
-    ranked.sort_by_key(|(key, entry)| (entry.status == EntryStatus::Ok, std::cmp::Reverse(entry.at), key.clone()));
+    let is_plain = |entry: &Entry| entry.status == EntryStatus::Ok && entry.part.is_none();
+    ranked.sort_by_key(|(key, entry)| (is_plain(entry), std::cmp::Reverse(entry.at), key.clone()));
     ranked.truncate(room);
     ranked.into_iter().collect()
 }
@@ -189,7 +198,8 @@ mod tests {
 
     fn news(tag: &str, status: EntryStatus, is_copied: bool) -> News {
         let upstream = "docker.io/library/node".to_owned();
-        News { tag: tag.to_owned(), upstream, digest: Some(Digest::of(b"x")), status, is_copied, note: String::new() }
+        let (digest, note) = (Some(Digest::of(b"x")), String::new());
+        News { tag: tag.to_owned(), upstream, digest, status, is_copied, part: None, until: None, note }
     }
 
     fn apply(tags: &mut Tags, changes: Changes) {
@@ -286,6 +296,37 @@ mod tests {
         );
         let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };
         assert!(changes(&tags, &[moved], Scope::Part, at(9)).set["replicator:tag:21"].contains(" ok "));
+    }
+
+    #[test]
+    fn what_is_put_off_again_waits_since_the_first_time() {
+        let mut tags = Tags::new();
+        let put_off = |until| News { until: Some(at(until)), ..news("21", EntryStatus::Deferred, false) };
+        let next = changes(&tags, &[put_off(100)], Scope::Part, at(0));
+        apply(&mut tags, next);
+        let next = changes(&tags, &[put_off(200)], Scope::Part, at(50));
+        apply(&mut tags, next);
+        assert!(
+            tags["replicator:tag:21"]
+                .ends_with(" deferred 2026-09-21T14:14:10Z since=2026-09-21T14:13:20Z until=2026-09-21T14:16:40Z"),
+            "{tags:?}"
+        );
+        let next = changes(&tags, &[put_off(300)], Scope::Part, at(90));
+        apply(&mut tags, next);
+        assert!(tags["replicator:tag:21"].contains(" since=2026-09-21T14:13:20Z "), "{tags:?}");
+    }
+
+    #[test]
+    fn another_choice_of_platforms_is_news() {
+        let part = |choice: &str| {
+            let part = Some(Part { digest: Digest::of(b"part"), choice: choice.to_owned() });
+            News { part, ..news("21", EntryStatus::Ok, false) }
+        };
+        let mut tags = Tags::new();
+        let next = changes(&tags, &[part("a")], Scope::Part, at(0));
+        apply(&mut tags, next);
+        assert_eq!(changes(&tags, &[part("a")], Scope::Part, at(9)), Changes::default());
+        assert!(changes(&tags, &[part("b")], Scope::Part, at(9)).set["replicator:tag:21"].ends_with(" of=b"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn a_plan_is_printed_and_nothing_is_done() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(
-        lines.lines().filter(|line| line.starts_with("copy  ") && line.ends_with("is new")).count(),
+        lines.lines().filter(|line| line.starts_with("copy  ") && line.ends_with("is new, for 1 pull")).count(),
         2,
         "{lines}"
     );

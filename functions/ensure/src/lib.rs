@@ -61,11 +61,12 @@ pub async fn handle(
     let run = Run::until(deadline, Timestamp::now().into(), Some(Duration::from_secs(wanted.wait_seconds)));
     let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();
     let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
-    let outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
-    // With a queue the worker records what it did.
+    let mut outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
+    // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
+        replicator.postpone(&mut outcomes, Timestamp::now()).await;
         let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
-        replicator.record(&news, Scope::Part, Timestamp::now()).await;
+        replicator.record(&news, Scope::Part, &run, Timestamp::now()).await;
     }
 
     let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };

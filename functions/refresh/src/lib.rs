@@ -28,8 +28,9 @@ pub async fn handle(
     };
     let run = Run::until(deadline, Timestamp::now().into(), None);
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
-    let outcomes = replicator.bring(&requests, &run).await;
-    replicator.record(&outcomes, scope, Timestamp::now()).await;
+    let mut outcomes = replicator.bring(&requests, &run).await;
+    replicator.postpone(&mut outcomes, Timestamp::now()).await;
+    replicator.record(&outcomes, scope, &run, Timestamp::now()).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     report.log(&trigger);
     Ok(report)

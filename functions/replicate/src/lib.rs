@@ -1,8 +1,8 @@
 //! `replicate`: messages of the queue become copies.
 //!
 //! Poison policy: a message comes back only when the same copy can succeed later without anybody changing anything (a limit, a
-//! broken connection, a deadline). A message that cannot be read, and one whose image is gone or refused, is recorded and
-//! logged, and does not come back.
+//! broken connection, a deadline), and nothing else tries it again. A message that cannot be read, and one whose image is gone or
+//! refused, is recorded and logged, and does not come back.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use replicator::error::{Cause, Error};
 use replicator::host::Host;
 use replicator::message::Message;
-use replicator::plan::plan;
+use replicator::plan::Seen;
+use replicator::reference::DOCKER_HUB;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Outcome, Policy, Report};
 use replicator::request::{Request, Target, TriggerKind};
@@ -85,7 +86,7 @@ fn pause(outcomes: &[Outcome]) -> Option<Duration> {
     let errors = outcomes.iter().flat_map(|outcome| &outcome.places).filter_map(|place| place.result.as_ref().err());
     errors
         .map(|error| match error.cause() {
-            Cause::PullLimit => None,
+            Cause::PullLimit | Cause::OutOfPulls => None,
             Cause::Deadline => Some(Duration::ZERO),
             _ => Some(A_WHILE),
         })
@@ -106,18 +107,23 @@ async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Ve
 
 /// Safe to run twice: a copy that is there already is found, at the cost of one HEAD and one look at the destination.
 async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
-    let Message { image, digest, targets, cause, .. } = message;
-    let request = Request { image: image.clone(), targets, unplaced: Vec::new(), trigger: cause.clone() };
-    let requests = [request];
-    let mut survey = replicator.survey(&requests, run).await;
+    let Message { image, digest, targets, platforms, origins, cause, .. } = message;
+    let (priority, unplaced, trigger) = (0, Vec::new(), cause.clone());
+    let request = Request { image: image.clone(), targets, unplaced, platforms, priority, origins, trigger };
     // A message may be older than the tag: what upstream has now counts, and the message only while upstream cannot be asked.
     // But what is published because of a scan is what was scanned.
-    let is_unknown = survey.upstream.get(&image).is_none_or(|found| found.as_ref().is_err_and(Error::is_transient));
-    if is_unknown || is_publication(&requests[0]) {
-        survey.upstream.insert(image, Ok(digest));
-    }
-    let outcomes: Vec<Outcome> = replicator.carry_out(plan(&requests, &survey), run).collect().await;
-    replicator.record(&outcomes, Scope::Part, Timestamp::now()).await;
+    let is_publication = is_publication(&request);
+    let requests = [request];
+    let judge = |found: Result<Seen, Error>| match found {
+        Ok(seen) if !is_publication || seen.digest == digest => Ok(seen),
+        Err(error) if !is_publication && !error.is_transient() => Err(error),
+        _ => Ok(Seen { is_metered: image.repository().registry == DOCKER_HUB, ..digest.clone().into() }),
+    };
+    let survey = replicator.survey_as(&requests, judge, run).await;
+    let plan = replicator.plan_work(&requests, &survey);
+    let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, run).collect().await;
+    replicator.postpone(&mut outcomes, Timestamp::now()).await;
+    replicator.record(&outcomes, Scope::Part, run, Timestamp::now()).await;
     Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes
 }

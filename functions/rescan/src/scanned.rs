@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use replicator::catalogue::Catalogue;
-use replicator::plan::{Survey, plan};
+use replicator::error::Error;
+use replicator::plan::{Action, Seen, Step};
 use replicator::reference::ImageRef;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::Outcome;
 use replicator::request::{Request, Trigger};
 use replicator::signal::Scan;
-use replicator::state::{self, Entry, EntryStatus, News, Scope};
+use replicator::state::{self, Entry, EntryStatus, News, Part, Scope};
 
 /// For so long what the state tags say of upstream counts as known.
 const COOL_DOWN: SignedDuration = SignedDuration::from_hours(1);
@@ -49,41 +50,49 @@ impl Scanned {
     /// Findings: is there something newer?
     async fn look_upstream(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
         let is_fresh = |entry: &Entry| Timestamp::now().duration_since(entry.at) < COOL_DOWN;
-        match self.on_record(replicator).await.filter(is_fresh).map(|entry| entry.status) {
-            Some(EntryStatus::WaitingForUpstream) => {
+        match self.on_record(replicator).await.filter(is_fresh) {
+            Some(entry) if entry.status == EntryStatus::WaitingForUpstream => {
                 return Led::Ignored("upstream was asked within the hour and had nothing newer".to_owned());
             }
-            Some(EntryStatus::Ok) => return self.wait(replicator).await,
+            Some(entry) if entry.status == EntryStatus::Ok => return self.wait(entry, replicator).await,
             _ => {}
         }
         let requests = self.requests(catalogue, replicator).await;
         let survey = replicator.survey(&requests, run).await;
-        let upstream = survey.upstream.get(&self.upstream).and_then(|found| found.as_ref().ok());
-        if upstream == Some(&self.scan.digest) {
-            return self.wait(replicator).await;
+        let plan = replicator.plan(&requests, &survey);
+        let is_scanned = |step: &Step| step.target.uri == self.uri && step.present.as_ref() == Some(&self.scan.digest);
+        let is_level = |step: &Step| is_scanned(step) && matches!(step.action, Action::Keep);
+        if let Some(planned) = plan.0.iter().find(|planned| planned.steps.iter().any(is_level)) {
+            let part = Part::of(Some(&self.scan.digest), &planned.platforms);
+            let upstream = planned.upstream.clone();
+            return self
+                .wait(Entry { part, ..Entry::new(upstream, EntryStatus::Ok, Timestamp::now()) }, replicator)
+                .await;
         }
-        Led::Brought(replicator.act(plan(&requests, &survey), run).await)
+        Led::Brought(replicator.act(plan, run).await)
     }
 
     /// What the state tags say of the scanned digest.
     async fn on_record(&self, replicator: &Replicator) -> Option<Entry> {
         let tags = replicator.state(self.uri.repository()).await.ok()?;
         let entry = state::entry(&tags, self.uri.tag())?;
-        (entry.digest.as_ref() == Some(&self.scan.digest)).then_some(entry)
+        (entry.here() == Some(&self.scan.digest)).then_some(entry)
     }
 
-    async fn wait(&self, replicator: &Replicator) -> Led {
-        self.note(EntryStatus::WaitingForUpstream, replicator).await;
+    async fn wait(&self, known: Entry, replicator: &Replicator) -> Led {
+        self.note(known, EntryStatus::WaitingForUpstream, replicator).await;
         Led::Waiting
     }
 
-    async fn note(&self, status: EntryStatus, replicator: &Replicator) {
+    async fn note(&self, known: Entry, status: EntryStatus, replicator: &Replicator) {
         let news = News {
             tag: self.uri.tag().to_owned(),
             upstream: self.upstream.repository().to_string(),
-            digest: Some(self.scan.digest.clone()),
+            digest: known.digest,
             status,
             is_copied: false,
+            part: known.part,
+            until: None,
             note: self.scan.severities.to_string(),
         };
         replicator.note(self.uri.repository(), &[news], Scope::Part, Timestamp::now()).await;
@@ -92,8 +101,10 @@ impl Scanned {
     /// No findings that count: what waited for that may be published, by the digest that was scanned.
     async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
         let on_record = self.on_record(replicator).await;
-        if on_record.is_some_and(|entry| entry.status == EntryStatus::WaitingForUpstream) {
-            self.note(EntryStatus::Ok, replicator).await;
+        // What is published is named as upstream names it.
+        let digest = on_record.as_ref().and_then(|entry| entry.digest.clone()).unwrap_or(self.scan.digest.clone());
+        if let Some(entry) = on_record.filter(|entry| entry.status == EntryStatus::WaitingForUpstream) {
+            self.note(entry, EntryStatus::Ok, replicator).await;
         }
         let mut requests = self.requests(catalogue, replicator).await;
         for request in &mut requests {
@@ -111,9 +122,11 @@ impl Scanned {
         if private != Some(self.scan.digest.clone()) {
             return Led::Ignored(format!("{repository} has moved on since it was scanned"));
         }
-        let upstream = [(self.upstream.clone(), Ok(self.scan.digest.clone()))].into();
-        let survey = Survey { upstream, mirrors: replicator.mirrors(&requests, run).await };
-        Led::Brought(replicator.act(plan(&requests, &survey), run).await)
+        let as_scanned = |found: Result<Seen, Error>| {
+            Ok(found.ok().filter(|seen| seen.digest == digest).unwrap_or_else(|| digest.clone().into()))
+        };
+        let survey = replicator.survey_as(&requests, as_scanned, run).await;
+        Led::Brought(replicator.act(replicator.plan(&requests, &survey), run).await)
     }
 
     async fn requests(&self, catalogue: &Catalogue, replicator: &Replicator) -> Vec<Request> {

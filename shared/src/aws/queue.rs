@@ -60,11 +60,10 @@ fn entry(
     index: usize,
     message: &Message,
 ) -> Result<SendMessageBatchRequestEntry, Box<dyn std::error::Error + Send + Sync>> {
-    let repository = message.targets.first().ok_or("a message names a target")?.uri.repository();
     let entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(serde_json::to_string(message)?)
-        .message_group_id(Message::group(repository))
+        .message_group_id(message.group())
         .message_deduplication_id(message.deduplication());
     Ok(entry.build()?)
 }

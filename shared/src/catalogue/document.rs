@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_saphyr::Spanned;
 
+use crate::platform::{Platform, Platforms};
+
 /// One document, read but not yet resolved.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,9 @@ pub struct Document {
     /// What holds for images that do not say otherwise.
     #[serde(default)]
     pub defaults: Defaults,
+    /// Other registries that may have the same bytes, best first.
+    #[serde(default)]
+    pub origins: Vec<Spanned<String>>,
     /// What events may have copied beside the images.
     #[serde(default)]
     pub rescue: RescueSpec,
@@ -79,8 +84,8 @@ pub enum Publish {
 pub struct Defaults {
     /// Names of destinations.
     pub to: Option<Vec<String>>,
-    #[serde(default, rename = "platforms")]
-    _platforms: Platforms,
+    /// Which platforms are copied; absent: as `defaults` says, and there all.
+    pub platforms: Option<PlatformsSpec>,
 }
 
 /// Tags of one repository.
@@ -97,16 +102,15 @@ pub struct Entry {
     /// Higher goes first.
     #[serde(default)]
     pub priority: i32,
-    #[serde(default, rename = "platforms")]
-    _platforms: Platforms,
+    /// Which platforms are copied; absent: as `defaults` says, and there all.
+    pub platforms: Option<PlatformsSpec>,
 }
 
-/// Which platforms of an index are copied: all of them, so that its digest stays what it was.
-#[derive(Debug, Default)]
-struct Platforms;
+/// Which platforms of an index are copied, as it is written: `all`, or a list.
+#[derive(Clone, Debug)]
+pub struct PlatformsSpec(pub Platforms);
 
-/// A list is told what is missing rather than what the parser expected.
-impl<'de> Deserialize<'de> for Platforms {
+impl<'de> Deserialize<'de> for PlatformsSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -115,13 +119,16 @@ impl<'de> Deserialize<'de> for Platforms {
             List(Vec<String>),
         }
         match Written::deserialize(deserializer)? {
-            Written::Word(word) if word == "all" => Ok(Self),
-            Written::Word(other) => Err(D::Error::custom(format!("platforms: {other:?} is not `all`"))),
+            Written::Word(word) if word == "all" => Ok(Self(Platforms::ALL)),
+            Written::Word(other) => Err(D::Error::custom(format!("platforms: {other:?} is neither `all` nor a list"))),
+            Written::List(list) if list.is_empty() => {
+                Err(D::Error::custom("platforms: the list is empty; write `all`, or name at least one"))
+            }
             Written::List(list) => {
-                let list = list.join(", ");
-                Err(D::Error::custom(format!(
-                    "platforms: a selection ([{list}]) cannot be copied yet; write `platforms: all`"
-                )))
+                let platforms: Result<Vec<Platform>, _> = list.iter().map(|text| text.parse()).collect();
+                platforms
+                    .map(|platforms| Self(platforms.into()))
+                    .map_err(|error| D::Error::custom(format!("platforms: {error}")))
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! * Docker Hub: a token for each repository, bought at Docker Hub's own token service with the secret, or anonymously where
 //!   none is configured.
-//! * Amazon ECR: the registry's token of 12 hours, as Basic; ECR Public the same as Bearer when it is written.
+//! * Amazon ECR: the registry's token of 12 hours, as Basic; ECR Public the same as Bearer. Where the role does not allow that, ECR
+//!   Public is read anonymously.
 //! * Every other registry: an anonymous token where the registry asks for one.
 //!
 //! One request at a time buys a token; the others wait for it.
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, OnceCell};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, TokenService};
+use super::pace::Api;
 use super::token::{self, Token};
 use super::{ANSWER, refusal};
 use crate::aws::{Keyring, Login};
@@ -42,6 +44,7 @@ pub(super) struct Authorizer {
     challenges: Slots<String, Challenge>,
     tokens: Slots<(RepositoryRef, Access), Token>,
     verdict: tokio::sync::Mutex<Verdict>,
+    has_ecr_public: OnceCell<bool>,
 }
 
 /// Values that are made once, by whoever comes first, while the others wait.
@@ -63,6 +66,7 @@ impl Authorizer {
             challenges: Mutex::default(),
             tokens: Mutex::default(),
             verdict: tokio::sync::Mutex::new(Verdict::Unknown),
+            has_ecr_public: OnceCell::new(),
         }
     }
 
@@ -76,8 +80,28 @@ impl Authorizer {
         match (Host::of(&repository.registry), access) {
             (Host::Ecr { region, .. }, _) => Ok(Some(self.keyring.ecr(&region).await?.header.clone())),
             (Host::EcrPublic, Access::Push) => Ok(Some(self.keyring.ecr_public().await?.header.clone())),
-            (Host::DockerHub | Host::EcrPublic | Host::Other, _) => self.token(repository, access, side).await,
+            (Host::EcrPublic, Access::Pull) => match self.our_own_at_ecr_public().await {
+                Some(header) => Ok(Some(header)),
+                None => self.token(repository, access, side).await,
+            },
+            (Host::DockerHub | Host::Other, _) => self.token(repository, access, side).await,
         }
+    }
+
+    /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, which
+    /// is asked once.
+    async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
+        let is_ours = async || match self.keyring.ecr_public().await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::info!("ECR Public is read anonymously: {}", error.chain());
+                false
+            }
+        };
+        if !*self.has_ecr_public.get_or_init(is_ours).await {
+            return None;
+        }
+        self.keyring.ecr_public().await.ok().map(|token| token.header.clone())
     }
 
     /// Forgets the credential that was just refused. Says whether asking once more makes sense.
@@ -91,6 +115,9 @@ impl Authorizer {
         match (Host::of(&repository.registry), access) {
             (Host::Ecr { region, .. }, _) => self.keyring.forget_ecr(&region, refused).await,
             (Host::EcrPublic, Access::Push) => self.keyring.forget_ecr_public(refused).await,
+            (Host::EcrPublic, Access::Pull) if self.has_ecr_public.get() == Some(&true) => {
+                self.keyring.forget_ecr_public(refused).await;
+            }
             _ => {
                 let slot = slot(&self.tokens, (repository.clone(), access));
                 let mut token = slot.lock().await;
@@ -142,7 +169,7 @@ impl Authorizer {
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }
-        Err(refusal::Refusal::read(side, &action, &Host::of(registry), None, answer).await.into_error())
+        Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.into_error())
     }
 
     /// Buys a token. A secret that is refused is read again once: it may have been rotated. It is never dropped for an

@@ -10,7 +10,7 @@ use reqwest::{Body, Method, Response, Url};
 use tokio::time::Instant;
 
 use super::source::accept;
-use super::{ANSWER, BlobStream, Fault, Remote, Source, verified};
+use super::{ANSWER, BlobStream, Fault, Remote, Source, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
@@ -32,7 +32,7 @@ impl<'a> Destination<'a> {
 
     /// The digest of `tag`; `None` where there is no such tag.
     pub async fn digest(&self, tag: &str) -> Result<Option<Digest>, Error> {
-        absent(self.0.digest(tag).await)
+        absent(self.0.seen(tag).await.map(|seen| seen.digest))
     }
 
     /// Whether the manifest is there. A manifest that is there vouches for what is below it, because children go first.
@@ -42,7 +42,7 @@ impl<'a> Destination<'a> {
 
     /// The manifest with this digest, read back from here.
     pub async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
-        self.0.manifest(digest).await.map(|(manifest, _)| manifest)
+        persistently(|| self.0.manifest_once(digest, None)).await.map(|(manifest, _)| manifest)
     }
 
     /// Whether the blob is there.

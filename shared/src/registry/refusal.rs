@@ -6,6 +6,7 @@ use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
+use super::pace::Api;
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 
@@ -41,7 +42,7 @@ impl Refusal {
     pub(super) async fn read(
         side: Side,
         action: &str,
-        host: &Host,
+        asked: (&Host, Api),
         authorization: Option<HeaderValue>,
         mut response: Response,
     ) -> Self {
@@ -55,7 +56,8 @@ impl Refusal {
             }
         }
         let said = message(&body);
-        let cause = cause(side, host, status, &said, retry_after);
+        let (host, _) = asked;
+        let cause = cause(side, asked, status, &said, retry_after);
         // A HEAD is answered without a word: at ECR the token may have expired, which it says with 403.
         let is_silent_403 = status == StatusCode::FORBIDDEN && said.is_empty() && matches!(host, Host::Ecr { .. });
         let is_expired_credential =
@@ -67,6 +69,11 @@ impl Refusal {
     /// Whether another credential may help.
     pub(super) fn is_expired_credential(&self) -> bool {
         self.is_expired_credential
+    }
+
+    /// What it means.
+    pub(super) fn error(&self) -> &Error {
+        &self.error
     }
 
     /// The header that the request carried.
@@ -101,15 +108,13 @@ fn message(body: &[u8]) -> String {
 
 /// What the answer means. Codes are those of the distribution specification; the texts are those of Docker Hub and Amazon ECR,
 /// which use one code for several things.
-fn cause(side: Side, host: &Host, status: StatusCode, said: &str, retry_after: Option<Duration>) -> Cause {
+fn cause(side: Side, asked: (&Host, Api), status: StatusCode, said: &str, retry_after: Option<Duration>) -> Cause {
+    let (host, _) = asked;
     let lower = said.to_lowercase();
     let says = |part: &str| lower.contains(part);
-    // To a HEAD Docker Hub says nothing. The abuse limit names a time to wait; what names none is the pull limit.
-    let is_pull_limit = says("pull rate limit") || (said.is_empty() && retry_after.is_none());
     match status {
-        StatusCode::TOO_MANY_REQUESTS if *host == Host::DockerHub && is_pull_limit => Cause::PullLimit,
-        StatusCode::TOO_MANY_REQUESTS => Cause::TooManyRequests { retry_after },
-        _ if says("toomanyrequests") || says("rate exceeded") => Cause::TooManyRequests { retry_after },
+        StatusCode::TOO_MANY_REQUESTS => limit(asked, &lower, retry_after),
+        _ if says("toomanyrequests") || says("rate exceeded") => limit(asked, &lower, retry_after),
         _ if says("immutable") => Cause::Immutable,
         _ if says("blob_upload_unknown") || status == StatusCode::RANGE_NOT_SATISFIABLE => Cause::Interrupted,
         _ if is_missing_content(&lower) && side == Side::Destination => Cause::MissingContent,
@@ -121,6 +126,22 @@ fn cause(side: Side, host: &Host, status: StatusCode, said: &str, retry_after: O
         StatusCode::REQUEST_TIMEOUT => Cause::Interrupted,
         _ if status.is_server_error() => Cause::Unavailable,
         _ => Cause::Unexpected,
+    }
+}
+
+/// Which of the four limits it is. Each is answered in its own way, so that none may be taken for another.
+///
+/// To a HEAD Docker Hub says nothing: its abuse limit names a time to wait, and what names none, where manifests are asked for, is
+/// the pull limit.
+fn limit((host, api): (&Host, Api), lower: &str, retry_after: Option<Duration>) -> Cause {
+    let is_pull_limit =
+        lower.contains("pull rate limit") || (api == Api::GetManifest && lower.is_empty() && retry_after.is_none());
+    match host {
+        Host::Ecr { .. } | Host::EcrPublic => Cause::Throttled { retry_after },
+        Host::DockerHub if is_pull_limit => Cause::PullLimit,
+        _ if api == Api::ListTags => Cause::ListingLimit { retry_after },
+        Host::DockerHub => Cause::AbuseLimit { retry_after },
+        Host::Other => Cause::Throttled { retry_after },
     }
 }
 
@@ -144,7 +165,7 @@ mod tests {
 
     fn check(host: &Host, status: u16, body: &str, expected: &Cause) {
         let status = StatusCode::from_u16(status).unwrap();
-        let found = cause(Side::Destination, host, status, &message(body.as_bytes()), None);
+        let found = cause(Side::Destination, (host, Api::GetManifest), status, &message(body.as_bytes()), None);
         assert_eq!(found, *expected, "{status} {body}");
     }
 
@@ -153,23 +174,36 @@ mod tests {
     }
 
     #[test]
-    fn the_pull_limit_and_the_abuse_limit_are_two_things() {
+    fn each_of_the_four_limits_is_told_from_the_others() {
         let pulls = "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading";
         let anonymous =
             "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
         for text in [pulls, anonymous] {
             check(&Host::DockerHub, 429, &envelope("TOOMANYREQUESTS", text), &Cause::PullLimit);
         }
-        let abuse = Cause::TooManyRequests { retry_after: None };
-        check(&Host::DockerHub, 429, "Too Many Requests", &abuse);
-        check(&Host::Other, 429, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &abuse);
         check(&Host::DockerHub, 429, "", &Cause::PullLimit);
+        check(&Host::DockerHub, 429, "Too Many Requests", &Cause::AbuseLimit { retry_after: None });
+        check(&Host::EcrPublic, 429, "", &Cause::Throttled { retry_after: None });
+        check(
+            &Host::Other,
+            429,
+            &envelope("TOOMANYREQUESTS", "Rate exceeded"),
+            &Cause::Throttled { retry_after: None },
+        );
+        let found = |api, said, retry_after| {
+            cause(Side::Source, (&Host::DockerHub, api), StatusCode::TOO_MANY_REQUESTS, said, retry_after)
+        };
+        let minute = Some(Duration::from_mins(1));
+        assert_eq!(found(Api::ListTags, "Too Many Requests", minute), Cause::ListingLimit { retry_after: minute });
+        assert_eq!(found(Api::ListTags, "", None), Cause::ListingLimit { retry_after: None });
+        assert_eq!(found(Api::Rest, "", None), Cause::AbuseLimit { retry_after: None }, "blobs are not metered");
+        assert_eq!(found(Api::GetManifest, "", minute), Cause::AbuseLimit { retry_after: minute });
     }
 
     #[test]
     fn what_the_source_lacks_is_gone_and_what_the_destination_lacks_is_sent_again() {
         let said = message(envelope("BLOB_UNKNOWN", "blob unknown to registry").as_bytes());
-        let found = |side| cause(side, &Host::Other, StatusCode::NOT_FOUND, &said, None);
+        let found = |side| cause(side, (&Host::Other, Api::Rest), StatusCode::NOT_FOUND, &said, None);
         assert_eq!(found(Side::Source), Cause::NotFound);
         assert_eq!(found(Side::Destination), Cause::MissingContent);
     }
@@ -192,7 +226,7 @@ mod tests {
             &envelope("DENIED", "User is not authorized to perform ecr:InitiateLayerUpload"),
             &Cause::Denied,
         );
-        check(&ecr, 400, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &Cause::TooManyRequests { retry_after: None });
+        check(&ecr, 400, &envelope("TOOMANYREQUESTS", "Rate exceeded"), &Cause::Throttled { retry_after: None });
         check(
             &ecr,
             400,

@@ -3,14 +3,19 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Response};
+use reqwest::Response;
+use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::{ANSWER, Remote, persistently};
+use super::meter::Pull;
+use super::{ANSWER, Fault, Remote, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
-use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest};
+use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
+use crate::plan::Seen;
 use crate::reference::DOCKER_HUB;
+
+/// An answer about a manifest with this header was counted, or would have been; a HEAD is free.
+const METERED: &str = "ratelimit-remaining";
 
 /// A repository that is read.
 pub struct Source<'a>(pub(super) Remote<'a>);
@@ -23,24 +28,49 @@ impl<'a> Source<'a> {
         Self(remote)
     }
 
-    /// The digest of `tag`, by a HEAD, which Docker Hub does not count as a pull.
+    /// What `tag` stands for, by a HEAD, which Docker Hub does not count as a pull.
     ///
     /// A registry that names no digest in its answer is asked for the manifest itself, except Docker Hub, where that would cost.
-    pub async fn digest(&self, tag: &str) -> Result<Digest, Error> {
+    pub async fn seen(&self, tag: &str) -> Result<Seen, Error> {
+        persistently(|| self.seen_once(tag)).await
+    }
+
+    /// The same, asked once.
+    pub(crate) async fn seen_once(&self, tag: &str) -> Result<Seen, Error> {
         let action = format!("find {}:{tag}", self.0.repository);
-        let response = self.0.ask(&action, Method::HEAD, &format!("manifests/{tag}"), accept).await?;
-        match response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok()) {
-            Some(text) => text.parse().map_err(|error| self.0.error(Cause::Unexpected, &action).because(error)),
+        let url = self.0.url(&format!("manifests/{tag}"))?;
+        let response = self.0.send(&action, &url, |http| accept(http.head(url.clone()).timeout(ANSWER))).await?;
+        let headers = response.headers();
+        match text(headers, "docker-content-digest") {
+            Some(digest) => {
+                let digest = digest.parse().map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
+                Ok(Seen {
+                    digest,
+                    is_index: content_type(headers).as_deref().and_then(is_index),
+                    size_bytes: text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
+                    is_metered: headers.contains_key(METERED),
+                })
+            }
             None if self.0.repository.registry == DOCKER_HUB => {
                 Err(self.0.error(Cause::Unexpected, &action).because("Docker Hub named no digest"))
             }
-            None => Ok(self.fetch(tag).await?.0.digest),
+            None => {
+                let manifest = self.fetch(tag, None).await?.0;
+                let (is_index, size_bytes) = (manifest.is_index(), manifest.bytes.len() as u64);
+                Ok(Seen { is_index: Some(is_index), size_bytes: Some(size_bytes), ..manifest.digest.into() })
+            }
         }
     }
 
     /// The manifest with this digest, checked, and how many pulls it cost: one where the answer carries a quota.
-    pub async fn manifest(&self, digest: &Digest) -> Result<(Manifest, u64), Error> {
-        let (manifest, pulls) = self.fetch(digest.as_str()).await?;
+    ///
+    /// Asks once. `pull` is on its way until the answer begins.
+    pub(crate) async fn manifest_once(
+        &self,
+        digest: &Digest,
+        pull: Option<Pull<'_>>,
+    ) -> Result<(Manifest, u64), Error> {
+        let (manifest, pulls) = self.fetch(digest.as_str(), pull).await?;
         if manifest.digest == *digest {
             return Ok((manifest, pulls));
         }
@@ -48,18 +78,30 @@ impl<'a> Source<'a> {
         Err(error.because(format!("the bytes have digest {}", manifest.digest)))
     }
 
-    async fn fetch(&self, reference: &str) -> Result<(Manifest, u64), Error> {
+    async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<(Manifest, u64), Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
         let url = self.0.url(&format!("manifests/{reference}"))?;
-        let fetch = || async {
-            let response = self.0.send(&action, &url, |http| accept(http.get(url.clone()).timeout(ANSWER))).await?;
-            let pulls = u64::from(response.headers().contains_key("ratelimit-remaining"));
-            let served_as = content_type(response.headers());
-            let bytes = self.read(&action, response).await?;
-            let manifest = Manifest::parse(bytes, served_as.as_deref());
-            Ok((manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))?, pulls))
-        };
-        persistently(fetch).await
+        let response = self.0.send(&action, &url, |http| accept(http.get(url.clone()).timeout(ANSWER))).await?;
+        drop(pull);
+        let pulls = u64::from(response.headers().contains_key(METERED));
+        let served_as = content_type(response.headers());
+        let bytes = self.read(&action, response).await?;
+        let manifest = Manifest::parse(bytes, served_as.as_deref());
+        Ok((manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))?, pulls))
+    }
+
+    /// The bytes of `blob`, checked: for small ones, such as an image's configuration.
+    pub async fn small_blob(&self, blob: &Blob) -> Result<Bytes, Error> {
+        let action = format!("get blob {}", blob.digest);
+        if blob.size_bytes > MAX_MANIFEST_BYTES as u64 {
+            return Err(self.0.error(Cause::Invalid, &action).because("it is larger than any configuration"));
+        }
+        let mut bytes = Vec::new();
+        let mut stream = Box::pin(verified(self.blob(blob).await?, blob.clone(), Fault::default()));
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok(bytes.into())
     }
 
     async fn read(&self, action: &str, mut response: Response) -> Result<Bytes, Error> {
@@ -96,5 +138,9 @@ pub(super) fn accept(request: reqwest::RequestBuilder) -> reqwest::RequestBuilde
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    text(headers, CONTENT_TYPE.as_str()).map(str::to_owned)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::authorization::Access;
 use super::challenge::TokenService;
+use super::pace::Api;
 use super::{ANSWER, refusal};
 use crate::aws::Login;
 use crate::error::{Cause, Error, Side};
@@ -68,7 +69,7 @@ pub(super) async fn buy(
     }
     if !response.status().is_success() {
         let host = Host::of(&repository.registry);
-        return Err(refusal::Refusal::read(side, &action, &host, None, response).await.into_error());
+        return Err(refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response).await.into_error());
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(interrupted)? {

@@ -1,4 +1,4 @@
-//! Handing over: what has to be copied becomes messages, one for each image and destination repository.
+//! Handing over: what has to be copied becomes messages, one for each image.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use super::Replicator;
 use crate::error::Error;
 use crate::message::Message;
-use crate::plan::{Action, Plan, Planned, Step};
-use crate::reference::RepositoryRef;
+use crate::plan::{Plan, Planned, Step};
+use crate::reference::ImageRef;
 use crate::report::{Done, Outcome, Place};
 
 impl Replicator {
     /// Sends what `plan` wants copied to the queue at `url` and tells what became of each image, in the plan's order.
     pub async fn enqueue(&self, url: &str, plan: Plan) -> Vec<Outcome> {
-        let messages: Vec<Message> = plan.0.iter().flat_map(messages).collect();
-        let mut sent = self.aws.send(url, &messages).await.into_iter();
-        let results: BTreeMap<_, _> =
-            messages.iter().zip(&mut sent).map(|(message, result)| (key(message), result)).collect();
-        let result = |planned: &Planned, step: &Step| {
-            let key = (planned.image.to_string(), step.target.uri.repository().clone());
-            results.get(&key).cloned().unwrap_or(Ok(()))
+        let messages: Vec<Message> = plan.0.iter().filter_map(message).collect();
+        let sent = self.aws.send(url, &messages).await;
+        let images = messages.into_iter().map(|message| message.image);
+        let results: BTreeMap<ImageRef, Result<(), Error>> = images.zip(sent).collect();
+        let outcome = |planned: Planned| {
+            let result = results.get(&planned.image).cloned().unwrap_or(Ok(()));
+            outcome(planned, &result)
         };
-        plan.0.into_iter().map(|planned| outcome(planned, &result)).collect()
+        plan.0.into_iter().map(outcome).collect()
     }
 }
 
@@ -36,40 +36,15 @@ impl Replicator {
     }
 }
 
-fn key(message: &Message) -> (String, RepositoryRef) {
-    (message.image.to_string(), message.targets[0].uri.repository().clone())
+/// One message for all places of an image, so that Docker Hub is read once for them.
+fn message(planned: &Planned) -> Option<Message> {
+    let targets: Vec<_> = planned.steps.iter().filter(|step| step.is_due()).map(|step| step.target.clone()).collect();
+    let digest = planned.upstream.clone().filter(|_| !targets.is_empty())?;
+    Some(Message::new(planned, digest, targets))
 }
 
-fn messages(planned: &Planned) -> Vec<Message> {
-    let mut by_repository: BTreeMap<&RepositoryRef, Message> = BTreeMap::new();
-    for step in &planned.steps {
-        if let Action::Copy(digest) = &step.action {
-            let new = || Message::new(planned.image.clone(), digest.clone(), Vec::new(), planned.trigger.clone());
-            let message = by_repository.entry(step.target.uri.repository()).or_insert_with(new);
-            message.targets.push(step.target.clone());
-        }
-    }
-    by_repository.into_values().collect()
-}
-
-fn outcome(planned: Planned, result: &impl Fn(&Planned, &Step) -> Result<(), Error>) -> Outcome {
-    let place = |step: &Step| {
-        let done = match &step.action {
-            Action::Keep => Ok(Done::Unchanged),
-            Action::AwaitScan => Ok(Done::AwaitsScan),
-            Action::Refuse(error) => Err(error.clone()),
-            Action::Copy(_) => result(&planned, step).map(|()| Done::Queued),
-        };
-        Place { target: step.target.clone(), present: step.present.clone(), result: done }
-    };
-    let places = planned.steps.iter().map(place).collect();
-    Outcome {
-        image: planned.image,
-        upstream: planned.upstream,
-        places,
-        unplaced: planned.unplaced,
-        bytes: 0,
-        pulls: 0,
-        trigger: planned.trigger,
-    }
+fn outcome(mut planned: Planned, sent: &Result<(), Error>) -> Outcome {
+    let place = |step: Step| Place::of(step, sent.clone().map(|()| Done::Queued));
+    let places = std::mem::take(&mut planned.steps).into_iter().map(place).collect();
+    Outcome::of(planned, places, 0, 0)
 }

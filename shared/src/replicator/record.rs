@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 
-use super::Replicator;
+use super::{Replicator, Run};
 use crate::error::{Cause, Error};
 use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome, Place};
-use crate::state::{EntryStatus, News, Scope, Tags, changes};
+use crate::state::{Changes, EntryStatus, News, Part, Scope, Tags, changes};
 
 /// Repositories at once.
 const AT_ONCE: usize = 8;
@@ -18,7 +18,7 @@ impl Replicator {
     /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
     ///
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
-    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, now: Timestamp) {
+    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, run: &Run, now: Timestamp) {
         self.announce(outcomes).await;
         let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
         for (outcome, place) in
@@ -31,7 +31,11 @@ impl Replicator {
         let write = |(repository, news): (&RepositoryRef, Vec<News>)| {
             let repository = repository.clone();
             async move {
-                self.note(&repository, &news, scope, now).await;
+                // What was seen before the copies is good enough to tell that there is nothing to write.
+                let seen = run.remembered(&repository);
+                if !seen.is_some_and(|tags| changes(&tags, &news, scope, now) == Changes::default()) {
+                    self.note(&repository, &news, scope, now).await;
+                }
             }
         };
         let writes: Vec<_> = news.into_iter().map(|one| write(one).boxed()).collect();
@@ -77,12 +81,15 @@ fn new(outcome: &Outcome, place: &Place) -> Option<News> {
         Err(error) if error.is_transient() => EntryStatus::Deferred,
         Err(_) => EntryStatus::Failed,
     };
+    let level = place.present.as_ref().filter(|_| place.result.is_ok());
     Some(News {
         tag: place.target.uri.tag().to_owned(),
         upstream: outcome.image.repository().to_string(),
         digest: outcome.upstream.clone(),
         status,
         is_copied: matches!(place.result, Ok(Done::Copied)),
+        part: Part::of(level, &outcome.platforms),
+        until: place.result.as_ref().err().and_then(Error::tried_again_at),
         note: String::new(),
     })
 }

@@ -1,6 +1,6 @@
 //! What the copies of one run share: a deadline, and what is known to be there already.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
+use crate::state::Tags;
 
 /// Blobs on their way at once; each holds about two chunks in memory. More makes ECR refuse connections.
 const BLOBS_AT_ONCE: usize = 4;
@@ -32,6 +33,9 @@ pub struct Run {
     prepared: Cells<RepositoryRef, Mutability>,
     blobs: Cells<(RepositoryRef, Digest), ()>,
     manifests: Cells<(RepositoryRef, Digest), Manifest>,
+    states: Mutex<HashMap<RepositoryRef, Tags>>,
+    /// Registries of origins that could not be reached.
+    down: Mutex<HashSet<String>>,
 }
 
 /// Things that are done once, by whoever comes first, while the others wait.
@@ -48,6 +52,8 @@ impl Run {
             prepared: Mutex::default(),
             blobs: Mutex::default(),
             manifests: Mutex::default(),
+            states: Mutex::default(),
+            down: Mutex::default(),
         }
     }
 
@@ -110,6 +116,25 @@ impl Run {
             cells.clear();
         }
         Arc::clone(cells.entry((repository.clone(), digest.clone())).or_default())
+    }
+
+    /// Keeps the resource tags of `repository` as they were seen.
+    pub(super) fn remember(&self, repository: &RepositoryRef, tags: &Tags) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone(), tags.clone());
+    }
+
+    /// The resource tags of `repository`, where they were seen in this run.
+    pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<Tags> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
+    }
+
+    /// Takes note that an origin's registry cannot be reached, so that not every image waits for it.
+    pub(super) fn is_down_now(&self, registry: &str) {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
+    }
+
+    pub(super) fn is_down(&self, registry: &str) -> bool {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).contains(registry)
     }
 
     /// Forgets which blobs `repository` holds.

@@ -1,4 +1,4 @@
-//! Looking: the digest of every upstream tag, and what every destination repository holds. Nothing is pulled.
+//! Looking: every upstream tag, and what every destination repository holds. Nothing is pulled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,31 +7,44 @@ use futures_util::{FutureExt, StreamExt, future, stream};
 use super::{Replicator, Run};
 use crate::digest::Digest;
 use crate::error::{Error, Side};
-use crate::manifest::Content;
-use crate::plan::{Mirror, Survey};
+use crate::plan::{Mirror, Seen, Survey};
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::Request;
 
 /// Requests at once. Docker Hub's abuse limit is in the thousands a minute; ECR allows DescribeImages tens of times a second.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// Indexes of one repository that are read to find an image in them.
 const INDEXES: usize = 50;
 
 impl Replicator {
     /// One HEAD for each upstream tag, one DescribeImages for each destination repository (a HEAD for each tag where the
-    /// registry has no control plane). What could not be found out is part of the answer.
+    /// registry has no control plane), and a closer look at what is not level. What could not be found out is part of the answer.
     pub async fn survey(&self, requests: &[Request], run: &Run) -> Survey {
-        self.registries.forget_quota();
-        let (upstream, mirrors) = future::join(self.upstream(requests, run), self.mirrors(requests, run)).await;
-        Survey { upstream, mirrors }
+        self.survey_as(requests, |found| found, run).await
     }
 
-    async fn upstream(&self, requests: &[Request], run: &Run) -> BTreeMap<ImageRef, Result<Digest, Error>> {
+    /// The same where `judge` has the last word on what upstream has, after what was found there.
+    pub async fn survey_as(
+        &self,
+        requests: &[Request],
+        judge: impl Fn(Result<Seen, Error>) -> Result<Seen, Error>,
+        run: &Run,
+    ) -> Survey {
+        self.registries.meter().forget();
+        let looks = future::join(self.upstream(requests, run), self.mirrors(requests, run));
+        let (found, mirrors) = Box::pin(looks).await;
+        let upstream = found.into_iter().map(|(image, seen)| (image, judge(seen))).collect();
+        let mut survey = Survey { upstream, mirrors, ..Survey::default() };
+        Box::pin(self.look_closer(requests, &mut survey, run)).await;
+        survey
+    }
+
+    async fn upstream(&self, requests: &[Request], run: &Run) -> BTreeMap<ImageRef, Result<Seen, Error>> {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
-            let found = run.in_time(Side::Source, || format!("find {image}"), source.digest(image.tag())).await;
-            (image, found)
+            let seen = run.in_time(Side::Source, || format!("find {image}"), source.seen(image.tag())).await;
+            (image, seen)
         };
         stream::iter(images.into_iter().cloned())
             .map(|image| find(image).boxed())
@@ -41,7 +54,7 @@ impl Replicator {
     }
 
     /// What the destination repositories of `requests` hold.
-    pub async fn mirrors(&self, requests: &[Request], run: &Run) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
+    async fn mirrors(&self, requests: &[Request], run: &Run) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
         let mut wanted: BTreeMap<&RepositoryRef, BTreeSet<&str>> = BTreeMap::new();
         for target in requests.iter().flat_map(|request| &request.targets) {
             wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
@@ -77,7 +90,7 @@ impl Replicator {
         let mut found = Vec::new();
         for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {
             let manifest = destination.manifest(&index).await?;
-            if matches!(&manifest.content, Content::Index(children) if children.contains(digest)) {
+            if manifest.children().iter().any(|child| child.digest == *digest) {
                 found.push((uri, index));
             }
         }

@@ -1,0 +1,109 @@
+//! Origins: other registries that may have the same bytes as Docker Hub.
+//!
+//! Content is addressed by digest, so any registry will do that has the digest; what it says of a tag is checked against Docker Hub's
+//! HEAD, which is free. An origin is one of the destinations by name, a registry's host, or a template such as
+//! `mirror.example/hub/{repository}`. Docker Official Images are in the ECR Public Gallery besides
+//! (<https://gallery.ecr.aws/docker/>).
+
+use std::collections::BTreeMap;
+
+use super::document::{DestinationSpec, Document, Problems, RegistrySpec};
+use super::naming::{Destination, Kind};
+use crate::host::ECR_PUBLIC;
+use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+
+/// Another registry that may have the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// One of our own destinations, by name.
+    Destination(String),
+    /// A registry, and what images are called there.
+    Registry(Destination),
+}
+
+/// The origins of all documents, in their order, each once.
+pub(super) fn read(
+    documents: &[Document],
+    destinations: &BTreeMap<String, Destination>,
+    problems: &mut Problems,
+) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for document in documents {
+        for (index, text) in document.origins.iter().enumerate() {
+            match Origin::parse(&text.value, destinations) {
+                Ok(origin) if origins.contains(&origin) => {}
+                Ok(origin) => origins.push(origin),
+                Err(problem) => {
+                    let at = document.at(text.referenced.line(), &format!("origins[{index}]"));
+                    problems.add(format!("{at}: {problem}"));
+                }
+            }
+        }
+    }
+    origins
+}
+
+impl Origin {
+    fn parse(text: &str, destinations: &BTreeMap<String, Destination>) -> Result<Self, String> {
+        if destinations.contains_key(text) {
+            return Ok(Self::Destination(text.to_owned()));
+        }
+        let (host, path) = text.split_once('/').unwrap_or((text, "{repository}"));
+        let repository = if path.contains('{') { path.to_owned() } else { format!("{path}/{{repository}}") };
+        let spec = DestinationSpec::Registry(RegistrySpec { host: host.to_owned(), repository, tag: None });
+        let known = destinations.keys().cloned().collect::<Vec<_>>().join(", ");
+        let unknown = |problem| format!("{problem}; it is none of the destinations ({known}) either");
+        Destination::new(text, &spec).map(Self::Registry).map_err(unknown)
+    }
+
+    /// The name of `image` at this registry; `None` where it has none, and for a destination, whose place is found elsewhere.
+    pub fn image_of(&self, image: &ImageRef) -> Option<ImageRef> {
+        let Self::Registry(registry) = self else { return None };
+        let Kind::Registry { host } = &registry.kind else { return None };
+        let (path, tag) = registry.place(image).ok()?;
+        ImageRef::new(RepositoryRef { registry: host.clone(), path }, &tag).ok()
+    }
+}
+
+/// The name of a Docker Official Image in the ECR Public Gallery.
+pub fn gallery(image: &ImageRef) -> Option<ImageRef> {
+    let repository = image.repository();
+    let is_official = repository.registry == DOCKER_HUB && repository.namespace() == "library";
+    let path = format!("docker/{}", repository.path);
+    is_official.then(|| ImageRef::new(RepositoryRef { registry: ECR_PUBLIC.to_owned(), path }, image.tag()).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(origin: &str, image: &str) -> Result<Option<String>, String> {
+        let lab = RegistrySpec { host: "registry.lab".to_owned(), repository: "{name}".to_owned(), tag: None };
+        let lab = Destination::new("lab", &DestinationSpec::Registry(lab)).unwrap();
+        let origin = Origin::parse(origin, &[("lab".to_owned(), lab)].into())?;
+        Ok(origin.image_of(&image.parse().unwrap()).map(|image| image.to_string()))
+    }
+
+    #[test]
+    fn an_origin_is_a_host_a_template_or_a_destination() {
+        assert_eq!(name("mirror.gcr.io", "node:21").unwrap().unwrap(), "mirror.gcr.io/library/node:21");
+        assert_eq!(name("cache.lab:5000/hub", "node:21").unwrap().unwrap(), "cache.lab:5000/hub/library/node:21");
+        assert_eq!(name("cache.lab/x/{name}", "node:21").unwrap().unwrap(), "cache.lab/x/node:21");
+        assert_eq!(name("lab", "node:21").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_origin_is_said() {
+        let problem = name("labb", "node:21").unwrap_err();
+        assert!(problem.contains("is not a registry host") && problem.contains("(lab)"), "{problem}");
+        assert!(name("docker.io", "node:21").is_err());
+    }
+
+    #[test]
+    fn official_images_are_in_the_gallery() {
+        let at = |image: &str| gallery(&image.parse().unwrap()).map(|image| image.to_string());
+        assert_eq!(at("node:21").unwrap(), "public.ecr.aws/docker/library/node:21");
+        assert_eq!(at("grafana/grafana:1"), None);
+        assert_eq!(at("quay.io/library/node:1"), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! Docker Hub's quota as this process knows it: what the answers said, what is set aside, and what is on its way.
+//!
+//! Whoever is going to pull sets its pulls aside first ([`Meter::claim`]), so that copies side by side cannot each count on the same
+//! ones. Answers come in any order; while pulls are on their way the lowest one counts, and one that comes alone counts as it is,
+//! because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
+//! when it no longer covers what it has left to do.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::budget::Budget;
+use crate::quota::Quota;
+use crate::settings::Reserve;
+
+/// The quota of the one account that this process pulls with.
+#[derive(Default)]
+pub(crate) struct Meter {
+    reserve: Reserve,
+    state: Mutex<State>,
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    quota: Option<Quota>,
+    /// Pulls that are set aside, those on their way included.
+    claimed: u32,
+    on_their_way: u32,
+}
+
+impl Meter {
+    /// A meter that leaves `reserve` to others.
+    pub(crate) fn new(reserve: Reserve) -> Self {
+        Self { reserve, ..Self::default() }
+    }
+
+    /// What the last answers said; `None` when nobody was asked.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        self.state().quota
+    }
+
+    /// Forgets what earlier answers said: a new run reports what it sees itself.
+    pub(crate) fn forget(&self) {
+        self.state().quota = None;
+    }
+
+    /// Takes note of an answer. What is not metered (an image that is sponsored, a refusal) says nothing of the account.
+    pub(crate) fn note(&self, seen: Quota, is_success: bool) {
+        let mut state = self.state();
+        let is_higher = state.quota.and_then(|quota| quota.remaining) < seen.remaining;
+        let is_late = state.on_their_way > 1 && state.quota.is_some_and(|quota| quota.metered) && is_higher;
+        if (seen.metered && !is_late) || (state.quota.is_none() && is_success) {
+            state.quota = Some(seen);
+        }
+    }
+
+    /// Sets `pulls` aside; `None` when there are not so many left above the reserve. Waits for those on their way, because until
+    /// they are answered they may count twice.
+    pub(crate) async fn claim(&self, pulls: u32) -> Option<Claim<'_>> {
+        let claim = Claim { meter: self, left: Mutex::new(0) };
+        claim.grow(pulls).await.then_some(claim)
+    }
+
+    /// Pulls that nobody has set aside; all there can be where nothing is counted.
+    fn free(&self, state: &State) -> u32 {
+        Budget::of(state.quota, self.reserve)
+            .map_or(u32::MAX, |budget| budget.available().saturating_sub(state.claimed))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pulls that are set aside for one copy. What is not used is given back.
+pub(crate) struct Claim<'a> {
+    meter: &'a Meter,
+    left: Mutex<u32>,
+}
+
+impl<'a> Claim<'a> {
+    /// Makes it `pulls` or more. Says whether that was possible.
+    pub(crate) async fn reach(&self, pulls: u32) -> bool {
+        let left = *self.left();
+        left >= pulls || self.grow(pulls - left).await
+    }
+
+    /// Makes it `pulls` from here on: sets more aside, or gives some back. Says whether that was possible.
+    pub(crate) async fn settle_on(&self, pulls: u32) -> bool {
+        let left = *self.left();
+        if pulls > left {
+            return self.grow(pulls - left).await;
+        }
+        *self.left() = pulls;
+        self.meter.state().claimed -= left - pulls;
+        self.meter.settled.notify_waiters();
+        true
+    }
+
+    async fn grow(&self, pulls: u32) -> bool {
+        loop {
+            let settled = self.meter.settled.notified();
+            {
+                let mut state = self.meter.state();
+                if pulls <= self.meter.free(&state) {
+                    state.claimed = state.claimed.saturating_add(pulls);
+                    *self.left() += pulls;
+                    return true;
+                }
+                if state.on_their_way == 0 {
+                    return false;
+                }
+            }
+            settled.await;
+        }
+    }
+
+    /// One of the pulls, which is on its way until the answer drops it; one more than was set aside where it takes that. `None` when
+    /// others have spent so much meanwhile that the rest of this claim is no longer covered.
+    pub(crate) async fn pull(&self) -> Option<Pull<'a>> {
+        let is_used_up = *self.left() == 0;
+        if is_used_up && !self.grow(1).await {
+            return None;
+        }
+        loop {
+            let settled = self.meter.settled.notified();
+            {
+                let mut state = self.meter.state();
+                let budget = Budget::of(state.quota, self.meter.reserve);
+                let covered = budget.map_or(u32::MAX, |budget| budget.available());
+                if covered >= self.left().saturating_add(state.on_their_way) {
+                    *self.left() -= 1;
+                    state.on_their_way += 1;
+                    return Some(Pull { meter: self.meter });
+                }
+                if state.on_their_way == 0 {
+                    return None;
+                }
+            }
+            settled.await;
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, u32> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.meter.state().claimed -= *self.left();
+        self.meter.settled.notify_waiters();
+    }
+}
+
+/// A pull on its way.
+pub(crate) struct Pull<'a> {
+    meter: &'a Meter,
+}
+
+impl Drop for Pull<'_> {
+    fn drop(&mut self) {
+        let mut state = self.meter.state();
+        state.on_their_way -= 1;
+        state.claimed -= 1;
+        drop(state);
+        self.meter.settled.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota(remaining: u32) -> Quota {
+        Quota::parse(Some("100;w=21600"), Some(&format!("{remaining};w=21600")))
+    }
+
+    fn meter(remaining: u32) -> Meter {
+        let meter = Meter::new(Reserve::Pulls(10));
+        meter.note(quota(remaining), true);
+        meter
+    }
+
+    #[tokio::test]
+    async fn copies_side_by_side_never_count_on_the_same_pulls() {
+        let meter = meter(20);
+        let six = meter.claim(6).await.unwrap();
+        assert!(meter.claim(5).await.is_none());
+        let four = meter.claim(4).await.unwrap();
+        drop(six);
+        assert!(four.settle_on(10).await);
+        assert!(!four.settle_on(11).await);
+        assert!(four.settle_on(1).await);
+        assert!(meter.claim(9).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_pull_counts_once_before_and_after_its_answer() {
+        let meter = meter(13);
+        let claim = meter.claim(3).await.unwrap();
+        for remaining in [12, 11, 10] {
+            let pull = claim.pull().await.unwrap();
+            meter.note(quota(remaining), true);
+            drop(pull);
+        }
+        assert!(claim.pull().await.is_none(), "the reserve is reached");
+    }
+
+    #[tokio::test]
+    async fn answers_out_of_order_count_as_the_lowest() {
+        let meter = meter(20);
+        let claim = meter.claim(2).await.unwrap();
+        let (first, second) = (claim.pull().await.unwrap(), claim.pull().await.unwrap());
+        meter.note(quota(18), true);
+        meter.note(quota(19), true);
+        drop((first, second));
+        assert_eq!(meter.quota().unwrap().remaining, Some(18));
+        meter.note(quota(60), true);
+        assert_eq!(meter.quota().unwrap().remaining, Some(60), "the window has moved on");
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_finished_any_more_is_stopped_at_the_next_pull() {
+        let meter = meter(20);
+        let claim = meter.claim(6).await.unwrap();
+        let pull = claim.pull().await.unwrap();
+        meter.note(quota(13), true);
+        drop(pull);
+        assert!(claim.pull().await.is_none(), "five are left to do, and three are left above the reserve");
+    }
+
+    #[tokio::test]
+    async fn a_claim_waits_for_what_is_on_its_way() {
+        let meter = meter(12);
+        let first = meter.claim(1).await.unwrap();
+        let pull = first.pull().await.unwrap();
+        meter.note(quota(11), true);
+        let (second, ()) = tokio::join!(meter.claim(1), async { drop(pull) });
+        assert!(second.is_some());
+    }
+
+    #[tokio::test]
+    async fn nothing_counted_is_nothing_refused() {
+        let meter = Meter::new(Reserve::default());
+        meter.note(Quota::UNMETERED, true);
+        assert!(meter.claim(1000).await.is_some());
+        meter.note(quota(10), true);
+        meter.note(Quota::UNMETERED, true);
+        assert_eq!(meter.quota(), Some(quota(10)), "a sponsored image says nothing of the account");
+    }
+}
