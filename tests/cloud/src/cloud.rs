@@ -4,7 +4,9 @@ use crate::aws::{self, Services};
 use crate::ecr::EcrTokens;
 use crate::listener::{Listener, Server};
 use crate::registry::Surroundings;
-use crate::{Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Secrets, Sns, Sqs, plain};
+use crate::{
+    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler, Secrets, Sns, Sqs, plain,
+};
 
 /// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
 pub struct Cloud {
@@ -26,6 +28,8 @@ pub struct Cloud {
     pub sqs: Sqs,
     /// Amazon EventBridge.
     pub events: Events,
+    /// Amazon EventBridge Scheduler.
+    pub scheduler: Scheduler,
     /// Amazon SNS.
     pub sns: Sns,
     /// Amazon `CloudWatch` Logs.
@@ -58,6 +62,7 @@ impl Cloud {
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),
             events: Events::default(),
+            scheduler: Scheduler::new(clock.clone()),
             sns: Sns::default(),
             logs: Logs::new(clock.clone()),
             counts: surroundings.counts.clone(),
@@ -105,6 +110,7 @@ impl Cloud {
             parameters: self.parameters.clone(),
             sqs: self.sqs.clone(),
             events: self.events.clone(),
+            scheduler: self.scheduler.clone(),
             sns: self.sns.clone(),
             logs: self.logs.clone(),
             counts: self.counts.clone(),

@@ -3,10 +3,9 @@
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 
 use super::scope::forbidden;
-use super::{Answer, AwsError, HOME_REGION, Scope, query};
+use super::{Answer, AwsError, HOME_REGION, Scope, query, rest};
 
 /// A service of the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,30 +16,24 @@ pub(super) enum Service {
     Parameters,
     Sqs,
     Events,
+    Scheduler,
     Sns,
     Logs,
 }
 
 impl Service {
-    /// The service and the action that the `X-Amz-Target` header names. Only SNS gets forms, which name the action alone.
-    pub(super) fn of(headers: &HeaderMap, body: &[u8]) -> Result<(Self, String), AwsError> {
-        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-        if target.is_none() && headers.get(CONTENT_TYPE).is_some_and(|value| value == query::FORM) {
-            return Ok((Self::Sns, query::action(body)));
+    /// The service whose actions have this prefix in the `X-Amz-Target` header.
+    pub(super) fn of(prefix: &str) -> Option<Self> {
+        match prefix {
+            "AmazonEC2ContainerRegistry_V20150921" => Some(Self::Ecr),
+            "SpencerFrontendService" => Some(Self::EcrPublic),
+            "secretsmanager" => Some(Self::Secrets),
+            "AmazonSSM" => Some(Self::Parameters),
+            "AmazonSQS" => Some(Self::Sqs),
+            "AWSEvents" => Some(Self::Events),
+            "Logs_20140328" => Some(Self::Logs),
+            _ => None,
         }
-        let (prefix, action) =
-            target.and_then(|target| target.split_once('.')).ok_or_else(AwsError::unknown_operation)?;
-        let service = match prefix {
-            "AmazonEC2ContainerRegistry_V20150921" => Self::Ecr,
-            "SpencerFrontendService" => Self::EcrPublic,
-            "secretsmanager" => Self::Secrets,
-            "AmazonSSM" => Self::Parameters,
-            "AmazonSQS" => Self::Sqs,
-            "AWSEvents" => Self::Events,
-            "Logs_20140328" => Self::Logs,
-            _ => return Err(AwsError::unknown_operation()),
-        };
-        Ok((service, action.to_owned()))
     }
 
     /// How [`Counts`](crate::Counts) names the calls of the service.
@@ -52,6 +45,7 @@ impl Service {
             Self::Parameters => "ssm",
             Self::Sqs => "sqs",
             Self::Events => "events",
+            Self::Scheduler => "scheduler",
             Self::Sns => "sns",
             Self::Logs => "logs",
         }
@@ -70,15 +64,8 @@ impl Service {
         }
         match headers.get(CONTENT_TYPE) {
             Some(value) if value == self.content_type() => Ok(()),
+            None if self == Self::Scheduler => Ok(()),
             _ => Err(AwsError::unknown_operation().with_status(404)),
-        }
-    }
-
-    /// Reads the input of an action as the service's protocol does.
-    pub(super) fn input(self, body: &[u8]) -> Result<Value, AwsError> {
-        match self {
-            Self::Sns => query::input(body),
-            _ => serde_json::from_slice(body).map_err(|_| AwsError::new("SerializationException", "")),
         }
     }
 
@@ -87,6 +74,7 @@ impl Service {
         let content_type = (CONTENT_TYPE, self.content_type());
         match answer {
             answer if self == Self::Sns => query::respond(action, request_id, answer),
+            answer if self == Self::Scheduler => rest::respond(answer),
             Ok(output) => ([content_type], output.to_string()).into_response(),
             Err(error) if self == Self::Sqs => {
                 let fault = if error.status < 500 { "Sender" } else { "Receiver" };
@@ -105,6 +93,7 @@ impl Service {
             Self::Parameters => "ssm",
             Self::Sqs => "sqs",
             Self::Events => "events",
+            Self::Scheduler => "scheduler",
             Self::Sns => "sns",
             Self::Logs => "logs",
         }
@@ -114,6 +103,7 @@ impl Service {
         match self {
             Self::Sqs => "application/x-amz-json-1.0",
             Self::Sns => query::FORM,
+            Self::Scheduler => rest::JSON,
             _ => "application/x-amz-json-1.1",
         }
     }

@@ -1,5 +1,6 @@
 //! The AWS services of the embedded cloud, as the AWS SDK for Rust sees them.
 
+mod deliveries;
 mod events;
 mod front_door;
 mod lambda;
@@ -9,6 +10,7 @@ mod messages;
 mod notifications;
 mod parameters;
 mod queues;
+mod schedules;
 mod secrets;
 
 use aws_config::retry::RetryConfig;
