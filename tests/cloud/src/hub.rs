@@ -97,6 +97,23 @@ impl Hub {
         self.meter.unmetered(name);
     }
 
+    /// Makes a repository sponsored open source: nobody's pulls of it count, and no `ratelimit-*` header is sent.
+    pub fn sponsored(&self, repository: &str) {
+        self.meter.sponsored(repository);
+    }
+
+    /// Somebody else who shares the account pulls that often, now: the quota is spent, and [`Counts`](crate::Counts) see nothing.
+    ///
+    /// `user` is what `docker-ratelimit-source` names: a user, or `127.0.0.1` for the anonymous.
+    pub fn spend(&self, user: &str, pulls: u32) {
+        self.meter.spend(user, pulls);
+    }
+
+    /// How many requests were answered with the 429 of the pull limit so far.
+    pub fn refused(&self) -> u64 {
+        self.meter.refused()
+    }
+
     /// The pulls that are left to whoever has the fewest.
     pub fn remaining(&self) -> u32 {
         self.meter.remaining()

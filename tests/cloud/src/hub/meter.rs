@@ -33,7 +33,10 @@ struct State {
     limit: u32,
     window_seconds: u32,
     unmetered: HashSet<String>,
+    /// Repositories whose pulls cost nobody anything.
+    sponsored: HashSet<String>,
     pulls: HashMap<String, VecDeque<Timestamp>>,
+    refused: u64,
 }
 
 /// What the headers say.
@@ -47,7 +50,8 @@ pub(crate) struct Reading {
 
 impl Meter {
     pub(crate) fn new(clock: Clock) -> Self {
-        let state = State { limit: 100, window_seconds: 21_600, unmetered: HashSet::new(), pulls: HashMap::new() };
+        let (unmetered, sponsored, pulls) = Default::default();
+        let state = State { limit: 100, window_seconds: 21_600, unmetered, sponsored, pulls, refused: 0 };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -60,6 +64,22 @@ impl Meter {
         lock(&self.state).unmetered.insert(user.into());
     }
 
+    pub(super) fn sponsored(&self, repository: &str) {
+        lock(&self.state).sponsored.insert(repository.into());
+    }
+
+    /// Takes pulls of somebody else from the quota of a source, which may already be spent.
+    pub(super) fn spend(&self, source: &str, pulls: u32) {
+        let now = self.clock.now();
+        let spent = std::iter::repeat_n(now, usize::try_from(pulls).expect("a quota fits into memory"));
+        lock(&self.state).pulls.entry(source.into()).or_default().extend(spent);
+    }
+
+    /// How many pulls were refused.
+    pub(super) fn refused(&self) -> u64 {
+        lock(&self.state).refused
+    }
+
     pub(super) fn remaining(&self) -> u32 {
         let mut state = lock(&self.state);
         let sources: Vec<String> = state.pulls.keys().cloned().collect();
@@ -67,20 +87,21 @@ impl Meter {
         sources.into_iter().map(|source| state.read(source, now).remaining).min().unwrap_or(state.limit)
     }
 
-    /// Reads the quota of a caller; none for the unmetered.
-    pub(crate) fn read(&self, caller: &Caller) -> Option<Reading> {
+    /// Reads the quota of a caller; none for the unmetered, and none where pulls are sponsored.
+    pub(crate) fn read(&self, caller: &Caller, repository: &str) -> Option<Reading> {
         let mut state = lock(&self.state);
-        let source = state.source(caller)?;
+        let source = state.source(caller, repository)?;
         Some(state.read(source, self.clock.now()))
     }
 
     /// Takes one pull from the quota of a caller.
-    pub(crate) fn pull(&self, caller: &Caller) -> Result<Option<Reading>, Refusal> {
+    pub(crate) fn pull(&self, caller: &Caller, repository: &str) -> Result<Option<Reading>, Refusal> {
         let mut state = lock(&self.state);
-        let Some(source) = state.source(caller) else { return Ok(None) };
+        let Some(source) = state.source(caller, repository) else { return Ok(None) };
         let now = self.clock.now();
         let reading = state.read(source.clone(), now);
         if reading.remaining == 0 {
+            state.refused += 1;
             return Err(reading.refusal());
         }
         state.pulls.entry(source.clone()).or_default().push_back(now);
@@ -89,9 +110,10 @@ impl Meter {
 }
 
 impl State {
-    /// All requests come from loopback, which is the one address of the anonymous.
-    fn source(&self, caller: &Caller) -> Option<String> {
+    /// Whose quota a request counts against. All requests come from loopback, which is the one address of the anonymous.
+    fn source(&self, caller: &Caller, repository: &str) -> Option<String> {
         match &caller.user {
+            _ if self.sponsored.contains(repository) => None,
             None => Some("127.0.0.1".into()),
             Some(user) => (!self.unmetered.contains(user)).then(|| user.clone()),
         }

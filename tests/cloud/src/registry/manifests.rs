@@ -16,7 +16,7 @@ pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 impl Registry {
     pub(super) fn head_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
         let (digest, stored) = self.find(admitted, reference)?;
-        let meter = self.parts().meter.as_ref().and_then(|meter| meter.read(&admitted.caller));
+        let meter = self.parts().meter.as_ref().and_then(|meter| meter.read(&admitted.caller, &admitted.repository));
         let mut response = self.describe(&digest, &stored, Body::empty());
         response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
         Ok(response)
@@ -24,7 +24,8 @@ impl Registry {
 
     pub(super) fn get_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
         let (digest, stored) = self.find(admitted, reference)?;
-        let meter = self.parts().meter.as_ref().map_or(Ok(None), |meter| meter.pull(&admitted.caller))?;
+        let Admitted { caller, repository, .. } = admitted;
+        let meter = self.parts().meter.as_ref().map_or(Ok(None), |meter| meter.pull(caller, repository))?;
         let body = if self.faults().take_manifest(&digest) { corrupted(&stored.bytes) } else { stored.bytes.clone() };
         let mut response = self.describe(&digest, &stored, body.into());
         response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());

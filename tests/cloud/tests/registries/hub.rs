@@ -1,4 +1,4 @@
-//! Docker Hub.
+//! Docker Hub, apart from its limits.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION};
 
 use crate::{get, head, header, http, hub_token, json, refusal, send};
 
-const NODE: &str = "library/node/manifests/22";
+pub(crate) const NODE: &str = "library/node/manifests/22";
 
-async fn cloud_with_node() -> (Cloud, Image) {
+pub(crate) async fn cloud_with_node() -> (Cloud, Image) {
     let cloud = Cloud::start().await;
     let image = Image::index(1, &["linux/amd64", "linux/arm64/v8"], &[3_000], false);
     cloud.hub.push("library/node", "22", &image);
@@ -24,67 +24,6 @@ async fn a_ping_names_the_token_service() {
     let challenge = header(&response, "www-authenticate").unwrap();
     assert!(challenge.starts_with("Bearer realm=\"http://127.0.0.1:"), "{challenge}");
     assert!(challenge.ends_with("/token\",service=\"registry.docker.io\""), "{challenge}");
-}
-
-#[tokio::test]
-async fn a_head_is_free_and_a_get_costs_a_pull() {
-    let (cloud, image) = cloud_with_node().await;
-    cloud.hub.quota(10, 21_600);
-    let token = hub_token(&cloud, "library/node", None).await;
-    let response = send(head(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!(header(&response, "docker-content-digest"), Some(image.digest().as_str()));
-    assert_eq!(header(&response, "content-length"), Some(image.manifest().len().to_string().as_str()));
-    assert_eq!(header(&response, "ratelimit-limit"), Some("10;w=21600"));
-    assert_eq!(header(&response, "ratelimit-remaining"), Some("10;w=21600"));
-    let response = send(get(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!(header(&response, "ratelimit-remaining"), Some("9;w=21600"));
-    assert_eq!(header(&response, "docker-ratelimit-source"), Some("127.0.0.1"));
-    assert_eq!(response.bytes().await.unwrap(), image.manifest());
-    assert_eq!((cloud.hub.remaining(), cloud.counts.get("hub.manifest.get")), (9, 1));
-}
-
-#[tokio::test]
-async fn a_spent_quota_refuses_get_but_not_head_until_the_window_has_passed() {
-    let (cloud, _) = cloud_with_node().await;
-    cloud.hub.quota(1, 21_600);
-    let token = hub_token(&cloud, "library/node", None).await;
-    assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 200);
-    let refused = send(get(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!(header(&refused, "retry-after"), None);
-    let body = json(refused).await;
-    assert_eq!(body["errors"][0]["code"], "TOOMANYREQUESTS");
-    let message = body["errors"][0]["message"].as_str().unwrap();
-    assert!(message.starts_with("You have reached your pull rate limit."), "{message}");
-    let free = send(head(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!((free.status().as_u16(), header(&free, "ratelimit-remaining")), (200, Some("0;w=21600")));
-    cloud.clock.advance(Duration::from_secs(21_601));
-    let token = hub_token(&cloud, "library/node", None).await;
-    assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 200);
-}
-
-#[tokio::test]
-async fn users_have_quotas_of_their_own_and_some_have_none() {
-    let (cloud, _) = cloud_with_node().await;
-    cloud.hub.user("free", "secret");
-    cloud.hub.user("paid", "secret");
-    cloud.hub.unmetered("paid");
-    let free = hub_token(&cloud, "library/node", Some(("free", "secret"))).await;
-    let paid = hub_token(&cloud, "library/node", Some(("paid", "secret"))).await;
-    let response = send(get(cloud.hub.registry(), NODE, &free)).await;
-    assert_eq!(header(&response, "docker-ratelimit-source"), Some("free"));
-    let response = send(get(cloud.hub.registry(), NODE, &paid)).await;
-    assert_eq!((response.status().as_u16(), header(&response, "ratelimit-remaining")), (200, None));
-}
-
-#[tokio::test]
-async fn abuse_is_answered_in_plain_text_with_a_time_to_wait() {
-    let (cloud, _) = cloud_with_node().await;
-    cloud.hub.abuse(1, 60);
-    let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
-    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (429, Some("60")));
-    assert_eq!(response.text().await.unwrap(), "Too Many Requests");
-    let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
-    assert_eq!(response.status(), 401);
 }
 
 #[tokio::test]

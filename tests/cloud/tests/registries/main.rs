@@ -6,6 +6,7 @@ mod ecr;
 mod ecr_public;
 mod faults;
 mod hub;
+mod hub_limits;
 mod images;
 mod plain;
 mod uploads;
