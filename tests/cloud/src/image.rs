@@ -7,18 +7,24 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::blob::Blob;
-use crate::{digest, media};
+use crate::digest;
 
 mod archive;
 mod attestation;
+mod children;
+mod form;
 mod index;
 mod layer;
+mod platform;
 
+use form::{Family, Form, Layout};
+pub use index::ImageIndex;
 use layer::Layer;
 
 /// An image: a manifest with its blobs, or an index with its children.
 #[derive(Clone, Debug)]
 pub struct Image {
+    role: Role,
     media_type: &'static str,
     manifest: Bytes,
     blobs: Vec<(String, Blob)>,
@@ -36,22 +42,41 @@ pub struct Manifest {
     pub bytes: Bytes,
 }
 
-/// Which of the two families of media types an image uses.
-#[derive(Clone, Copy)]
-enum Family {
-    Docker,
-    Oci,
+/// What an image is among the children of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Role {
+    /// An index.
+    Index,
+    /// The image for a platform.
+    Platform(String),
+    /// The attestation of the image with this digest.
+    Attestation(String),
+}
+
+/// The form of an image that says nothing else.
+const fn compact(family: Family) -> Form {
+    Form { family, layout: Layout::Compact }
 }
 
 impl Image {
     /// A Docker image (version 2 schema 2) for `linux/amd64` with layers of these sizes in bytes.
     pub fn docker(seed: u64, layers: &[u64]) -> Self {
-        Self::single(Family::Docker, "linux/amd64", &layer::stack(seed, layers))
+        Self::docker_for(seed, "linux/amd64", layers)
     }
 
     /// An OCI image for `linux/amd64` with layers of these sizes in bytes.
     pub fn oci(seed: u64, layers: &[u64]) -> Self {
-        Self::single(Family::Oci, "linux/amd64", &layer::stack(seed, layers))
+        Self::oci_for(seed, "linux/amd64", layers)
+    }
+
+    /// A Docker image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
+    pub fn docker_for(seed: u64, platform: &str, layers: &[u64]) -> Self {
+        Self::single(compact(Family::Docker), platform, &layer::stack(seed, layers))
+    }
+
+    /// An OCI image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
+    pub fn oci_for(seed: u64, platform: &str, layers: &[u64]) -> Self {
+        Self::single(compact(Family::Oci), platform, &layer::stack(seed, layers))
     }
 
     /// The digest of the manifest or index.
@@ -95,7 +120,7 @@ impl Image {
         self.blobs.iter().skip(1).map(|(digest, _)| digest.clone()).collect()
     }
 
-    fn single(family: Family, platform: &str, layers: &[Layer]) -> Self {
+    fn single(Form { family, layout }: Form, platform: &str, layers: &[Layer]) -> Self {
         let config = Bytes::from(configuration(platform, layers).to_string());
         let config_digest = digest::of(&config);
         let manifest = json!({
@@ -106,8 +131,9 @@ impl Image {
         });
         let blobs = layers.iter().map(|layer| (layer.digest.clone(), layer.blob.clone()));
         Self {
+            role: Role::Platform(platform.to_owned()),
             media_type: family.manifest(),
-            manifest: manifest.to_string().into(),
+            manifest: layout.write(&manifest),
             blobs: [(config_digest, Blob::Bytes(config))].into_iter().chain(blobs).collect(),
             children: Vec::new(),
         }
@@ -119,39 +145,9 @@ impl Image {
     }
 }
 
-impl Family {
-    fn manifest(self) -> &'static str {
-        match self {
-            Self::Docker => media::DOCKER_MANIFEST,
-            Self::Oci => media::OCI_MANIFEST,
-        }
-    }
-
-    fn config(self) -> &'static str {
-        match self {
-            Self::Docker => media::DOCKER_CONFIG,
-            Self::Oci => media::OCI_CONFIG,
-        }
-    }
-
-    fn layer(self) -> &'static str {
-        match self {
-            Self::Docker => media::DOCKER_LAYER,
-            Self::Oci => media::OCI_LAYER,
-        }
-    }
-
-    fn index(self) -> &'static str {
-        match self {
-            Self::Docker => media::DOCKER_LIST,
-            Self::Oci => media::OCI_INDEX,
-        }
-    }
-}
-
 /// The image configuration that container engines check against the layers (OCI image spec, "Image Configuration").
 fn configuration(platform: &str, layers: &[Layer]) -> Value {
-    let mut config = index::platform(platform);
+    let mut config = platform::document(platform);
     config["created"] = json!("2024-01-01T00:00:00Z");
     config["config"] = json!({});
     config["rootfs"] =

@@ -50,7 +50,7 @@ pub use ecr_public::{ALIAS, EcrPublic};
 pub use events::{Events, PublishedEvent};
 pub use faults::Faults;
 pub use hub::Hub;
-pub use image::{Image, Manifest};
+pub use image::{Image, ImageIndex, Manifest};
 pub use lambda::{FunctionError, LambdaRuntime};
 pub use logs::Logs;
 pub use parameters::Parameters;

@@ -4,15 +4,16 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Image, layer::Layer};
+use super::layer::Layer;
+use super::{Image, Layout, Role};
 use crate::blob::Blob;
 use crate::{digest, media};
 
 const PREDICATE: &str = "https://slsa.dev/provenance/v0.2";
 
 /// One attestation manifest for each of `images`.
-pub(super) fn of_each(images: &[Image]) -> Vec<Image> {
-    images.iter().map(|image| Image::attestation(&statement(image))).collect()
+pub(super) fn of_each(images: &[Image], layout: Layout) -> Vec<Image> {
+    images.iter().map(|image| attestation(image, layout)).collect()
 }
 
 /// How an index lists `statement` about `image`.
@@ -38,29 +39,29 @@ fn statement(image: &Image) -> Layer {
     Layer { diff_id: digest.clone(), digest, blob: Blob::Bytes(bytes) }
 }
 
-impl Image {
-    fn attestation(statement: &Layer) -> Self {
-        let config = json!({
-            "architecture": "unknown",
-            "os": "unknown",
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [statement.diff_id] },
-        });
-        let config = Bytes::from(config.to_string());
-        let config_digest = digest::of(&config);
-        let mut layer = statement.descriptor(media::IN_TOTO);
-        layer["annotations"] = json!({ "in-toto.io/predicate-type": PREDICATE });
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": media::OCI_MANIFEST,
-            "config": { "mediaType": media::OCI_CONFIG, "digest": config_digest, "size": config.len() },
-            "layers": [layer],
-        });
-        Self {
-            media_type: media::OCI_MANIFEST,
-            manifest: manifest.to_string().into(),
-            blobs: vec![(config_digest, Blob::Bytes(config)), (statement.digest.clone(), statement.blob.clone())],
-            children: Vec::new(),
-        }
+fn attestation(image: &Image, layout: Layout) -> Image {
+    let statement = statement(image);
+    let config = json!({
+        "architecture": "unknown",
+        "os": "unknown",
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [statement.diff_id] },
+    });
+    let config = Bytes::from(config.to_string());
+    let config_digest = digest::of(&config);
+    let mut layer = statement.descriptor(media::IN_TOTO);
+    layer["annotations"] = json!({ "in-toto.io/predicate-type": PREDICATE });
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": media::OCI_MANIFEST,
+        "config": { "mediaType": media::OCI_CONFIG, "digest": config_digest, "size": config.len() },
+        "layers": [layer],
+    });
+    Image {
+        role: Role::Attestation(image.digest()),
+        media_type: media::OCI_MANIFEST,
+        manifest: layout.write(&manifest),
+        blobs: vec![(config_digest, Blob::Bytes(config)), (statement.digest.clone(), statement.blob.clone())],
+        children: Vec::new(),
     }
 }

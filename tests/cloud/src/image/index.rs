@@ -1,98 +1,145 @@
 //! Images for several platforms.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Family, Image, attestation, layer};
+use super::layer::{self, Layer};
+use super::{Family, Form, Image, Layout, Role, attestation, compact, platform};
+
+/// An image for several platforms in the making.
+#[derive(Clone, Debug)]
+pub struct ImageIndex {
+    seed: u64,
+    platforms: Vec<String>,
+    layers: Vec<u64>,
+    form: Form,
+    shared_base: bool,
+    attested: bool,
+    annotations: Map<String, Value>,
+    child_annotations: Map<String, Value>,
+}
+
+impl ImageIndex {
+    /// An OCI index over one OCI image a platform, each with layers of these sizes in bytes, all different.
+    ///
+    /// A platform is `os/architecture[/variant]`, and with a version `os(version)/architecture`: `linux/arm/v7`,
+    /// `windows(10.0.20348.2700)/amd64`.
+    pub fn new(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
+        Self {
+            seed,
+            platforms: platforms.iter().map(|name| (*name).to_owned()).collect(),
+            layers: layers.to_vec(),
+            form: compact(Family::Oci),
+            shared_base: false,
+            attested: false,
+            annotations: Map::new(),
+            child_annotations: Map::new(),
+        }
+    }
+
+    /// A Docker manifest list over Docker images instead.
+    pub fn docker(mut self) -> Self {
+        self.form.family = Family::Docker;
+        self
+    }
+
+    /// Writes every manifest over many lines, as Docker's official images have it.
+    pub fn pretty(mut self) -> Self {
+        self.form.layout = Layout::Pretty;
+        self
+    }
+
+    /// Lets all images share their first layer, as those of one base image do.
+    pub fn shared_base(mut self) -> Self {
+        self.shared_base = true;
+        self
+    }
+
+    /// Lists, as `BuildKit` does, one attestation manifest for each image.
+    pub fn attested(mut self) -> Self {
+        self.attested = true;
+        self
+    }
+
+    /// Adds an annotation to the index itself.
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Adds an annotation to what the index says of each of its images.
+    pub fn child_annotation(mut self, key: &str, value: &str) -> Self {
+        self.child_annotations.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The image.
+    pub fn build(self) -> Image {
+        let images: Vec<Image> = self.images().collect();
+        let statements = if self.attested { attestation::of_each(&images, self.form.layout) } else { Vec::new() };
+        let listed = images.iter().zip(&self.platforms).map(|(image, name)| self.descriptor(image, name));
+        let attached =
+            statements.iter().zip(&images).map(|(statement, image)| attestation::descriptor(statement, image));
+        let mut manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": self.form.family.index(),
+            "manifests": listed.chain(attached).collect::<Vec<_>>(),
+        });
+        annotate(&mut manifest, &self.annotations);
+        Image {
+            role: Role::Index,
+            media_type: self.form.family.index(),
+            manifest: self.form.layout.write(&manifest),
+            blobs: Vec::new(),
+            children: images.into_iter().chain(statements).collect(),
+        }
+    }
+
+    fn images(&self) -> impl Iterator<Item = Image> {
+        let numbered = self.platforms.iter().zip(0..);
+        numbered.map(|(platform, number)| Image::single(self.form, platform, &self.stack(number)))
+    }
+
+    /// The layers of the image with this number.
+    fn stack(&self, number: u64) -> Vec<Layer> {
+        if !self.shared_base {
+            return layer::stack(self.seed.wrapping_add(number << 32), &self.layers);
+        }
+        let (base, rest) = self.layers.split_at(self.layers.len().min(1));
+        let mut stack = layer::stack(self.seed, base);
+        stack.extend(layer::stack(self.seed.wrapping_add((number + 1) << 32), rest));
+        stack
+    }
+
+    fn descriptor(&self, image: &Image, name: &str) -> Value {
+        let mut descriptor = image.descriptor();
+        descriptor["platform"] = platform::document(name);
+        annotate(&mut descriptor, &self.child_annotations);
+        descriptor
+    }
+}
 
 impl Image {
     /// An OCI index over one OCI image a platform (`linux/amd64`, `linux/arm64/v8`), each with layers of these sizes, all different.
     ///
     /// With `attestations` it also lists, as `BuildKit` makes them, one attestation manifest for each image.
     pub fn index(seed: u64, platforms: &[&str], layers: &[u64], attestations: bool) -> Self {
-        let images = images(Family::Oci, seed, platforms, layers);
-        let statements = if attestations { attestation::of_each(&images) } else { Vec::new() };
-        Self::over(Family::Oci, platforms, images, statements)
+        let index = ImageIndex::new(seed, platforms, layers);
+        if attestations { index.attested().build() } else { index.build() }
     }
 
     /// An OCI index whose images share their first layer, as those of one base image do.
     pub fn index_with_shared_base(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
-        let (base, rest) = layers.split_at(layers.len().min(1));
-        let images = platforms.iter().zip(1..).map(|(platform, number)| {
-            let mut stack = layer::stack(seed, base);
-            stack.extend(layer::stack(seed.wrapping_add(number << 32), rest));
-            Self::single(Family::Oci, platform, &stack)
-        });
-        Self::over(Family::Oci, platforms, images.collect(), Vec::new())
+        ImageIndex::new(seed, platforms, layers).shared_base().build()
     }
 
     /// A Docker manifest list over one Docker image a platform, each with layers of these sizes.
     pub fn list(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
-        Self::over(Family::Docker, platforms, images(Family::Docker, seed, platforms, layers), Vec::new())
-    }
-
-    fn over(family: Family, platforms: &[&str], images: Vec<Self>, statements: Vec<Self>) -> Self {
-        let listed = images.iter().zip(platforms).map(|(image, name)| {
-            let mut descriptor = image.descriptor();
-            descriptor["platform"] = platform(name);
-            descriptor
-        });
-        let attached =
-            statements.iter().zip(&images).map(|(statement, image)| attestation::descriptor(statement, image));
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": family.index(),
-            "manifests": listed.chain(attached).collect::<Vec<_>>(),
-        });
-        Self {
-            media_type: family.index(),
-            manifest: manifest.to_string().into(),
-            blobs: Vec::new(),
-            children: images.into_iter().chain(statements).collect(),
-        }
+        ImageIndex::new(seed, platforms, layers).docker().build()
     }
 }
 
-/// `os/architecture[/variant]` as configurations and indexes write it.
-pub(super) fn platform(name: &str) -> Value {
-    let mut parts = name.split('/');
-    let mut platform = json!({ "os": parts.next(), "architecture": parts.next() });
-    if let Some(variant) = parts.next() {
-        platform["variant"] = variant.into();
-    }
-    platform
-}
-
-fn images(family: Family, seed: u64, platforms: &[&str], layers: &[u64]) -> Vec<Image> {
-    let stacks = (0..).map(|number: u64| layer::stack(seed.wrapping_add(number << 32), layers));
-    platforms.iter().zip(stacks).map(|(platform, stack)| Image::single(family, platform, &stack)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
-
-    #[test]
-    fn the_same_seed_gives_the_same_image() {
-        let image = |seed| Image::index(seed, &PLATFORMS, &[3_000, 5_000], true).digest();
-        assert_eq!(image(1), image(1));
-        assert_ne!(image(1), image(2));
-    }
-
-    #[test]
-    fn a_shared_base_is_one_blob() {
-        let image = Image::index_with_shared_base(1, &PLATFORMS, &[3_000, 5_000]);
-        assert_eq!(image.blobs().len(), 5, "two configurations, one base, two layers");
-        assert_eq!(image.children()[0].layers()[0], image.children()[1].layers()[0]);
-    }
-
-    #[test]
-    fn each_attestation_names_its_image() {
-        let image = Image::index(1, &PLATFORMS, &[3_000], true);
-        let index: Value = serde_json::from_slice(image.manifest()).unwrap();
-        let attached = &index["manifests"][2];
-        assert_eq!(attached["platform"], json!({ "architecture": "unknown", "os": "unknown" }));
-        assert_eq!(attached["annotations"]["vnd.docker.reference.digest"], json!(image.children()[0].digest()));
+fn annotate(document: &mut Value, annotations: &Map<String, Value>) {
+    if !annotations.is_empty() {
+        document["annotations"] = Value::Object(annotations.clone());
     }
 }
