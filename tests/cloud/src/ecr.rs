@@ -13,7 +13,7 @@ use crate::{ACCOUNT, Faults};
 
 mod tokens;
 
-pub(crate) use tokens::EcrTokens;
+pub(crate) use tokens::{Authorization, EcrTokens};
 
 /// The regions in which the account has a registry.
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];

@@ -10,13 +10,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use crate::Clock;
 use crate::refusal::Refusal;
-use crate::registry::{basic, bearer};
+use crate::registry::{Caller, basic, bearer};
 use crate::sync::lock;
+use crate::{ACCOUNT, Clock};
 
 /// How long an authorization token lives (`GetAuthorizationToken`: "valid for 12 hours").
 const LIFETIME: Duration = Duration::from_hours(12);
+
+/// How long a token for anybody lives. ECR Public does not say; this is the least that the specification allows.
+const ANONYMOUS_LIFETIME: Duration = Duration::from_mins(1);
+
+/// The audiences beside the regions.
+const PUBLIC: &str = "public";
+const ANONYMOUS: &str = "anonymous";
 
 /// The tokens that were issued; clones share them.
 #[derive(Clone)]
@@ -26,7 +33,7 @@ pub(crate) struct EcrTokens {
 }
 
 struct Issued {
-    /// A region, or `public`.
+    /// A region, [`PUBLIC`] or [`ANONYMOUS`].
     audience: String,
     expires_at: Timestamp,
 }
@@ -43,9 +50,23 @@ impl EcrTokens {
         Self { clock, issued: Arc::default() }
     }
 
-    /// Issues a token for an audience.
-    pub(crate) fn issue(&self, audience: &str) -> Authorization {
-        let expires_at = self.clock.now() + LIFETIME;
+    /// Issues a token for a region.
+    pub(crate) fn issue(&self, region: &str) -> Authorization {
+        self.issue_for(region, LIFETIME)
+    }
+
+    /// Issues a token of the account for ECR Public.
+    pub(crate) fn issue_public(&self) -> Authorization {
+        self.issue_for(PUBLIC, LIFETIME)
+    }
+
+    /// Issues a token with which anybody may read ECR Public.
+    pub(crate) fn issue_anonymous(&self) -> Authorization {
+        self.issue_for(ANONYMOUS, ANONYMOUS_LIFETIME)
+    }
+
+    fn issue_for(&self, audience: &str, lifetime: Duration) -> Authorization {
+        let expires_at = self.clock.now() + lifetime;
         let mut issued = lock(&self.issued);
         let password = format!("{audience}-password-{}", issued.len() + 1);
         let token = STANDARD.encode(format!("AWS:{password}"));
@@ -65,7 +86,9 @@ impl EcrTokens {
 
     /// Checks `Bearer <authorization token>` for ECR Public, which does not understand `Basic`
     /// (kreuzwerker/terraform-provider-docker#666).
-    pub(crate) fn check_bearer(&self, headers: &HeaderMap, realm: &str) -> Result<(), Refusal> {
+    ///
+    /// The caller is the account, or nobody.
+    pub(crate) fn check_bearer(&self, headers: &HeaderMap, realm: &str) -> Result<Caller, Refusal> {
         if basic(headers).is_some() {
             return Err(invalid_token());
         }
@@ -76,7 +99,16 @@ impl EcrTokens {
         };
         let decoded = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let password = decoded.as_deref().and_then(|text| text.strip_prefix("AWS:"));
-        password.and_then(|password| self.check(password, "public")).unwrap_or_else(|| Err(invalid_token()))
+        let password = password.ok_or_else(invalid_token)?;
+        let anonymous = lock(&self.issued).get(password).is_some_and(|token| token.audience == ANONYMOUS);
+        let audience = if anonymous { ANONYMOUS } else { PUBLIC };
+        self.check(password, audience).unwrap_or_else(|| Err(invalid_token()))?;
+        Ok(Caller { user: (!anonymous).then(|| ACCOUNT.to_owned()) })
+    }
+
+    /// Checks a password of the account for ECR Public.
+    pub(crate) fn check_public(&self, password: &str) -> Result<(), Refusal> {
+        self.check(password, PUBLIC).unwrap_or_else(|| Err(invalid_token()))
     }
 
     /// Whether a password is good for an audience now; nothing if it was never issued.

@@ -44,7 +44,7 @@ impl Registry {
     fn missing(&self, route: &Route, name: &str, action: Action) -> Refusal {
         match (self.parts().dialect, &route.target) {
             (Dialect::DockerHub, _) => self.hidden(&route.repository, action),
-            (Dialect::Ecr | Dialect::EcrPublic { .. }, Target::Uploads | Target::Upload(_)) => Refusal::Cut,
+            (dialect, Target::Uploads | Target::Upload(_)) if dialect.is_ecr() => Refusal::Cut,
             _ => Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", no_such_repository(name)),
         }
     }

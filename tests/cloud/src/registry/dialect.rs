@@ -9,6 +9,8 @@ pub(crate) enum Dialect {
     Ecr,
     /// Amazon ECR Public; names begin with the alias of the registry.
     EcrPublic { alias: &'static str },
+    /// What others publish in Amazon ECR Public; names begin with their aliases.
+    Gallery,
     /// Any registry that follows the OCI distribution specification, such as CNCF distribution.
     Distribution,
 }
@@ -23,14 +25,14 @@ pub(crate) enum Negotiation {
 }
 
 impl Dialect {
-    /// Whether this is one of the two kinds of ECR.
+    /// Whether this is one of the kinds of ECR.
     pub(crate) fn is_ecr(self) -> bool {
-        matches!(self, Self::Ecr | Self::EcrPublic { .. })
+        matches!(self, Self::Ecr | Self::EcrPublic { .. } | Self::Gallery)
     }
 
     /// Whether anything may be pushed.
     pub(crate) fn takes_pushes(self) -> bool {
-        self != Self::DockerHub
+        !matches!(self, Self::DockerHub | Self::Gallery)
     }
 
     /// Whether a push makes a repository that is missing. ECR only does so with a creation template.
@@ -45,13 +47,13 @@ impl Dialect {
 
     /// Whether `tags/list` is offered: "with the exception of the tags API", says the guide of ECR Public.
     pub(crate) fn lists_tags(self) -> bool {
-        !matches!(self, Self::EcrPublic { .. })
+        !matches!(self, Self::EcrPublic { .. } | Self::Gallery)
     }
 
     pub(crate) fn negotiation(self) -> Negotiation {
         match self {
             Self::DockerHub => Negotiation::Always,
-            Self::Ecr | Self::EcrPublic { .. } => Negotiation::ByTag,
+            Self::Ecr | Self::EcrPublic { .. } | Self::Gallery => Negotiation::ByTag,
             Self::Distribution => Negotiation::Never,
         }
     }

@@ -1,7 +1,7 @@
 //! Who may enter a registry.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -18,7 +18,7 @@ pub(crate) enum Gate {
     Tokens(TokenService),
     /// `Basic AWS:<password>` on every request, with a password of the registry's region.
     EcrBasic { tokens: EcrTokens, region: &'static str, host: String },
-    /// The authorization token of ECR Public as a Bearer token.
+    /// Bearer tokens of ECR Public: the account's authorization token, or one for anybody, who may only read.
     EcrBearer { tokens: EcrTokens, realm: String },
 }
 
@@ -56,8 +56,16 @@ impl Gate {
             Self::Open => Ok(nobody),
             Self::Tokens(service) => service.admit(headers, repository, action),
             Self::EcrBasic { tokens, region, host } => tokens.check_basic(headers, region, host).map(|()| nobody),
-            Self::EcrBearer { tokens, realm } => tokens.check_bearer(headers, realm).map(|()| nobody),
+            Self::EcrBearer { tokens, realm } => match tokens.check_bearer(headers, realm)? {
+                Caller { user: None } if action == Action::Push => Err(read_only()),
+                caller => Ok(caller),
+            },
         }
+    }
+
+    /// Whether callers with and without an account enter alike, so that it matters who came how.
+    pub(super) fn knows_the_anonymous(&self) -> bool {
+        matches!(self, Self::EcrBearer { .. })
     }
 
     /// The answer to a caller who may not do this here, where the registry does not tell more than that.
@@ -67,6 +75,10 @@ impl Gate {
             _ => None,
         }
     }
+}
+
+fn read_only() -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied")
 }
 
 /// User and password of a `Basic` header.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::repository::Stored;
 use super::serve::{Admitted, Answer};
-use super::{Dialect, Registry, negotiation};
+use super::{Registry, negotiation};
 use crate::refusal::{Refusal, header_map};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -42,9 +42,10 @@ impl Registry {
     }
 
     fn no_manifest(&self, reference: &str) -> Refusal {
-        let message = match self.parts().dialect {
-            Dialect::Ecr | Dialect::EcrPublic { .. } => "Requested image not found".into(),
-            _ => format!("manifest unknown: {reference}"),
+        let message = if self.parts().dialect.is_ecr() {
+            "Requested image not found".into()
+        } else {
+            format!("manifest unknown: {reference}")
         };
         Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message)
     }
@@ -52,10 +53,14 @@ impl Registry {
     fn describe(&self, digest: &str, stored: &Stored, body: Body) -> Response {
         let mut headers =
             vec![(CONTENT_TYPE, stored.media_type.clone()), (CONTENT_LENGTH, stored.bytes.len().to_string())];
-        if self.parts().dialect.names_manifests() {
+        if self.names_digests() {
             headers.push((CONTENT_DIGEST, digest.to_owned()));
         }
         (header_map(headers), body).into_response()
+    }
+
+    fn names_digests(&self) -> bool {
+        self.contents().names_digests.unwrap_or(self.parts().dialect.names_manifests())
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Contents {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// The account setting `BLOB_MOUNTING` of ECR.
     pub(crate) mounting: bool,
+    /// Whether manifests are sent with `Docker-Content-Digest`, where a test has a say.
+    pub(crate) names_digests: Option<bool>,
 }
 
 /// A repository; the fields from `mutability` on are settings that only ECR has.

@@ -33,12 +33,17 @@ pub(crate) fn router(registry: Registry) -> Router {
 }
 
 async fn answer(State(registry): State<Registry>, request: Request) -> Response {
-    let mut response = registry.answer(request).await.unwrap_or_else(IntoResponse::into_response);
-    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
-    response
+    registry.respond(request).await
 }
 
 impl Registry {
+    /// Answers a request to `/v2/`.
+    pub(crate) async fn respond(&self, request: Request) -> Response {
+        let mut response = self.answer(request).await.unwrap_or_else(IntoResponse::into_response);
+        response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        response
+    }
+
     async fn answer(&self, request: Request) -> Answer {
         let unknown = || Refusal::text(StatusCode::NOT_FOUND, "404 page not found");
         let route = Route::parse(request.uri().path()).ok_or_else(unknown)?;
@@ -49,6 +54,9 @@ impl Registry {
         let caller = self.parts().gate.admit(request.headers(), &route.repository, action)?;
         if route.target == Target::Ping {
             return Ok(([(CONTENT_TYPE, "application/json")], "{}").into_response());
+        }
+        if caller.user.is_none() && self.parts().gate.knows_the_anonymous() {
+            self.count("anonymous");
         }
         let repository = self.open(&route, &caller, action)?;
         let Route { repository: name, target } = route;

@@ -42,6 +42,16 @@ impl Registry {
         self.change(repository, |repository| repository.blobs.remove(digest));
     }
 
+    /// Sends manifests with `Docker-Content-Digest` from now on, whatever the make of the registry does.
+    pub fn name_digests(&self) {
+        self.contents().names_digests = Some(true);
+    }
+
+    /// Leaves `Docker-Content-Digest` out from now on, whatever the make of the registry does.
+    pub fn hide_digests(&self) {
+        self.contents().names_digests = Some(false);
+    }
+
     /// Denies every access to a repository, on the data plane and on the control plane.
     pub fn deny(&self, repository: &str) {
         self.change(repository, |repository| repository.denied = true);

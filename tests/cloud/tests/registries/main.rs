@@ -5,6 +5,7 @@ mod control_images;
 mod ecr;
 mod ecr_public;
 mod faults;
+mod gallery;
 mod hub;
 mod hub_limits;
 mod images;
