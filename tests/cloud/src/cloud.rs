@@ -20,6 +20,8 @@ pub struct Cloud {
     pub plain: Plain,
     /// A registry without any authentication.
     pub open: Plain,
+    /// A registry like mirror.gcr.io: copies of Docker Hub's images, without any authentication and only read.
+    pub mirror: Plain,
     /// AWS Secrets Manager.
     pub secrets: Secrets,
     /// AWS Systems Manager Parameter Store.
@@ -58,6 +60,7 @@ impl Cloud {
             ecr_public: EcrPublic::start(&surroundings, &tokens, &mut servers).await,
             plain: plain::start_with_tokens(&surroundings, &mut servers).await,
             open: plain::start_open(&surroundings, &mut servers).await,
+            mirror: plain::start_mirror(&surroundings, &mut servers).await,
             secrets: Secrets::new(clock.clone()),
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),
@@ -98,7 +101,7 @@ impl Cloud {
     /// Every registry that has a name in the outside world, with the address where it is here.
     fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
         let ecr = self.ecr.regions().map(|(_, registry)| registry);
-        let all = ecr.chain([self.hub.registry(), self.ecr_public.registry(), &self.plain]);
+        let all = ecr.chain([self.hub.registry(), self.ecr_public.registry(), &self.plain, &self.mirror]);
         all.map(|registry| (registry.host(), registry.endpoint()))
     }
 

@@ -18,10 +18,15 @@ const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 /// A registry that everybody may read and write.
 pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
     let listener = Listener::bind().await;
-    let parts = parts("open", "registry.example", &listener, surroundings);
-    let registry = Registry::new(parts);
-    servers.push(listener.serve(registry::router(registry.clone())));
-    registry
+    serve(parts("open", "registry.example", &listener, surroundings), listener, servers)
+}
+
+/// A registry like mirror.gcr.io: everybody may read copies of Docker Hub's images, and nobody may write.
+pub(crate) async fn start_mirror(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+    let listener = Listener::bind().await;
+    let mut parts = parts("mirror", "mirror.gcr.io", &listener, surroundings);
+    parts.dialect = Dialect::Mirror;
+    serve(parts, listener, servers)
 }
 
 /// A registry like quay.io: everybody may read and write, but only with a token.
@@ -33,6 +38,12 @@ pub(crate) async fn start_with_tokens(surroundings: &Surroundings, servers: &mut
     let registry = Registry::new(parts);
     let router: Router = tokens::router(service).merge(registry::router(registry.clone()));
     servers.push(listener.serve(router));
+    registry
+}
+
+fn serve(parts: Parts, listener: Listener, servers: &mut Vec<Server>) -> Plain {
+    let registry = Registry::new(parts);
+    servers.push(listener.serve(registry::router(registry.clone())));
     registry
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Dialect {
     Gallery,
     /// Any registry that follows the OCI distribution specification, such as CNCF distribution.
     Distribution,
+    /// The same, but only read: a cache of another registry, such as mirror.gcr.io.
+    Mirror,
 }
 
 /// When a registry looks at the `Accept` header of a manifest request.
@@ -32,7 +34,7 @@ impl Dialect {
 
     /// Whether anything may be pushed.
     pub(crate) fn takes_pushes(self) -> bool {
-        !matches!(self, Self::DockerHub | Self::Gallery)
+        !matches!(self, Self::DockerHub | Self::Gallery | Self::Mirror)
     }
 
     /// Whether a push makes a repository that is missing. ECR only does so with a creation template.
@@ -54,7 +56,7 @@ impl Dialect {
         match self {
             Self::DockerHub => Negotiation::Always,
             Self::Ecr | Self::EcrPublic { .. } | Self::Gallery => Negotiation::ByTag,
-            Self::Distribution => Negotiation::Never,
+            Self::Distribution | Self::Mirror => Negotiation::Never,
         }
     }
 }

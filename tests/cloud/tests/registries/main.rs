@@ -9,6 +9,7 @@ mod gallery;
 mod hub;
 mod hub_limits;
 mod images;
+mod mirror;
 mod plain;
 mod uploads;
 
