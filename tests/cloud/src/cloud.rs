@@ -5,7 +5,8 @@ use crate::ecr::EcrTokens;
 use crate::listener::{Listener, Server};
 use crate::registry::Surroundings;
 use crate::{
-    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler, Secrets, Sns, Sqs, plain,
+    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler, Secrets, Sns, Sqs,
+    Stranger, plain,
 };
 
 /// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
@@ -22,6 +23,8 @@ pub struct Cloud {
     pub open: Plain,
     /// A registry like mirror.gcr.io: copies of Docker Hub's images, without any authentication and only read.
     pub mirror: Plain,
+    /// A server outside of every registry, where no credential should arrive.
+    pub stranger: Stranger,
     /// AWS Secrets Manager.
     pub secrets: Secrets,
     /// AWS Systems Manager Parameter Store.
@@ -61,6 +64,7 @@ impl Cloud {
             plain: plain::start_with_tokens(&surroundings, &mut servers).await,
             open: plain::start_open(&surroundings, &mut servers).await,
             mirror: plain::start_mirror(&surroundings, &mut servers).await,
+            stranger: Stranger::start(&surroundings, &mut servers).await,
             secrets: Secrets::new(clock.clone()),
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),

@@ -62,7 +62,13 @@ impl Ecr {
 
     /// Answers the next `requests` manifest `PUT`s with 429, as when more than ten come in a second.
     pub fn throttle_put_image(&self, requests: u32) {
-        self.faults().status("manifest.put", 429, requests);
+        self.throttle("manifest.put", requests);
+    }
+
+    /// Answers the next `times` requests of `kind` (`manifest.head`, `upload.post`; see [`Counts`](crate::Counts)) in any region
+    /// with `429 TOOMANYREQUESTS: Rate exceeded`.
+    pub fn throttle(&self, kind: &str, times: u32) {
+        self.faults().status(kind, 429, times);
     }
 
     /// Answers an action of the control plane.

@@ -86,6 +86,12 @@ impl EcrPublic {
         self.registry.faults()
     }
 
+    /// Answers the next `times` requests of `kind` (`manifest.get`, `token`; see [`Counts`](crate::Counts)), to the registry or to
+    /// the gallery, with `429 TOOMANYREQUESTS: Rate exceeded`.
+    pub fn throttle(&self, kind: &str, times: u32) {
+        self.faults().status(kind, 429, times);
+    }
+
     /// Answers an action of the control plane.
     pub(crate) fn call(&self, action: &str, input: &Value) -> Answer {
         let desk = Desk::new(&self.registry, format!("arn:aws:ecr-public::{ACCOUNT}:repository/"));

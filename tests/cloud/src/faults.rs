@@ -1,26 +1,47 @@
-//! Faults on demand: what networks and registries do on bad days, a counted number of times.
+//! Faults on demand: what networks and registries do on bad days, a counted number of times or until it is enough.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::http::StatusCode;
 
+use crate::image::{Image, Manifest};
 use crate::sync::lock;
 
-/// The faults of one registry and of the server that its blobs are downloaded from; clones share them.
+mod state;
+
+use state::State;
+
+/// The faults of one registry, of its token service and of the server that its blobs are downloaded from; clones share them.
 ///
-/// Every fault happens `times` times, then things are well again.
+/// Every fault that has `times` happens so often, then things are well again.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     planned: Arc<Mutex<Vec<(Fault, u32)>>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Fault {
     Blob(String, Damage),
-    Manifest(String),
+    Manifest(String, Twist),
     Status(String, u16),
-    Abuse { retry_after_seconds: u32 },
-    Upload { after_bytes: u64 },
+    /// For requests of one kind, or for all.
+    Abuse {
+        kind: Option<&'static str>,
+        retry_after_seconds: u32,
+    },
+    Upload {
+        after_bytes: u64,
+    },
+}
+
+/// What is sent in place of a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Twist {
+    /// The same with a wrong byte.
+    Corrupt,
+    /// Another one.
+    Lie(Manifest),
 }
 
 /// What goes wrong with the body of a blob.
@@ -49,7 +70,18 @@ impl Faults {
 
     /// Sends a manifest with a wrong byte, under the headers of the right one. `digest` is the manifest's.
     pub fn corrupt_manifest(&self, digest: &str, times: u32) {
-        self.plan(Fault::Manifest(digest.into()), times);
+        self.plan(Fault::Manifest(digest.into(), Twist::Corrupt), times);
+    }
+
+    /// Sends the manifest of another image for the one with this digest, under a header that still claims the digest. `HEAD`
+    /// tells the truth.
+    pub fn lie(&self, digest: &str, instead: &Image, times: u32) {
+        let manifest = Manifest {
+            digest: instead.digest(),
+            media_type: instead.media_type().into(),
+            bytes: instead.manifest().clone(),
+        };
+        self.plan(Fault::Manifest(digest.into(), Twist::Lie(manifest)), times);
     }
 
     /// Answers requests of `kind` (`manifest.get`, `upload.post`, `token`; see [`Counts`](crate::Counts)) with a status.
@@ -62,9 +94,39 @@ impl Faults {
         self.plan(Fault::Upload { after_bytes }, times);
     }
 
-    /// Answers any request with the plain 429 that is meant for abusers.
-    pub(crate) fn abuse(&self, retry_after_seconds: u32, times: u32) {
-        self.plan(Fault::Abuse { retry_after_seconds }, times);
+    /// Answers `requests` more of any kind; then every connection is closed without an answer, until [`Faults::revive`].
+    pub fn die_after(&self, requests: u32) {
+        self.state().die_after(requests);
+    }
+
+    /// Ends what [`Faults::die_after`] began.
+    pub fn revive(&self) {
+        self.state().revive();
+    }
+
+    /// Redirects downloads of blobs to `url/<digest>`, until [`Faults::keep_blobs`].
+    pub fn redirect_blobs(&self, url: &str) {
+        self.state().redirect_blobs(Some(url.into()));
+    }
+
+    /// Ends what [`Faults::redirect_blobs`] began.
+    pub fn keep_blobs(&self) {
+        self.state().redirect_blobs(None);
+    }
+
+    /// Answers requests of a kind, or any, with the plain 429 that is meant for abusers.
+    pub(crate) fn abuse(&self, kind: Option<&'static str>, retry_after_seconds: u32, times: u32) {
+        self.plan(Fault::Abuse { kind, retry_after_seconds }, times);
+    }
+
+    /// Lets one more request in, unless all is dead by now.
+    pub(crate) fn admit(&self) -> bool {
+        self.state().admit()
+    }
+
+    /// Where a blob is redirected to, if it is to be.
+    pub(crate) fn redirect(&self, digest: &str) -> Option<String> {
+        self.state().redirect(digest)
     }
 
     pub(crate) fn take_blob(&self, digest: &str) -> Option<Damage> {
@@ -74,8 +136,11 @@ impl Faults {
         })
     }
 
-    pub(crate) fn take_manifest(&self, digest: &str) -> bool {
-        self.take(|fault| matches!(fault, Fault::Manifest(planned) if planned == digest).then_some(())).is_some()
+    pub(crate) fn take_manifest(&self, digest: &str) -> Option<Twist> {
+        self.take(|fault| match fault {
+            Fault::Manifest(planned, twist) if planned == digest => Some(twist.clone()),
+            _ => None,
+        })
     }
 
     pub(crate) fn take_status(&self, kind: &str) -> Option<StatusCode> {
@@ -85,9 +150,11 @@ impl Faults {
         })
     }
 
-    pub(crate) fn take_abuse(&self) -> Option<u32> {
+    pub(crate) fn take_abuse(&self, kind: &str) -> Option<u32> {
         self.take(|fault| match fault {
-            Fault::Abuse { retry_after_seconds } => Some(*retry_after_seconds),
+            Fault::Abuse { kind: planned, retry_after_seconds } if planned.is_none_or(|planned| planned == kind) => {
+                Some(*retry_after_seconds)
+            }
             _ => None,
         })
     }
@@ -97,6 +164,10 @@ impl Faults {
             Fault::Upload { after_bytes } => Some(*after_bytes),
             _ => None,
         })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
     fn plan(&self, fault: Fault, times: u32) {

@@ -121,7 +121,12 @@ impl Hub {
 
     /// Answers the next `requests`, whatever they are, with the plain 429 that is meant for abusers.
     pub fn abuse(&self, requests: u32, retry_after_seconds: u32) {
-        self.faults().abuse(retry_after_seconds, requests);
+        self.faults().abuse(None, retry_after_seconds, requests);
+    }
+
+    /// Answers the next `requests` for a list of tags with the same 429, and leaves all other requests alone.
+    pub fn limit_listing(&self, requests: u32, retry_after_seconds: u32) {
+        self.faults().abuse(Some("tags"), retry_after_seconds, requests);
     }
 }
 

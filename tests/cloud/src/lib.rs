@@ -36,9 +36,11 @@ mod scheduler;
 mod secrets;
 mod sns;
 mod sqs;
+mod stranger;
 mod sync;
 mod throttle;
 mod tokens;
+mod wire;
 
 pub use aws::Failures;
 pub use blob::Blob;
@@ -60,6 +62,7 @@ pub use scheduler::{ScheduleView, Scheduler};
 pub use secrets::Secrets;
 pub use sns::{Notification, Sns};
 pub use sqs::{Message, Sqs};
+pub use stranger::{RecordedRequest, Stranger};
 
 /// The AWS account that owns everything here.
 pub const ACCOUNT: &str = "111122223333";

@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+
+use crate::wire::{self, Cutter, Port};
 
 /// A bound port that does not answer yet: addresses are needed before the routers that contain them.
 pub(crate) struct Listener {
@@ -30,7 +33,8 @@ impl Listener {
 
     /// Answers with `router` from now on.
     pub(crate) fn serve(self, router: Router) -> Server {
-        Server(tokio::spawn(async move { axum::serve(self.listener, router).await }).abort_handle())
+        let service = router.layer(from_fn(wire::hang_up)).into_make_service_with_connect_info::<Cutter>();
+        Server(tokio::spawn(async move { axum::serve(Port(self.listener), service).await }).abort_handle())
     }
 }
 

@@ -1,11 +1,12 @@
 //! How requests are refused: with the error document of the OCI distribution specification, in plain text, or not at all.
 
-use axum::body::Body;
+use axum::Extension;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde_json::{Value, json};
+
+use crate::wire::Unsent;
 
 /// A request that is not granted.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Answer { status, body, headers } => (status, header_map(headers), body).into_response(),
-            Self::Cut => cut(),
+            Self::Cut => Extension(Unsent).into_response(),
         }
     }
 }
@@ -55,10 +56,4 @@ impl IntoResponse for Refusal {
 pub(crate) fn header_map(headers: impl IntoIterator<Item = (HeaderName, String)>) -> HeaderMap {
     let value = |text: String| HeaderValue::try_from(text).expect("headers of the cloud are visible ASCII");
     headers.into_iter().map(|(name, text)| (name, value(text))).collect()
-}
-
-/// A body that fails before its first byte: the server then closes the connection before the head is sent.
-fn cut() -> Response {
-    let failure = std::io::Error::other("connection cut on purpose");
-    Body::from_stream(stream::iter([Err::<&[u8], _>(failure)])).into_response()
 }

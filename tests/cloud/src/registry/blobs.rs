@@ -21,9 +21,11 @@ impl Registry {
     pub(super) fn get_blob(&self, admitted: &Admitted, digest: &str) -> Answer {
         let blob = self.find_blob(&admitted.repository, digest)?;
         let parts = self.parts();
-        match &parts.downloads {
-            Some(downloads) => {
-                let location = header_map([(LOCATION, downloads.address(digest))]);
+        let elsewhere = parts.faults.redirect(digest);
+        let usual = || parts.downloads.as_ref().map(|downloads| downloads.address(digest));
+        match elsewhere.or_else(usual) {
+            Some(address) => {
+                let location = header_map([(LOCATION, address)]);
                 Ok((StatusCode::TEMPORARY_REDIRECT, location).into_response())
             }
             None => parts.outlet().send(digest, &blob, admitted.request.headers()),

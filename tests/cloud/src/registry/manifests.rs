@@ -9,6 +9,8 @@ use bytes::Bytes;
 use super::repository::Stored;
 use super::serve::{Admitted, Answer};
 use super::{Registry, negotiation};
+use crate::faults::Twist;
+use crate::image::Manifest;
 use crate::refusal::{Refusal, header_map};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -26,8 +28,12 @@ impl Registry {
         let (digest, stored) = self.find(admitted, reference)?;
         let Admitted { caller, repository, .. } = admitted;
         let meter = self.parts().meter.as_ref().map_or(Ok(None), |meter| meter.pull(caller, repository))?;
-        let body = if self.faults().take_manifest(&digest) { corrupted(&stored.bytes) } else { stored.bytes.clone() };
-        let mut response = self.describe(&digest, &stored, body.into());
+        let sent = match self.faults().take_manifest(&digest) {
+            None => stored,
+            Some(Twist::Corrupt) => Stored { bytes: corrupted(&stored.bytes), ..stored },
+            Some(Twist::Lie(Manifest { media_type, bytes, .. })) => Stored { media_type, bytes, ..stored },
+        };
+        let mut response = self.describe(&digest, &sent, sent.bytes.clone().into());
         response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
         Ok(response)
     }

@@ -49,7 +49,7 @@ impl Registry {
         let available = contents.repositories.get(from).is_some_and(|source| match self.parts().dialect {
             Dialect::Ecr => mounting && source.blobs.contains(digest) && source.refers_to(digest),
             Dialect::Distribution => source.blobs.contains(digest),
-            Dialect::DockerHub | Dialect::EcrPublic { .. } => false,
+            Dialect::DockerHub | Dialect::EcrPublic { .. } | Dialect::Gallery | Dialect::Mirror => false,
         });
         if let (true, Some(target)) = (available, contents.repositories.get_mut(to)) {
             target.blobs.insert(digest.to_owned());

@@ -10,6 +10,7 @@ mod hub;
 mod hub_limits;
 mod images;
 mod mirror;
+mod origin_faults;
 mod plain;
 mod uploads;
 
