@@ -34,7 +34,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  replicator sync --catalogue catalogue.yaml\n  replicator sync node:21-alpine --to private"
     )]
     Sync(Wanted),
-    /// Say what `sync` would do, and do nothing
+    /// Say what `sync` would do, and why each tag is selected or not, and do nothing
     Plan(Wanted),
     /// Make sure that images can be pulled from the mirror, and print the names to pull
     #[command(
@@ -56,7 +56,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
-    /// Images with a tag, as in a Dockerfile; none: all of the catalogue
+    /// Images with a tag or a digest, as in a Dockerfile; none: all of the catalogue
     pub(crate) images: Vec<String>,
     /// Destinations, by their names in the catalogue; none: as the catalogue says
     #[arg(long, value_name = "NAME", requires = "images", value_delimiter = ',')]
@@ -65,7 +65,7 @@ pub(crate) struct Wanted {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ensure {
-    /// Images with a tag, as in a Dockerfile
+    /// Images with a tag or a digest, as in a Dockerfile
     #[arg(required = true)]
     pub(crate) images: Vec<String>,
     /// The longest time that copying may take, in seconds

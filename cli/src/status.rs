@@ -2,18 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use replicator::catalogue::Selected;
 use replicator::digest::Digest;
 use replicator::error::Error;
 use replicator::reference::RepositoryRef;
-use replicator::replicator::Replicator;
+use replicator::replicator::{Replicator, Run};
 use replicator::state::{self, Tags};
 use serde_json::json;
 
-use crate::{output, sync};
+use crate::output;
+use crate::sync::{self, Asked};
 
-/// Prints a row for each tag on record. It holds when no repository is `failed` or `partial`, and every record can be read.
+/// Prints a row for each tag on record. It holds when no repository is `failed` or `partial`, every record can be read, and it is
+/// known which there are.
 pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bool) -> Result<bool, Error> {
-    let requests = sync::requests(replicator, images, &[]).await?;
+    let Asked { requests, selected } = sync::ask(replicator, images, &[], &Run::new(None)).await?;
+    let unknown: Vec<Error> = selected.iter().filter_map(Selected::trouble).collect();
+    for error in &unknown {
+        output::complain(error.chain());
+    }
     let targets = requests.iter().flat_map(|request| &request.targets);
     let repositories: BTreeSet<&RepositoryRef> = targets.map(|target| target.uri.repository()).collect();
     let mut states = BTreeMap::new();
@@ -29,7 +36,7 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
             &std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>(),
         );
     }
-    Ok(states.values().all(is_well) && requests.iter().all(|request| request.unplaced.is_empty()))
+    Ok(unknown.is_empty() && states.values().all(is_well) && requests.iter().all(|request| request.unplaced.is_empty()))
 }
 
 fn is_well(state: &Result<Tags, Error>) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use replicator::catalogue::Catalogue;
+use replicator::catalogue::{Catalogue, Selected};
 use replicator::error::Error;
 use replicator::plan::{Action, Plan};
 use replicator::replicator::{Replicator, Run};
@@ -22,33 +22,50 @@ const TICK: Duration = Duration::from_millis(100);
 /// As long as it takes: nobody cuts a command line off but its user.
 const NO_DEADLINE: SystemTime = SystemTime::UNIX_EPOCH;
 
+/// What is asked for.
+pub(crate) struct Asked {
+    pub(crate) requests: Vec<Request>,
+    /// What became of the catalogue's selections.
+    pub(crate) selected: Vec<Selected>,
+}
+
 /// Brings the mirror level with upstream.
 pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
     let run = Run::new(None);
-    let plan = find_out(replicator, wanted, &run).await?;
-    let mut outcomes = carry_out(replicator, plan, &run, is_json).await;
-    replicator.postpone(&mut outcomes, Timestamp::now()).await;
-    replicator.record(&outcomes, Scope::Part, &run, Timestamp::now()).await;
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    let asked = ask(replicator, &wanted.images, &wanted.to, &run).await?;
+    let survey = replicator.survey(&asked.requests, &run).await;
+    let mut outcomes = carry_out(replicator, replicator.plan_work(&asked.requests, &survey), &run, is_json).await;
+    let now = Timestamp::now();
+    replicator.postpone(&mut outcomes, now).await;
+    replicator.record_expanded(&outcomes, &asked.selected, (&trigger(), Scope::Part), &run, now).await;
+    let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);
     if is_json {
         output::json(&report);
     } else {
+        report.images[outcomes.len()..].iter().for_each(output::image);
         output::summary(&report);
     }
     Ok(report.ok)
 }
 
-/// Prints what `sync` would do.
+/// Prints what `sync` would do, and before that, why each tag of a selection is taken or dropped.
 pub(crate) async fn show_plan(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
-    let plan = find_out(replicator, wanted, &Run::new(None)).await?;
+    let run = Run::new(None);
+    let Asked { requests, selected } = ask(replicator, &wanted.images, &wanted.to, &run).await?;
+    let plan = replicator.plan_work(&requests, &replicator.survey(&requests, &run).await);
     if is_json {
-        output::json(&json!({"images": plan.0, "quota": replicator.quota()}));
+        output::json(&json!({"selections": selected, "images": plan.0, "quota": replicator.quota()}));
     } else {
+        for selection in &selected {
+            output::line(selection.to_string().trim_end());
+        }
         output::line(plan.to_string().trim_end());
     }
     let is_refused = |action: &Action| matches!(action, Action::Refuse(_));
     let mut steps = plan.0.iter().flat_map(|planned| &planned.steps);
-    Ok(plan.0.iter().all(|planned| planned.unplaced.is_empty()) && !steps.any(|step| is_refused(&step.action)))
+    let is_selected = selected.iter().all(|selected| selected.trouble().is_none());
+    let is_placed = plan.0.iter().all(|planned| planned.unplaced.is_empty());
+    Ok(is_selected && is_placed && !steps.any(|step| is_refused(&step.action)))
 }
 
 /// Makes sure that images can be pulled.
@@ -64,17 +81,16 @@ pub(crate) async fn ensure(replicator: &Replicator, wanted: Ensure, is_json: boo
     Ok(report.ok)
 }
 
-async fn find_out(replicator: &Replicator, wanted: &Wanted, run: &Run) -> Result<Plan, Error> {
-    let requests = requests(replicator, &wanted.images, &wanted.to).await?;
-    let survey = replicator.survey(&requests, run).await;
-    Ok(replicator.plan_work(&requests, &survey))
+/// The requests for `images`, or for the whole catalogue where there are none.
+pub(crate) async fn ask(replicator: &Replicator, images: &[String], to: &[String], run: &Run) -> Result<Asked, Error> {
+    let catalogue = catalogue(replicator, images, to).await?;
+    let (catalogue, selected) = replicator.expand(catalogue, run).await;
+    let requests = replicator.requests(&catalogue, &catalogue.images, &trigger()).await;
+    Ok(Asked { requests, selected })
 }
 
-/// The requests for `images`, or for the whole catalogue where there are none.
-pub(crate) async fn requests(replicator: &Replicator, images: &[String], to: &[String]) -> Result<Vec<Request>, Error> {
-    let catalogue = catalogue(replicator, images, to).await?;
-    let trigger = Trigger { kind: TriggerKind::OnDemand, id: "replicator".to_owned() };
-    Ok(replicator.requests(&catalogue, &catalogue.images, &trigger).await)
+fn trigger() -> Trigger {
+    Trigger { kind: TriggerKind::OnDemand, id: "replicator".to_owned() }
 }
 
 async fn catalogue(replicator: &Replicator, images: &[String], to: &[String]) -> Result<Catalogue, Error> {

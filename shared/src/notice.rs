@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::catalogue::Selected;
 use crate::report::{Done, ImageReport, Outcome, Policy, Status};
+use crate::request::Trigger;
 
 /// News of one image, for those who want to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +52,20 @@ impl Notice {
             Status::Stale | Status::Deferred if is_pending => return None,
             Status::Stale | Status::Deferred => NoticeKind::Deferred,
         };
-        let mut detail = serde_json::to_value(&report).unwrap_or_default();
-        detail["cause"] = serde_json::to_value(&outcome.trigger).unwrap_or_default();
-        Some(Self { kind, detail })
+        Some(Self::new(kind, &report, &outcome.trigger))
+    }
+
+    /// What is new about a selection; `None` where it takes tags.
+    pub fn of_selection(selected: &Selected, trigger: &Trigger) -> Option<Self> {
+        let report = ImageReport::of_selection(selected)?;
+        let kind = if report.status == Status::Failed { NoticeKind::Failed } else { NoticeKind::Deferred };
+        Some(Self::new(kind, &report, trigger))
+    }
+
+    fn new(kind: NoticeKind, report: &ImageReport, trigger: &Trigger) -> Self {
+        let mut detail = serde_json::to_value(report).unwrap_or_default();
+        detail["cause"] = serde_json::to_value(trigger).unwrap_or_default();
+        Self { kind, detail }
     }
 }
 

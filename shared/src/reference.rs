@@ -9,16 +9,26 @@ use std::str::FromStr;
 use oci_client::Reference;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+
 /// The name under which Docker Hub is known everywhere.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// `registry/repository:tag`, fully spelled: `docker.io/library/node:21-alpine`.
+/// `registry/repository:tag`, fully spelled: `docker.io/library/node:21-alpine`. Or a pin, which stays at one digest, with a tag
+/// or without: `docker.io/library/node:21-alpine@sha256:…`, `docker.io/library/node@sha256:…`.
+///
+/// A pin without a tag has the tag `sha256_` and the digest's 64 characters, so that a mirror has a name for it, and whatever has
+/// such a tag is that pin. (`sha256-…` are the names of signatures and referrers.)
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef {
     repository: RepositoryRef,
     tag: String,
+    digest: Option<Digest>,
 }
+
+/// What the tag of a pin that has no other begins with.
+const PINNED: &str = "sha256_";
 
 /// `registry/repository`: `docker.io/library/node`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,10 +57,22 @@ impl ImageRef {
     /// The image called `tag` in `repository`. `tag` is a name that the distribution specification allows.
     pub fn new(repository: RepositoryRef, tag: &str) -> Result<Self, NotAnImage> {
         if is_tag(tag) {
-            Ok(Self { repository, tag: tag.to_owned() })
+            Ok(Self { repository, digest: digest_in(tag), tag: tag.to_owned() })
         } else {
             let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two";
             Err(NotAnImage::new(tag, reason))
+        }
+    }
+
+    /// The image in `repository` that has `digest`, to be called `tag`, or after its digest where there is no tag.
+    pub fn pinned(repository: RepositoryRef, tag: Option<&str>, digest: Digest) -> Result<Self, NotAnImage> {
+        let own_tag = digest.as_str().replacen(':', "_", 1);
+        let named = Self::new(repository, tag.unwrap_or(&own_tag))?;
+        match &named.digest {
+            Some(other) if *other != digest => {
+                Err(NotAnImage::new(&format!("{}@{digest}", named.tagged()), "its tag is the name of another digest"))
+            }
+            _ => Ok(Self { digest: Some(digest), ..named }),
         }
     }
 
@@ -62,6 +84,16 @@ impl ImageRef {
     /// The tag.
     pub fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// The digest that a pin stays at.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
+    /// `registry/repository:tag`, also of a pin: the name under which a mirror has it, whatever bytes that are.
+    pub fn tagged(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
     }
 }
 
@@ -87,16 +119,32 @@ pub fn is_tag(text: &str) -> bool {
         && bytes.iter().all(|byte| word(*byte) || *byte == b'.' || *byte == b'-')
 }
 
-/// Splits `text` into a repository and, where it names one, a tag.
-pub fn parse(text: &str) -> Result<(RepositoryRef, Option<String>), NotAnImage> {
+/// The digest of which `tag` is the name, in the way of a pin without a tag.
+pub fn digest_in(tag: &str) -> Option<Digest> {
+    tag.strip_prefix(PINNED).and_then(|hex| format!("sha256:{hex}").parse().ok())
+}
+
+/// What a text names: a repository, and where they are written, a tag and a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The repository.
+    pub repository: RepositoryRef,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The digest.
+    pub digest: Option<Digest>,
+}
+
+/// Reads what `text` names.
+pub fn parse(text: &str) -> Result<Name, NotAnImage> {
     let parsed = Reference::from_str(text).map_err(|error| NotAnImage::new(text, error.to_string()))?;
-    if parsed.digest().is_some() {
-        return Err(NotAnImage::new(text, "a digest has no tag to mirror it under; name the tag"));
-    }
+    let digest = parsed.digest().map(Digest::from_str).transpose();
+    let digest = digest.map_err(|error| NotAnImage::new(text, error.to_string()))?;
     // `oci-client` supplies `latest` by itself: only the text tells whether somebody wrote a tag.
-    let last = text.rsplit_once('/').map_or(text, |(_, last)| last);
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
     let tag = last.contains(':').then(|| parsed.tag().unwrap_or_default().to_owned());
-    Ok((RepositoryRef { registry: registry(&parsed), path: path(&parsed) }, tag))
+    Ok(Name { repository: RepositoryRef { registry: registry(&parsed), path: path(&parsed) }, tag, digest })
 }
 
 fn registry(parsed: &Reference) -> String {
@@ -118,9 +166,12 @@ impl FromStr for ImageRef {
     type Err = NotAnImage;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (repository, tag) = parse(text)?;
-        let tag = tag.ok_or_else(|| NotAnImage::new(text, "it names no tag; write one, for example `:latest`"))?;
-        Self::new(repository, &tag)
+        let Name { repository, tag, digest } = parse(text)?;
+        match (tag, digest) {
+            (tag, Some(digest)) => Self::pinned(repository, tag.as_deref(), digest),
+            (Some(tag), None) => Self::new(repository, &tag),
+            (None, None) => Err(NotAnImage::new(text, "it names no tag; write one, for example `:latest`")),
+        }
     }
 }
 
@@ -140,7 +191,11 @@ impl From<ImageRef> for String {
 
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.repository, self.tag)
+        match &self.digest {
+            None => f.write_str(&self.tagged()),
+            Some(digest) if digest_in(&self.tag).is_some() => write!(f, "{}@{digest}", self.repository),
+            Some(digest) => write!(f, "{}:{}@{digest}", self.repository, self.tag),
+        }
     }
 }
 
@@ -178,13 +233,46 @@ mod tests {
     fn a_tag_is_never_made_up() {
         let error = "node".parse::<ImageRef>().unwrap_err().to_string();
         assert!(error.contains("names no tag"), "{error}");
-        assert_eq!(parse("127.0.0.1:5000/x").unwrap().1, None);
+        assert_eq!(parse("127.0.0.1:5000/x").unwrap().tag, None);
+    }
+
+    #[test]
+    fn a_pin_has_one_name_and_a_tag_that_leads_back() {
+        let hex = "0123456789abcdef".repeat(4);
+        let (bare, tagged) = (format!("node@sha256:{hex}"), format!("node:21@sha256:{hex}"));
+        assert_eq!(full(&bare), format!("docker.io/library/{bare}"));
+        assert_eq!(full(&tagged), format!("docker.io/library/{tagged}"));
+        let image: ImageRef = bare.parse().unwrap();
+        assert_eq!(image.tag(), format!("sha256_{hex}"));
+        assert_eq!(image.digest().unwrap().as_str(), format!("sha256:{hex}"));
+        assert_eq!(image.tagged(), format!("docker.io/library/node:sha256_{hex}"));
+        assert_eq!(ImageRef::new(image.repository().clone(), image.tag()).unwrap(), image);
+        assert_eq!(image.tagged().parse::<ImageRef>().unwrap(), image);
+        assert_eq!(format!("{}@sha256:{hex}", image.tagged()).parse::<ImageRef>().unwrap(), image);
+        assert_ne!(tagged.parse::<ImageRef>().unwrap(), "node:21".parse().unwrap());
+        assert_eq!(tagged.parse::<ImageRef>().unwrap().tag(), "21");
+        for text in [&bare, &tagged] {
+            let image: ImageRef = text.parse().unwrap();
+            let json = serde_json::to_string(&image).unwrap();
+            assert_eq!(serde_json::from_str::<ImageRef>(&json).unwrap(), image);
+        }
+    }
+
+    #[test]
+    fn a_tag_that_almost_names_a_digest_is_a_tag() {
+        for tag in
+            ["sha256_", "sha256_0a", &format!("sha256-{}", "0".repeat(64)), &format!("sha256_{}", "A".repeat(64))]
+        {
+            assert_eq!(format!("node:{tag}").parse::<ImageRef>().unwrap().digest(), None, "{tag}");
+        }
     }
 
     #[test]
     fn what_is_no_image_is_refused() {
-        let digest = format!("node@sha256:{}", "0".repeat(64));
-        for text in ["", "node:", "Node:1", "node:a b", "node:1/../2", "-:1", &digest] {
+        let other = format!("node:sha256_{}@sha256:{}", "0".repeat(64), "1".repeat(64));
+        let long = format!("node@sha512:{}", "0".repeat(128));
+        for text in ["", "node:", "Node:1", "node:a b", "node:1/../2", "-:1", "node@sha256:0a", "node@", &other, &long]
+        {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

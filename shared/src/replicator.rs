@@ -1,6 +1,6 @@
 //! The replicator: settings, AWS and registries put together, and the verbs that the functions and the command line call.
 //!
-//! `catalogue` and `places` prepare, [`survey`](Replicator::survey) looks, [`carry_out`](Replicator::carry_out) copies or
+//! `catalogue`, [`expand`](Replicator::expand) and `places` prepare, [`survey`](Replicator::survey) looks, [`carry_out`](Replicator::carry_out) copies or
 //! [`enqueue`](Replicator::enqueue) hands over, [`record`](Replicator::record) remembers and announces.
 
 mod announce;
@@ -9,6 +9,7 @@ mod closer;
 mod copy;
 mod deliver;
 mod enqueue;
+mod expand;
 mod postpone;
 mod record;
 mod run;
@@ -83,21 +84,8 @@ impl Replicator {
 
     /// The images of `text`, a document with the catalogue's shape, and where they go: as `text` says, else as the catalogue does.
     pub async fn inline(&self, text: &str) -> Result<Catalogue, Error> {
-        let mut documents = self.documents().await?;
-        documents.push(Document::parse("event", text).map_err(invalid)?);
-        // Together with the catalogue, so that an image goes where that sends it unless `text` says otherwise, and none can take
-        // another's place.
-        let all = Catalogue::merge(&documents).map_err(invalid)?;
-        let (document, known) = documents.split_last_mut().expect("a document was just added");
-        let stated = Catalogue::placed_by(document);
-        for document in known {
-            document.images.clear();
-        }
-        let asked = Catalogue::merge(&documents).map_err(invalid)?;
-        let images = asked.images.into_iter();
-        let images =
-            images.map(|wanted| if stated.contains(&wanted.image) { wanted } else { all.want(wanted.image) }).collect();
-        Ok(Catalogue { images, ..all })
+        let event = Document::parse("event", text).map_err(invalid)?;
+        Catalogue::beside(&self.documents().await?, &event).map_err(invalid)
     }
 
     async fn documents(&self) -> Result<Vec<Document>, Error> {
@@ -134,7 +122,7 @@ impl Replicator {
             Origin::Destination(name) => Some(name),
             Origin::Registry(_) => None,
         });
-        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.to).chain(origins).collect();
+        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.terms.to).chain(origins).collect();
         let places = self.places(names.into_iter().filter_map(|name| catalogue.destinations.get(name))).await;
         request::requests(catalogue, images, &places, trigger)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::catalogue::Selected;
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
 use crate::plan::{Action, Planned, Step};
@@ -15,7 +16,7 @@ use crate::request::{Target, Trigger};
 /// What became of one image.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The upstream tag.
+    /// The upstream tag or pin.
     pub image: ImageRef,
     /// Its digest, where it could be found out.
     pub upstream: Option<Digest>,
@@ -100,7 +101,7 @@ pub struct Report {
 /// One requested tag.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
-    /// The upstream tag, or the text that is none.
+    /// The upstream tag, or the text that is none: what was asked for, or a selection (`docker.io/library/nginx:{glob 1.27.*}`).
     pub image: String,
     /// What became of it.
     pub status: Status,
@@ -124,7 +125,7 @@ pub struct TargetReport {
     /// The destination's name.
     pub destination: String,
     /// The name to pull.
-    pub uri: ImageRef,
+    pub uri: String,
     /// What can be pulled there now; `null` when there is nothing.
     pub digest: Option<Digest>,
     /// The name to pull for exactly that digest.
@@ -140,6 +141,13 @@ impl Report {
     /// A report on `outcomes`.
     pub fn of(outcomes: &[Outcome], policy: Policy, quota: Option<Quota>) -> Self {
         Self::new(outcomes.iter().map(|outcome| ImageReport::of(outcome, policy)).collect(), quota)
+    }
+
+    /// The same with an entry for each selection that came to nothing.
+    #[must_use]
+    pub fn with_selections(mut self, selected: &[Selected]) -> Self {
+        self.images.extend(selected.iter().filter_map(ImageReport::of_selection));
+        Self::new(self.images, self.quota)
     }
 }
 
@@ -191,6 +199,14 @@ impl ImageReport {
                 Status::Failed => false,
             },
         }
+    }
+
+    /// The report on a selection that came to nothing: `deferred` when its tags could not be listed for now, else `failed`. `None`
+    /// where it takes some: those have reports of their own.
+    pub fn of_selection(selected: &Selected) -> Option<Self> {
+        let error = selected.trouble()?;
+        let status = if error.is_transient() { Status::Deferred } else { Status::Failed };
+        Some(Self { status, ..Self::failed(&selected.name, error.chain()) })
     }
 
     /// Logs what became of the image, and what asked for it.
@@ -279,9 +295,10 @@ fn is_a_limit(error: &Error) -> bool {
 
 impl TargetReport {
     fn of(place: &Place) -> Self {
-        let uri = place.target.uri.clone();
+        let uri = &place.target.uri;
         let pinned = place.present.as_ref().map(|digest| format!("{}@{digest}", uri.repository()));
-        Self { destination: place.target.destination.clone(), uri, digest: place.present.clone(), pinned }
+        let (destination, digest) = (place.target.destination.clone(), place.present.clone());
+        Self { destination, uri: uri.tagged(), digest, pinned }
     }
 }
 

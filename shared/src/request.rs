@@ -1,4 +1,6 @@
-//! Requests: which upstream tag goes where, and what asked for it. Events become requests here.
+//! Requests: which upstream tag, or pin, goes where, and what asked for it. Events become requests here.
+
+mod owners;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,7 @@ use crate::catalogue::{Catalogue, Origin, Publish, Wanted};
 use crate::error::{Cause, Error, Side};
 use crate::platform::Platforms;
 use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+use owners::Owners;
 
 /// One upstream tag and the places it is wanted in.
 #[derive(Clone, Debug)]
@@ -82,29 +85,26 @@ pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
 
 /// The requests for `images`.
 pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigger: &Trigger) -> Vec<Request> {
-    let mut owners = owners(catalogue, places);
+    let mut owners = Owners::new(catalogue, places);
     let mut request = |wanted: &Wanted| {
         let mut request = Request {
             image: wanted.image.clone(),
             targets: Vec::new(),
             unplaced: Vec::new(),
-            platforms: wanted.platforms.clone(),
-            priority: wanted.priority,
+            platforms: wanted.terms.platforms.clone().unwrap_or_default(),
+            priority: wanted.terms.priority,
             origins: origins(catalogue, places, &wanted.image),
             trigger: trigger.clone(),
         };
-        if wanted.to.is_empty() {
+        if wanted.terms.to.is_empty() {
             let error = Error::new(Side::Configuration, Cause::Invalid, format!("place {}", wanted.image));
             request
                 .unplaced
                 .push(error.because("say which destinations: `defaults.to` in the catalogue says it for all images"));
         }
-        for name in &wanted.to {
-            match target(catalogue, places, name, &wanted.image) {
-                Ok(target) => match owners.entry(target.uri.clone()).or_insert_with(|| wanted.image.clone()) {
-                    owner if *owner == wanted.image => request.targets.push(target),
-                    owner => request.unplaced.push(taken(&target.uri, owner)),
-                },
+        for name in &wanted.terms.to {
+            match owners.place(name, &wanted.image) {
+                Ok(target) => request.targets.push(target),
                 Err(error) => request.unplaced.push(error),
             }
         }
@@ -127,27 +127,13 @@ fn origins(catalogue: &Catalogue, places: &Places, image: &ImageRef) -> Vec<Imag
     names
 }
 
-/// The places of the catalogue's images: nobody else may write there.
-fn owners(catalogue: &Catalogue, places: &Places) -> BTreeMap<ImageRef, ImageRef> {
-    let place = |wanted: &Wanted, name: &String| {
-        Some((target(catalogue, places, name, &wanted.image).ok()?.uri, wanted.image.clone()))
-    };
-    let all = catalogue.images.iter().flat_map(|wanted| wanted.to.iter().filter_map(move |name| place(wanted, name)));
-    all.collect()
-}
-
-fn taken(uri: &ImageRef, owner: &ImageRef) -> Error {
-    let error = Error::new(Side::Configuration, Cause::Invalid, format!("use {uri}"));
-    error.because(format!("it is the place of {owner}; give one of them another name in the catalogue"))
-}
-
 fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) -> Result<Target, Error> {
     let invalid = |why: String| Error::new(Side::Configuration, Cause::Invalid, format!("place {image}")).because(why);
     let unknown = || invalid(catalogue.no_such_destination(name));
     let destination = catalogue.destinations.get(name).ok_or_else(unknown)?;
     // Without this anybody's `registry.example/library/node` could take the place of Docker Hub's.
-    let is_named = || catalogue.images.iter().any(|wanted| wanted.image == *image);
-    if image.repository().registry != DOCKER_HUB && !destination.tells_registries_apart() && !is_named() {
+    let is_elsewhere = image.repository().registry != DOCKER_HUB;
+    if is_elsewhere && !destination.tells_registries_apart() && !catalogue.names(image) {
         return Err(invalid(format!(
             "the naming of destination {name} has no {{registry}}, so that images from elsewhere than Docker Hub have to be in the catalogue"
         )));
@@ -161,19 +147,25 @@ fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) 
     target.map_err(|error| invalid(error.to_string()))
 }
 
-/// The upstream image that `uri` is the mirror's copy of: one that the catalogue names, else what the naming templates say.
+/// The upstream image that `uri` is the mirror's copy of: one that the catalogue names, else one that a selection may take there,
+/// else what the naming templates say.
 /// `None` when `uri` is no place of the mirror.
 pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<ImageRef> {
     let is_here =
         |image: &ImageRef, name: &String| target(catalogue, places, name, image).is_ok_and(|target| target.uri == *uri);
-    let named = catalogue.images.iter().find(|wanted| wanted.to.iter().any(|name| is_here(&wanted.image, name)));
-    named.map(|wanted| wanted.image.clone()).or_else(|| {
-        catalogue.destinations.iter().find_map(|(name, destination)| {
-            let place = places.get(name)?.as_ref().ok().filter(|place| place.registry == uri.repository().registry)?;
-            let path = uri.repository().path.strip_prefix(&place.path)?;
-            destination.image_at(path.strip_prefix('/').unwrap_or(path), uri.tag())
-        })
-    })
+    let named = catalogue.images.iter().find(|wanted| wanted.terms.to.iter().any(|name| is_here(&wanted.image, name)));
+    let here =
+        || catalogue.destinations.keys().filter_map(|name| Some((name, path(places.get(name)?.as_ref().ok()?, uri)?)));
+    let selected = || here().find_map(|(name, path)| catalogue.selectable_at(name, path, uri.tag()).next());
+    let by_template = || here().find_map(|(name, path)| catalogue.destinations[name].image_at(path, uri.tag()));
+    named.map(|wanted| wanted.image.clone()).or_else(selected).or_else(by_template)
+}
+
+/// The path of `uri` within `place`; `None` where it is elsewhere.
+fn path<'a>(place: &RepositoryRef, uri: &'a ImageRef) -> Option<&'a str> {
+    let path =
+        uri.repository().path.strip_prefix(&place.path).filter(|_| place.registry == uri.repository().registry)?;
+    Some(path.strip_prefix('/').unwrap_or(path))
 }
 
 /// What a `refresh` event wants, in each form in which a schedule or a person sends it:

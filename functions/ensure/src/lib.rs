@@ -17,7 +17,7 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    /// Image references with a tag, as a Dockerfile has them: `node:21-alpine`.
+    /// Image references with a tag, a digest or both, as a Dockerfile has them: `node:21-alpine`.
     pub images: Vec<String>,
     /// The longest time, in seconds, that copying may take; the function's own deadline holds besides.
     #[serde(default = "five_minutes")]

@@ -12,7 +12,7 @@ use replicator::request::{Wish, wish};
 use replicator::state::Scope;
 use serde_json::Value;
 
-/// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it.
+/// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it, and on each selection that comes to nothing.
 ///
 /// Safe to run twice: what is level is left alone, and the queue takes one wish once.
 pub async fn handle(
@@ -27,11 +27,13 @@ pub async fn handle(
         Wish::Inline(text) => (replicator.inline(&text).await?, Scope::Part),
     };
     let run = Run::until(deadline, Timestamp::now().into(), None);
+    let (catalogue, selected) = replicator.expand(catalogue, &run).await;
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
     let mut outcomes = replicator.bring(&requests, &run).await;
-    replicator.postpone(&mut outcomes, Timestamp::now()).await;
-    replicator.record(&outcomes, scope, &run, Timestamp::now()).await;
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    let now = Timestamp::now();
+    replicator.postpone(&mut outcomes, now).await;
+    replicator.record_expanded(&outcomes, &selected, (&trigger, scope), &run, now).await;
+    let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);
     report.log(&trigger);
     Ok(report)
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_saphyr::Spanned;
 
+use super::tags::Tags;
 use crate::platform::{Platform, Platforms};
 
 /// One document, read but not yet resolved.
@@ -84,7 +85,7 @@ pub enum Publish {
 pub struct Defaults {
     /// Names of destinations.
     pub to: Option<Vec<String>>,
-    /// Which platforms are copied; absent: as `defaults` says, and there all.
+    /// Which platforms are copied; absent: all.
     pub platforms: Option<PlatformsSpec>,
 }
 
@@ -92,11 +93,10 @@ pub struct Defaults {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The repository, with a tag where `tags` is not given.
+    /// The repository, with a tag or a digest where `tags` is not given.
     pub image: Spanned<String>,
     /// The tags.
-    #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Option<Spanned<Tags>>,
     /// Names of destinations; absent: as `defaults` says.
     pub to: Option<Vec<String>>,
     /// Higher goes first.
@@ -190,10 +190,17 @@ pub struct RegistrySpec {
 impl Document {
     /// Reads `text`; `name` is how problems call the document.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
-        let document: Result<Self, _> = serde_saphyr::from_str(text);
+        // A tag such as `7e99999` is a number beyond all bounds to YAML.
+        let options =
+            serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
+        let document: Result<Self, _> = serde_saphyr::from_str_with_options(text, options);
+        let mut document = document.map_err(|error| Problems(vec![format!("{name}: {error}")]))?;
         document
-            .map(|document| Self { name: name.to_owned(), ..document })
-            .map_err(|error| Problems(vec![format!("{name}: {error}")]))
+            .images
+            .iter_mut()
+            .filter_map(|entry| entry.tags.as_mut())
+            .for_each(|tags| tags.value.read_scalars(text));
+        Ok(Self { name: name.to_owned(), ..document })
     }
 
     /// Destinations with the line on which each begins.

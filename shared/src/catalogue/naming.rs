@@ -1,5 +1,7 @@
 //! Naming templates: what an upstream tag is called at a destination.
 
+use std::borrow::Cow;
+
 use crate::host::{Host, ecr_host};
 use crate::reference::{self, DOCKER_HUB, ImageRef, RepositoryRef};
 
@@ -110,11 +112,20 @@ impl Destination {
         let image = ImageRef::new(RepositoryRef { registry, path: repository }, named(&Part::Tag)?).ok()?;
         (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
     }
+
+    /// The image of `repository` that has `path` and `tag` at this destination; `None` where the templates leave its tag open.
+    pub fn image_of(&self, repository: &RepositoryRef, path: &str, tag: &str) -> Option<ImageRef> {
+        let (path_template, tag_template) = (self.repository.of(repository), self.tag.of(repository));
+        let (in_path, in_tag) = (path_template.capture(path)?, tag_template.capture(tag)?);
+        let (_, upstream_tag) = in_path.first().or(in_tag.first())?;
+        let image = ImageRef::new(repository.clone(), upstream_tag).ok()?;
+        (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
+    }
 }
 
 /// A port or a dot is what tells a host from a namespace (Docker's rule); Docker Hub is a source, never a destination.
 fn host(text: &str) -> Result<String, String> {
-    let (repository, _) = reference::parse(&format!("{text}/x")).map_err(|problem| problem.to_string())?;
+    let repository = reference::parse(&format!("{text}/x")).map_err(|problem| problem.to_string())?.repository;
     match repository.registry.as_str() {
         DOCKER_HUB if text.ends_with("docker.io") => Err("Docker Hub is not a destination".to_owned()),
         host if host == text => Ok(text.to_owned()),
@@ -172,8 +183,22 @@ impl Template {
         rest.is_empty().then_some(captured)
     }
 
+    /// The template for the images of one repository: nothing but the tag is left open.
+    fn of(&self, repository: &RepositoryRef) -> Self {
+        let mut parts = vec![Part::Text(String::new())];
+        for part in &self.0 {
+            match (part.render(repository), parts.last_mut()) {
+                (None, _) => parts.extend([Part::Tag, Part::Text(String::new())]),
+                (Some(text), Some(Part::Text(before))) => before.push_str(text.as_ref()),
+                (Some(text), _) => parts.push(Part::Text(text.into_owned())),
+            }
+        }
+        Self(parts)
+    }
+
     fn render(&self, image: &ImageRef) -> String {
-        self.0.iter().map(|part| part.render(image)).collect()
+        let text = |part: &Part| part.render(image.repository()).map_or(image.tag().to_owned(), Cow::into_owned);
+        self.0.iter().map(text).collect()
     }
 }
 
@@ -191,17 +216,17 @@ impl Part {
         }
     }
 
-    fn render(&self, image: &ImageRef) -> String {
-        let repository = image.repository();
-        match self {
-            Self::Text(text) => text.clone(),
+    /// What stands here for the images of `repository`; `None` for the tag.
+    fn render<'a>(&'a self, repository: &'a RepositoryRef) -> Option<Cow<'a, str>> {
+        Some(match self {
+            Self::Text(text) => Cow::Borrowed(text),
             // A port's colon cannot stand in a repository's name.
-            Self::Registry => repository.registry.replace(':', "-"),
-            Self::Repository => repository.path.clone(),
-            Self::Namespace => repository.namespace().to_owned(),
-            Self::Name => repository.name().to_owned(),
-            Self::Tag => image.tag().to_owned(),
-        }
+            Self::Registry => Cow::Owned(repository.registry.replace(':', "-")),
+            Self::Repository => Cow::Borrowed(&repository.path),
+            Self::Namespace => Cow::Borrowed(repository.namespace()),
+            Self::Name => Cow::Borrowed(repository.name()),
+            Self::Tag => return None,
+        })
     }
 }
 
@@ -234,10 +259,33 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_digest_leads_back_to_the_pin() {
+        let pin = format!("docker.io/library/node@sha256:{}", "0".repeat(64));
+        let tag = format!("sha256_{}", "0".repeat(64));
+        assert_eq!(place("docker-hub/{repository}", "{tag}", &pin).unwrap(), format!("docker-hub/library/node:{tag}"));
+        assert_eq!(back("docker-hub/{repository}", "{tag}", "docker-hub/library/node", &tag), Some(pin.clone()));
+        assert_eq!(back("all", "{name}-{tag}", "all", &format!("node-{tag}")), Some(pin));
+    }
+
+    #[test]
     fn a_name_that_leads_nowhere_or_astray_is_none() {
         assert_eq!(back("docker-hub/{repository}", "{tag}", "other/library/node", "99"), None);
         assert_eq!(back("nomorelimit", "{tag}", "nomorelimit", "99"), None);
         assert_eq!(back("docker-hub/{repository}", "v{tag}", "docker-hub/library/node", "99"), None);
+    }
+
+    #[test]
+    fn a_name_at_the_destination_leads_back_to_the_tag_of_a_known_repository() {
+        let of = |repository: &str, tag: &str, path: &str, placed: &str| {
+            let known = reference::parse("grafana/grafana").unwrap().repository;
+            destination(repository, tag).unwrap().image_of(&known, path, placed).map(|image| image.tag().to_owned())
+        };
+        assert_eq!(of("{name}", "{tag}", "grafana", "11"), Some("11".to_owned()));
+        assert_eq!(of("all", "{namespace}-{name}-v{tag}", "all", "grafana-grafana-v11"), Some("11".to_owned()));
+        assert_eq!(of("{name}/{tag}", "x", "grafana/11", "x"), Some("11".to_owned()));
+        assert_eq!(of("{name}", "{tag}", "node", "11"), None);
+        assert_eq!(of("{name}", "x", "grafana", "x"), None, "any tag has this place");
+        assert_eq!(of("{tag}", "{tag}", "11", "12"), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum Origin {
 
 /// The origins of all documents, in their order, each once.
 pub(super) fn read(
-    documents: &[Document],
+    documents: &[&Document],
     destinations: &BTreeMap<String, Destination>,
     problems: &mut Problems,
 ) -> Vec<Origin> {

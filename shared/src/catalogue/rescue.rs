@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, image: &str) -> bool {
-        let (repository, _) = crate::reference::parse(image).unwrap();
+        let repository = crate::reference::parse(image).unwrap().repository;
         Allowed::new([pattern.to_owned()].iter()).unwrap().matches(&repository)
     }
 

@@ -28,7 +28,7 @@ impl fmt::Display for Plan {
                 writeln!(f, "refuse  {}  {}", planned.image, error.chain())?;
             }
             for step in &planned.steps {
-                write!(f, "{:7} {}  →  {}", step.action.word(), planned.image, step.target.uri)?;
+                write!(f, "{:7} {}  →  {}", step.action.word(), planned.image, step.target.uri.tagged())?;
                 match (&step.action, &step.present) {
                     (Action::Keep, Some(present)) => writeln!(f, "  {}", present.short())?,
                     (Action::Copy(new), present) => {
@@ -81,7 +81,7 @@ impl Serialize for Planned {
             };
             serde_json::json!({
                 "destination": step.target.destination,
-                "uri": step.target.uri,
+                "uri": step.target.uri.tagged(),
                 "action": step.action.word(),
                 "digest": step.present,
                 "reason": reason,

@@ -1,5 +1,7 @@
 //! Reading a repository.
 
+mod tags;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -38,18 +40,11 @@ impl<'a> Source<'a> {
     /// The same, asked once.
     pub(crate) async fn seen_once(&self, tag: &str) -> Result<Seen, Error> {
         let action = format!("find {}:{tag}", self.0.repository);
-        let url = self.0.url(&format!("manifests/{tag}"))?;
-        let response = self.0.send(&action, &url, |http| accept(http.head(url.clone()).timeout(ANSWER))).await?;
-        let headers = response.headers();
-        match text(headers, "docker-content-digest") {
+        let headers = self.head(&action, tag).await?;
+        match text(&headers, "docker-content-digest") {
             Some(digest) => {
                 let digest = digest.parse().map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
-                Ok(Seen {
-                    digest,
-                    is_index: content_type(headers).as_deref().and_then(is_index),
-                    size_bytes: text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
-                    is_metered: headers.contains_key(METERED),
-                })
+                Ok(seen(digest, &headers))
             }
             None if self.0.repository.registry == DOCKER_HUB => {
                 Err(self.0.error(Cause::Unexpected, &action).because("Docker Hub named no digest"))
@@ -60,6 +55,23 @@ impl<'a> Source<'a> {
                 Ok(Seen { is_index: Some(is_index), size_bytes: Some(size_bytes), ..manifest.digest.into() })
             }
         }
+    }
+
+    /// Finds out, by a HEAD, that there is a manifest with this digest, and what it is, or why it cannot be had.
+    pub async fn confirm(&self, digest: &Digest) -> Result<Seen, Error> {
+        persistently(|| self.confirm_once(digest)).await
+    }
+
+    /// The same, asked once.
+    pub(crate) async fn confirm_once(&self, digest: &Digest) -> Result<Seen, Error> {
+        let action = format!("find {}@{digest}", self.0.repository);
+        Ok(seen(digest.clone(), &self.head(&action, digest.as_str()).await?))
+    }
+
+    async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {
+        let url = self.0.url(&format!("manifests/{reference}"))?;
+        let response = self.0.send(action, &url, |http| accept(http.head(url.clone()).timeout(ANSWER))).await?;
+        Ok(response.headers().clone())
     }
 
     /// The manifest with this digest, checked, and how many pulls it cost: one where the answer carries a quota.
@@ -85,7 +97,7 @@ impl<'a> Source<'a> {
         drop(pull);
         let pulls = u64::from(response.headers().contains_key(METERED));
         let served_as = content_type(response.headers());
-        let bytes = self.read(&action, response).await?;
+        let bytes = self.read(&action, response, MAX_MANIFEST_BYTES).await?;
         let manifest = Manifest::parse(bytes, served_as.as_deref());
         Ok((manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))?, pulls))
     }
@@ -104,12 +116,12 @@ impl<'a> Source<'a> {
         Ok(bytes.into())
     }
 
-    async fn read(&self, action: &str, mut response: Response) -> Result<Bytes, Error> {
+    async fn read(&self, action: &str, mut response: Response, most_bytes: usize) -> Result<Bytes, Error> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.0.interrupted(action, error))? {
             body.extend_from_slice(&chunk);
-            if body.len() > MAX_MANIFEST_BYTES {
-                let why = format!("it has more than {MAX_MANIFEST_BYTES} bytes");
+            if body.len() > most_bytes {
+                let why = format!("it has more than {most_bytes} bytes");
                 return Err(self.0.error(Cause::Invalid, action).because(why));
             }
         }
@@ -129,6 +141,15 @@ impl<'a> Source<'a> {
             chunk.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))
         });
         Ok(stream.boxed())
+    }
+}
+
+fn seen(digest: Digest, headers: &HeaderMap) -> Seen {
+    Seen {
+        digest,
+        is_index: content_type(headers).as_deref().and_then(is_index),
+        size_bytes: text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
+        is_metered: headers.contains_key(METERED),
     }
 }
 

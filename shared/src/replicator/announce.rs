@@ -2,16 +2,14 @@
 
 use super::Replicator;
 use crate::notice::{Notice, NoticeKind};
-use crate::report::Outcome;
 
 impl Replicator {
     /// Tells the event bus of what was copied, failed or put off, and the topic of what failed. What changed nothing is no news.
     ///
     /// Nobody waits for the news, so that a failure here is logged and changes no result.
-    pub(super) async fn announce(&self, outcomes: &[Outcome]) {
-        let notices: Vec<Notice> = outcomes.iter().filter_map(Notice::of).collect();
+    pub(super) async fn announce(&self, notices: &[Notice]) {
         if let (Some(bus), false) = (&self.settings.event_bus, notices.is_empty())
-            && let Err(error) = self.aws.put_events(bus, &notices).await
+            && let Err(error) = self.aws.put_events(bus, notices).await
         {
             tracing::warn!(bus, "nobody was told: {}", error.chain());
         }

@@ -114,7 +114,13 @@ impl Replicator {
                 continue;
             }
             let source = self.registries.source(name.repository());
-            match run.in_time(Side::Source, || format!("find {name}"), source.seen_once(name.tag())).await {
+            let look = async {
+                match request.image.digest() {
+                    Some(pin) => source.confirm_once(pin).await,
+                    None => source.seen_once(name.tag()).await,
+                }
+            };
+            match run.in_time(Side::Source, || format!("find {name}"), look).await {
                 Ok(seen) if seen.digest == *digest => return Some(name.repository().clone()),
                 Ok(_) => tracing::debug!(origin = %name, "not level with upstream"),
                 Err(error) => {

@@ -6,9 +6,12 @@ use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{Replicator, Run};
+use crate::catalogue::Selected;
 use crate::error::{Cause, Error};
+use crate::notice::Notice;
 use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome, Place};
+use crate::request::Trigger;
 use crate::state::{Changes, EntryStatus, News, Part, Scope, Tags, changes};
 
 /// Repositories at once.
@@ -19,7 +22,27 @@ impl Replicator {
     ///
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
     pub async fn record(&self, outcomes: &[Outcome], scope: Scope, run: &Run, now: Timestamp) {
-        self.announce(outcomes).await;
+        self.announce(&notices(outcomes)).await;
+        self.remember(outcomes, scope, run, now).await;
+    }
+
+    /// The same for a run of a catalogue with selections. While one could not be listed, nobody knows which tags are wanted no more.
+    pub async fn record_expanded(
+        &self,
+        outcomes: &[Outcome],
+        selected: &[Selected],
+        (trigger, scope): (&Trigger, Scope),
+        run: &Run,
+        now: Timestamp,
+    ) {
+        let mut news = notices(outcomes);
+        news.extend(selected.iter().filter_map(|selected| Notice::of_selection(selected, trigger)));
+        self.announce(&news).await;
+        let is_whole = selected.iter().all(Selected::is_listed);
+        self.remember(outcomes, if is_whole { scope } else { Scope::Part }, run, now).await;
+    }
+
+    async fn remember(&self, outcomes: &[Outcome], scope: Scope, run: &Run, now: Timestamp) {
         let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
         for (outcome, place) in
             outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
@@ -71,6 +94,10 @@ impl Replicator {
             None => Ok(Tags::new()),
         }
     }
+}
+
+fn notices(outcomes: &[Outcome]) -> Vec<Notice> {
+    outcomes.iter().filter_map(Notice::of).collect()
 }
 
 /// What is queued is recorded by who copies it; what was not begun is no news.

@@ -17,7 +17,7 @@ pub(super) const AT_ONCE: usize = 16;
 const INDEXES: usize = 50;
 
 impl Replicator {
-    /// One HEAD for each upstream tag, one DescribeImages for each destination repository (a HEAD for each tag where the
+    /// One HEAD for each upstream tag or pin, one DescribeImages for each destination repository (a HEAD for each tag where the
     /// registry has no control plane), and a closer look at what is not level. What could not be found out is part of the answer.
     pub async fn survey(&self, requests: &[Request], run: &Run) -> Survey {
         self.survey_as(requests, |found| found, run).await
@@ -43,8 +43,14 @@ impl Replicator {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
-            let seen = run.in_time(Side::Source, || format!("find {image}"), source.seen(image.tag())).await;
-            (image, seen)
+            let look = async {
+                match image.digest() {
+                    Some(pin) => source.confirm(pin).await,
+                    None => source.seen(image.tag()).await,
+                }
+            };
+            let found = run.in_time(Side::Source, || format!("find {image}"), look).await;
+            (image, found)
         };
         stream::iter(images.into_iter().cloned())
             .map(|image| find(image).boxed())

@@ -23,7 +23,7 @@ impl<'a> Container<'a> {
 
     /// Whether `text` names this container's repository.
     fn is_named_in(&self, text: &str) -> bool {
-        reference::parse(self.image).is_ok_and(|(repository, _)| text.contains(&repository.path))
+        reference::parse(self.image).is_ok_and(|name| text.contains(&name.repository.path))
     }
 }
 

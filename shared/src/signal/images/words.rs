@@ -3,7 +3,7 @@
 //! A line is read once, word by word, with the last three words in mind: `docker pull` before a word makes it an image, as does
 //! `metadata for`. A word that merely looks like one may be what the build is about to push.
 
-use crate::reference::{self, RepositoryRef};
+use crate::reference::{self, Name, RepositoryRef};
 
 /// The longest word that may name an image, in bytes.
 const LONGEST: usize = 512;
@@ -163,7 +163,7 @@ fn begins_with_host(word: &str) -> bool {
 
 fn named(word: &str) -> Option<Mention> {
     let (name, digest) = word.split_once('@').map_or((word, None), |(name, digest)| (name, Some(digest)));
-    let (repository, tag) = reference::parse(name).ok()?;
+    let Name { repository, tag, .. } = reference::parse(name).ok()?;
     let is_pinned_only = digest.is_some() && tag.is_none();
     let written = (!is_pinned_only).then(|| name.to_owned());
     Some(Mention { repository, tag, written, is_pulled: false })

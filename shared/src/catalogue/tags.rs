@@ -1,0 +1,143 @@
+//! What stands under `tags`: names of tags, and selectors of tags.
+
+mod spec;
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+pub(super) use spec::Fault;
+pub use spec::SelectorSpec;
+
+/// A list of tags and selectors, or one selector alone.
+#[derive(Debug)]
+pub enum Tags {
+    /// A list.
+    List(Vec<Spanned<Item>>),
+    /// One selector.
+    Selector(Box<SelectorSpec>),
+}
+
+/// One item of the list.
+#[derive(Debug)]
+pub enum Item {
+    /// The name of a tag.
+    Tag(String),
+    /// The name of a tag that is a number or a truth value to YAML, which takes `1.10` for `1.1`: its text is in the document.
+    Scalar,
+    /// A selector.
+    Selector(Box<SelectorSpec>),
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Tags {
+    /// The names, and the selectors, each with its line and its key. The tags stand below `key`, on `line`.
+    pub(super) fn parts(&self, line: u64, key: &str) -> (Vec<&str>, Vec<(&SelectorSpec, u64, String)>) {
+        let items = match self {
+            Self::Selector(spec) => return (Vec::new(), vec![(spec, line, format!("{key}.tags"))]),
+            Self::List(items) => items,
+        };
+        let (mut names, mut specs) = (Vec::new(), Vec::new());
+        for (index, item) in items.iter().enumerate() {
+            match &item.value {
+                Item::Tag(name) => names.push(name.as_str()),
+                Item::Scalar => {}
+                Item::Selector(spec) => {
+                    specs.push((spec.as_ref(), item.referenced.line(), format!("{key}.tags[{index}]")));
+                }
+            }
+        }
+        (names, specs)
+    }
+
+    /// Gives the names that YAML takes for numbers their text, which is in `document`.
+    pub(super) fn read_scalars(&mut self, document: &str) {
+        let Self::List(items) = self else { return };
+        for item in items.iter_mut().filter(|item| matches!(item.value, Item::Scalar)) {
+            let span = item.defined.span();
+            let ends = span.byte_offset().zip(span.byte_len()).map(|(start, length)| (start, start + length));
+            let range = ends.and_then(|(start, end)| Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?));
+            // Without its text it becomes a tag that no registry has, which is a problem with a line.
+            item.value = Item::Tag(range.and_then(|range| document.get(range)).unwrap_or_default().to_owned());
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfTags)
+    }
+}
+
+struct OfTags;
+
+impl<'de> Visitor<'de> for OfTags {
+    type Value = Tags;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags and selectors, or one selector")
+    }
+
+    fn visit_unit<E>(self) -> Result<Tags, E> {
+        Ok(Tags::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tags, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Tags::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
+        SelectorSpec::deserialize(MapAccessDeserializer::new(map)).map(|spec| Tags::Selector(Box::new(spec)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfItem)
+    }
+}
+
+struct OfItem;
+
+impl<'de> Visitor<'de> for OfItem {
+    type Value = Item;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tag or a selector")
+    }
+
+    fn visit_str<E>(self, tag: &str) -> Result<Item, E> {
+        Ok(Item::Tag(tag.to_owned()))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Item, E> {
+        Ok(Item::Scalar)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Item, E> {
+        Ok(Item::Scalar)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Item, E> {
+        Ok(Item::Scalar)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Item, E> {
+        Ok(Item::Scalar)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
+        SelectorSpec::deserialize(MapAccessDeserializer::new(map)).map(|spec| Item::Selector(Box::new(spec)))
+    }
+}

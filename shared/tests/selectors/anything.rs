@@ -1,0 +1,61 @@
+//! What holds for any list of tags.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::selector;
+
+/// Texts that look like tags, and some that do not.
+fn tags() -> impl Strategy<Value = Vec<String>> {
+    let tag =
+        "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}|[a-z]{1,6}|[0-9]{8}|\\PC{0,12}";
+    prop::collection::vec(tag, 0..40)
+}
+
+/// Selectors of every kind.
+fn selectors() -> impl Strategy<Value = String> {
+    let meant = prop::sample::select(vec![
+        "glob: '*'",
+        "glob: '1*'",
+        "semver: '>=1 <50'",
+        "regex: '.*1.*'",
+        "glob: '*', semver: '*'",
+    ]);
+    let more = prop::sample::select(vec!["", ", exclude: '*2*'", ", prereleases: true", ", exclude: ['*a*', '*-*']"]);
+    (meant, more, 0..6_u32, 0..6_u32).prop_map(|(meant, more, latest, newest)| {
+        let limit = |key: &str, most: u32| if most == 0 { String::new() } else { format!(", {key}: {most}") };
+        format!("{{ {meant}{more}{}{} }}", limit("latest", latest), limit("newest", newest))
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_tag_has_exactly_one_verdict_whatever_the_order(tags in tags(), yaml in selectors()) {
+        let verdicts = selector(&yaml).judge(&tags);
+        let judged: Vec<&str> = verdicts.iter().map(|verdict| verdict.tag.as_str()).collect();
+        let unique: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+        prop_assert_eq!(judged.len(), unique.len());
+        prop_assert_eq!(judged.iter().copied().collect::<BTreeSet<_>>(), unique);
+        let reversed: Vec<String> = tags.iter().rev().cloned().collect();
+        prop_assert_eq!(selector(&yaml).judge(&reversed), verdicts);
+    }
+
+    #[test]
+    fn the_newest_are_no_more_than_asked_for_and_match_the_glob(tags in tags(), most in 1..5_usize) {
+        let selector = selector(&format!("{{ glob: '1*', newest: {most} }}"));
+        let verdicts = selector.judge(&tags);
+        let taken: Vec<_> = verdicts.iter().filter(|verdict| verdict.is_taken).collect();
+        let admitted = verdicts.iter().filter(|verdict| selector.admits(&verdict.tag)).count();
+        prop_assert_eq!(taken.len(), most.min(admitted));
+        prop_assert!(taken.iter().all(|verdict| verdict.tag.starts_with('1')));
+    }
+
+    #[test]
+    fn what_is_taken_passes_by_itself_too(tags in tags(), yaml in selectors()) {
+        let selector = selector(&yaml);
+        for verdict in selector.judge(&tags) {
+            prop_assert!(!verdict.is_taken || selector.admits(&verdict.tag), "{:?}", verdict);
+        }
+    }
+}
