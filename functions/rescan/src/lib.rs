@@ -58,7 +58,7 @@ pub async fn handle(
             ignored.extend(strange);
             for one in found {
                 let what = one.uri.to_string();
-                match one.act(&catalogue, &run, replicator).await {
+                match Box::pin(one.act(&catalogue, &run, replicator)).await {
                     Led::Brought(brought) => outcomes.extend(brought),
                     Led::Waiting => waiting.push(what),
                     Led::Ignored(why) => ignored.push(Ignored { what, why }),

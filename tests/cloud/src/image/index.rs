@@ -37,36 +37,42 @@ impl ImageIndex {
     }
 
     /// A Docker manifest list over Docker images instead.
+    #[must_use]
     pub fn docker(mut self) -> Self {
         self.form.family = Family::Docker;
         self
     }
 
     /// Writes every manifest over many lines, as Docker's official images have it.
+    #[must_use]
     pub fn pretty(mut self) -> Self {
         self.form.layout = Layout::Pretty;
         self
     }
 
     /// Lets all images share their first layer, as those of one base image do.
+    #[must_use]
     pub fn shared_base(mut self) -> Self {
         self.shared_base = true;
         self
     }
 
     /// Lists, as `BuildKit` does, one attestation manifest for each image.
+    #[must_use]
     pub fn attested(mut self) -> Self {
         self.attested = true;
         self
     }
 
     /// Adds an annotation to the index itself.
+    #[must_use]
     pub fn annotation(mut self, key: &str, value: &str) -> Self {
         self.annotations.insert(key.to_owned(), value.into());
         self
     }
 
     /// Adds an annotation to what the index says of each of its images.
+    #[must_use]
     pub fn child_annotation(mut self, key: &str, value: &str) -> Self {
         self.child_annotations.insert(key.to_owned(), value.into());
         self
