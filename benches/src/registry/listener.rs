@@ -1,0 +1,90 @@
+//! Connections: plain, or TLS whose handshakes do not wait for each other.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::serve::{Listener, ListenerExt};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::counts::Counters;
+
+/// Answers connections to `tcp` with `router`; with an `identity`, a PEM file with certificate and key, over TLS.
+pub(super) fn serve(
+    tcp: TcpListener,
+    identity: Option<&Path>,
+    counters: Arc<Counters>,
+    router: Router,
+) -> Result<JoinHandle<std::io::Result<()>>, String> {
+    let counted = tcp.tap_io(move |stream| {
+        // Answers are written whole: waiting for more would only delay them. Failure means that the peer has gone.
+        let _ = stream.set_nodelay(true);
+        counters.connection();
+    });
+    let Some(identity) = identity else {
+        return Ok(tokio::spawn(async move { axum::serve(counted, router).await }));
+    };
+    let listener = Secured::new(counted, acceptor(identity)?)?;
+    Ok(tokio::spawn(async move { axum::serve(listener, router).await }))
+}
+
+/// Connections whose handshake is over.
+struct Secured {
+    address: SocketAddr,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+}
+
+impl Secured {
+    fn new<L>(mut tcp: L, acceptor: TlsAcceptor) -> Result<Self, String>
+    where
+        L: Listener<Io = TcpStream, Addr = SocketAddr>,
+    {
+        let address = tcp.local_addr().map_err(|error| error.to_string())?;
+        let (sender, ready) = mpsc::channel(64);
+        tokio::spawn(async move {
+            while !sender.is_closed() {
+                let (stream, peer) = tcp.accept().await;
+                let (acceptor, sender) = (acceptor.clone(), sender.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        let _ = sender.send((stream, peer)).await;
+                    }
+                });
+            }
+        });
+        Ok(Self { address, ready })
+    }
+}
+
+impl Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(accepted) => accepted,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+/// No ALPN: HTTP/1.1 is spoken.
+fn acceptor(identity: &Path) -> Result<TlsAcceptor, String> {
+    let broken = |error: &dyn std::fmt::Display| format!("{}: {error}", identity.display());
+    let chain = CertificateDer::pem_file_iter(identity).and_then(Iterator::collect).map_err(|error| broken(&error))?;
+    let key = PrivateKeyDer::from_pem_file(identity).map_err(|error| broken(&error))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    Ok(TlsAcceptor::from(Arc::new(config.map_err(|error| broken(&error))?)))
+}

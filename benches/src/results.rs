@@ -1,0 +1,83 @@
+//! What was measured, as it is kept and written as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::compare::Networks;
+use crate::item::{Item, Step};
+use crate::machine::Machine;
+use crate::measure::Usage;
+use crate::network::Network;
+use crate::registry::{Counts, KINDS};
+use crate::statistics::{median, median_of_counts};
+
+/// Everything of one comparison.
+#[derive(Debug, Serialize)]
+pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    /// The tools in their order, and what each says that it is.
+    pub(crate) tools: Vec<(String, String)>,
+    pub(crate) runs: usize,
+    pub(crate) networks: Networks,
+    pub(crate) measured: Vec<Measured>,
+}
+
+/// All runs of one tool with one step of an item on one network.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) network: Network,
+    pub(crate) item: Item,
+    pub(crate) step: Step,
+    pub(crate) tool: String,
+    pub(crate) runs: Vec<Run>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Run {
+    pub(crate) usage: Usage,
+    /// What was asked of the source.
+    pub(crate) source: Counts,
+    /// What was asked of the destination.
+    pub(crate) destination: Counts,
+}
+
+impl Measured {
+    /// The median of what `value` gives for each run.
+    pub(crate) fn median(&self, value: impl Fn(&Run) -> f64) -> f64 {
+        median(&self.values(value))
+    }
+
+    /// The least and the most.
+    pub(crate) fn range(&self, value: impl Fn(&Run) -> f64) -> (f64, f64) {
+        let values = self.values(value);
+        let by = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or_default();
+        (by(f64::min), by(f64::max))
+    }
+
+    /// The median of each count: `side` picks the registry.
+    pub(crate) fn counts(&self, side: impl Fn(&Run) -> &Counts) -> Counts {
+        let of = |value: &dyn Fn(&Counts) -> u64| {
+            median_of_counts(&self.runs.iter().map(|run| value(side(run))).collect::<Vec<_>>())
+        };
+        let kinds = KINDS.iter().map(|&kind| (kind, of(&|counts| counts.requests.get(kind).copied().unwrap_or(0))));
+        let requests: BTreeMap<String, u64> =
+            kinds.filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
+        Counts {
+            requests,
+            connections: of(&|counts| counts.connections),
+            served_bytes: of(&|counts| counts.served_bytes),
+            received_bytes: of(&|counts| counts.received_bytes),
+        }
+    }
+
+    /// Whether this and `other` are of different tools, and otherwise of the same.
+    pub(crate) fn is_peer_of(&self, other: &Self) -> bool {
+        self.tool != other.tool && (self.network, self.item, self.step) == (other.network, other.item, other.step)
+    }
+
+    fn values(&self, value: impl Fn(&Run) -> f64) -> Vec<f64> {
+        self.runs.iter().map(value).collect()
+    }
+}
