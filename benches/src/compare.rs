@@ -10,11 +10,12 @@ use tempfile::TempDir;
 
 use crate::check::Found;
 use crate::item::{Item, Step};
+use crate::job::Job;
 use crate::network::Network;
 use crate::output;
 use crate::registry::Rules;
 use crate::results::{Measured, Run};
-use crate::tool::{Job, Tool};
+use crate::tool::Tool;
 use crate::wan::Distance;
 use crate::world::{Plan, World};
 

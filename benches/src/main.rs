@@ -4,9 +4,9 @@
 //!
 //! * `item`, `image`, `content`, `digest`: what is copied,
 //! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
-//! * `tool`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
+//! * `tool`, `job`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
 //! * `measure`: what one run took; `results`, `statistics`: what all of them came to,
-//! * `report`, `table`, `machine`: how that is shown.
+//! * `report`, `table`, `shortfall`, `machine`: how that is shown.
 
 mod args;
 mod certificates;
@@ -18,6 +18,7 @@ mod floor;
 mod http;
 mod image;
 mod item;
+mod job;
 mod lineup;
 mod machine;
 mod measure;
@@ -28,6 +29,7 @@ mod registry;
 mod report;
 mod results;
 mod serve;
+mod shortfall;
 mod statistics;
 mod table;
 mod tool;

@@ -23,7 +23,7 @@ pub(crate) struct Usage {
     pub(crate) system_seconds: f64,
     /// The most memory that one process had resident, in bytes.
     pub(crate) peak_bytes: u64,
-    is_success: bool,
+    pub(crate) is_success: bool,
 }
 
 /// The role that starts a tool.
@@ -91,11 +91,6 @@ impl Usage {
             peak_bytes: u64::try_from(resources.max_rss()).unwrap_or(0) * 1024,
             is_success,
         }
-    }
-
-    /// Processor time in all, in seconds.
-    pub(crate) fn processor_seconds(&self) -> f64 {
-        self.user_seconds + self.system_seconds
     }
 }
 

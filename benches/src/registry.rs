@@ -15,6 +15,7 @@
 mod control;
 mod counts;
 mod listener;
+mod options;
 mod outgoing;
 mod reads;
 mod route;
@@ -24,8 +25,6 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,15 +33,15 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 pub(crate) use counts::Counts;
+pub(crate) use options::{Addresses, Options, Rules};
 pub(crate) use route::KINDS;
 pub(crate) use store::Holdings;
 
 use crate::content::{Content, Pieces};
-use crate::item::{Item, Tagged};
+use crate::item::Tagged;
 use crate::output;
 use counts::Counters;
 use outgoing::refuse;
@@ -55,49 +54,6 @@ use uploads::Sessions;
 pub(crate) const CHECK: &str = "check";
 /// What that blob is made of.
 const CHECK_BLOB: Content = Content::Generated { seed: 0, size_bytes: 128 << 20 };
-
-/// How a registry is started.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// What the registry knows of; a source holds it, a destination takes it
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) item: Vec<Item>,
-    /// `source` or `destination`
-    #[arg(long)]
-    pub(crate) role: String,
-    /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-    /// A PEM file with certificate and key: speak TLS
-    #[arg(long)]
-    pub(crate) identity: Option<PathBuf>,
-    /// A file that gets a line for each request
-    #[arg(long)]
-    pub(crate) timeline: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) rules: Rules,
-}
-
-/// What a registry asks of its clients, and offers them.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub(crate) struct Rules {
-    /// Registries check the digest of every upload, at the price of their own processor time
-    #[arg(long)]
-    pub(crate) verify_uploads: bool,
-    /// Registries mount blobs from other repositories, as they may
-    #[arg(long)]
-    pub(crate) mount: bool,
-    /// Registries want a token, which anybody can have
-    #[arg(long)]
-    pub(crate) tokens: bool,
-}
-
-/// Where a registry can be reached; it prints this when it is ready.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Addresses {
-    pub(crate) registry: SocketAddr,
-    pub(crate) control: SocketAddr,
-}
 
 struct Registry {
     rules: Rules,

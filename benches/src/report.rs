@@ -6,23 +6,22 @@ use std::path::Path;
 use crate::network::Network;
 use crate::registry::{Counts, KINDS};
 use crate::results::{Measured, Results, Run};
-use crate::table::Table;
+use crate::shortfall::shortfalls;
+use crate::table::{Table, digits};
 
-/// The tool that the others are compared with.
-const OURS: &str = "replicator";
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 
 /// Everything for a terminal.
 pub(crate) fn text(results: &Results) -> String {
     let tables = tables(results).iter().map(Table::text).collect::<Vec<_>>().join("\n");
-    format!("\n{}\n\n{tables}\n{}", machine(results), shortfalls(results))
+    format!("\n{}\n\n{tables}\n{}", machine(results), shortfalls(&results.measured))
 }
 
 /// Writes Markdown. In a file that has the two marks, only what is between them changes.
 pub(crate) fn write_markdown(results: &Results, path: &Path) -> Result<(), String> {
     let tables = tables(results).iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
-    let measured = format!("{}\n\n{tables}\n{}", machine(results), shortfalls(results));
+    let measured = format!("{}\n\n{tables}\n{}", machine(results), shortfalls(&results.measured));
     let around = fs::read_to_string(path).unwrap_or_default();
     write(path, &between(&around, &measured))
 }
@@ -57,30 +56,33 @@ fn machine(results: &Results) -> String {
     [first].into_iter().chain(networks).chain(tools).collect::<Vec<_>>().join("\n")
 }
 
+/// The costs on each network, and the requests on the first.
 fn tables(results: &Results) -> Vec<Table> {
-    let of = |network: Network| {
-        let rows: Vec<&Measured> = results.measured.iter().filter(|measured| measured.network == network).collect();
-        [costs(network, results.runs, &rows), requests(network, &rows)]
+    let rows = |network: Network| -> Vec<&Measured> {
+        results.measured.iter().filter(|measured| measured.network == network).collect()
     };
-    results.networks.iter().flat_map(|(network, _)| of(*network)).collect()
+    let networks = results.networks.iter().map(|(network, _)| *network);
+    let costs = networks.clone().map(|network| costs(network, results.runs, &rows(network)));
+    let requests = networks.take(1).flat_map(|network| requests(network, &rows(network)));
+    costs.chain(requests).collect()
 }
 
 /// Time, processor and memory.
 fn costs(network: Network, runs: usize, rows: &[&Measured]) -> Table {
     let head = ["item", "tool", "wall s", "least", "most", "CPU s", "user", "system", "peak MB"];
     let row = |measured: &&Measured| {
-        let (least, most) = measured.range(wall);
-        let median = |value: fn(&Run) -> f64| seconds(measured.median(value));
+        let (least, most) = measured.range(Run::wall_seconds);
+        let median = |value: fn(&Run) -> f64| digits(measured.median(value));
         vec![
-            item(measured),
+            measured.name(),
             measured.tool.clone(),
-            median(wall),
-            seconds(least),
-            seconds(most),
-            median(processor),
+            median(Run::wall_seconds),
+            digits(least),
+            digits(most),
+            median(Run::processor_seconds),
             median(|run| run.usage.user_seconds),
             median(|run| run.usage.system_seconds),
-            format!("{:.1}", measured.median(peak) / 1e6),
+            format!("{:.1}", measured.median(Run::peak_mb)),
         ]
     };
     Table {
@@ -90,99 +92,73 @@ fn costs(network: Network, runs: usize, rows: &[&Measured]) -> Table {
     }
 }
 
-/// Requests at the source and at the destination; kinds that nobody used have no column.
-fn requests(network: Network, rows: &[&Measured]) -> Table {
-    let counted: Vec<(Counts, Counts)> =
-        rows.iter().map(|row| (row.counts(|run| &run.source), row.counts(|run| &run.destination))).collect();
+/// What was asked of each registry, which hardly depends on the network.
+fn requests(network: Network, rows: &[&Measured]) -> [Table; 2] {
+    let source = asked(rows, |run| &run.source);
+    let destination = asked(rows, |run| &run.destination);
+    let name = |side: &str| format!("{}: requests at the {side}", network.name());
+    [Table { name: name("source"), ..source }, Table { name: name("destination"), ..destination }]
+}
+
+/// What was asked of one registry; kinds that nobody used have no column.
+fn asked(rows: &[&Measured], side: fn(&Run) -> &Counts) -> Table {
+    let counted: Vec<Counts> = rows.iter().map(|row| row.counts(side)).collect();
     let number = |counts: &Counts, kind: &str| counts.requests.get(kind).copied().unwrap_or(0);
-    let used = |side: fn(&(Counts, Counts)) -> &Counts| -> Vec<&str> {
-        KINDS.into_iter().filter(|kind| counted.iter().any(|pair| number(side(pair), kind) > 0)).collect()
+    let is_used = |kind: &&str| counted.iter().any(|counts| number(counts, kind) > 0);
+    let kinds: Vec<&str> = KINDS.into_iter().filter(is_used).collect();
+    let row = |(measured, counts): (&&Measured, &Counts)| {
+        let numbers = kinds.iter().map(|kind| number(counts, kind)).chain([counts.connections]);
+        let bytes = [counts.served_bytes, counts.received_bytes].map(megabytes);
+        let names = [measured.name(), measured.tool.clone()];
+        names.into_iter().chain(numbers.map(|number| number.to_string())).chain(bytes).collect()
     };
-    let (source, destination) = (used(|pair| &pair.0), used(|pair| &pair.1));
-    let heads = |side: &str, kinds: &[&str]| -> Vec<String> {
-        ["connections"].iter().chain(kinds).map(|kind| format!("{side}: {kind}")).collect()
-    };
-    let cells = |counts: &Counts, kinds: &[&str]| -> Vec<String> {
-        [counts.connections]
-            .into_iter()
-            .chain(kinds.iter().map(|kind| number(counts, kind)))
-            .map(|count| count.to_string())
-            .collect()
-    };
-    let row = |(measured, (from, to)): (&&Measured, &(Counts, Counts))| {
-        let names = vec![item(measured), measured.tool.clone()];
-        let source = [cells(from, &source), vec![megabytes(from.served_bytes)]].concat();
-        [names, source, cells(to, &destination), vec![megabytes(to.received_bytes)]].concat()
-    };
-    let head = [
-        vec!["item".to_owned(), "tool".to_owned()],
-        heads("source", &source),
-        vec!["MB served".to_owned()],
-        heads("destination", &destination),
-        vec!["MB received".to_owned()],
-    ];
+    let head = ["item", "tool"].into_iter().chain(kinds.iter().copied()).chain(["connections", "MB out", "MB in"]);
     Table {
-        name: format!("{}: requests", network.name()),
-        head: head.concat(),
+        name: String::new(),
+        head: head.map(str::to_owned).collect(),
         rows: rows.iter().zip(&counted).map(row).collect(),
-    }
-}
-
-/// Where ours takes more than another tool that copies in earnest.
-fn shortfalls(results: &Results) -> String {
-    let mut lines = Vec::new();
-    for ours in results.measured.iter().filter(|measured| measured.tool == OURS) {
-        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && !peer.tool.starts_with("floor");
-        for peer in results.measured.iter().filter(is_peer) {
-            lines.extend(worse("s of wall time", ours, peer, wall, 1.0));
-            lines.extend(worse("s of CPU", ours, peer, processor, 1.0));
-            lines.extend(worse("MB of memory", ours, peer, peak, 1e6));
-        }
-    }
-    if lines.is_empty() {
-        return format!("Nowhere does {OURS} take more time, CPU or memory than another tool here.\n");
-    }
-    format!("Where {OURS} takes more than another tool:\n\n{}\n", lines.join("\n"))
-}
-
-fn worse(what: &str, ours: &Measured, peer: &Measured, value: fn(&Run) -> f64, unit: f64) -> Option<String> {
-    let (own, other) = (ours.median(value) / unit, peer.median(value) / unit);
-    let (network, item, tool) = (ours.network.name(), item(ours), &peer.tool);
-    (own > other).then(|| {
-        format!("* {network}, {item}: {} {what}, {tool} {} ({:.2} times)", seconds(own), seconds(other), own / other)
-    })
-}
-
-fn item(measured: &Measured) -> String {
-    match measured.item.steps() {
-        [_] => measured.item.name().to_owned(),
-        _ => format!("{}, {}", measured.item.name(), measured.step.name()),
-    }
-}
-
-fn wall(run: &Run) -> f64 {
-    run.usage.wall_seconds
-}
-
-fn processor(run: &Run) -> f64 {
-    run.usage.processor_seconds()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown in megabytes")]
-fn peak(run: &Run) -> f64 {
-    run.usage.peak_bytes as f64
-}
-
-/// Three digits or so.
-fn seconds(value: f64) -> String {
-    match value {
-        ..10.0 => format!("{value:.2}"),
-        ..100.0 => format!("{value:.1}"),
-        _ => format!("{value:.0}"),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{Item, Step};
+    use crate::measure::Usage;
+
+    fn measured(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Measured {
+        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
+        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
+        Measured {
+            network: Network::Wan,
+            item: Item::Many,
+            step: Step::Cold,
+            tool: tool.to_owned(),
+            runs: vec![run; 3],
+        }
+    }
+
+    #[test]
+    fn what_is_around_the_marks_stays() {
+        let around = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+        assert_eq!(between(&around, "new"), format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
+        assert_eq!(between("something else", "new"), format!("{BEGIN}\nnew\n{END}"));
+    }
+
+    #[test]
+    fn only_kinds_that_somebody_used_have_a_column() {
+        let mut one = measured("skopeo", 1.0, 1.0, 1);
+        for run in &mut one.runs {
+            run.source.requests.insert("GET blob".to_owned(), 7);
+            run.source.served_bytes = 1_500_000;
+        }
+        let table = asked(&[&one], |run| &run.source);
+        assert_eq!(table.head, ["item", "tool", "GET blob", "connections", "MB out", "MB in"]);
+        assert_eq!(table.rows, [["many, cold", "skopeo", "7", "0", "1.5", "0.0"]]);
+    }
 }

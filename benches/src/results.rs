@@ -43,7 +43,31 @@ pub(crate) struct Run {
     pub(crate) destination: Counts,
 }
 
+impl Run {
+    pub(crate) fn wall_seconds(&self) -> f64 {
+        self.usage.wall_seconds
+    }
+
+    /// In user and in system mode together.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        self.usage.user_seconds + self.usage.system_seconds
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "shown in megabytes")]
+    pub(crate) fn peak_mb(&self) -> f64 {
+        self.usage.peak_bytes as f64 / 1e6
+    }
+}
+
 impl Measured {
+    /// The item, and the step where it has several.
+    pub(crate) fn name(&self) -> String {
+        match self.item.steps() {
+            [_] => self.item.name().to_owned(),
+            _ => format!("{}, {}", self.item.name(), self.step.name()),
+        }
+    }
+
     /// The median of what `value` gives for each run.
     pub(crate) fn median(&self, value: impl Fn(&Run) -> f64) -> f64 {
         median(&self.values(value))

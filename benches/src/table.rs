@@ -39,6 +39,15 @@ impl Table {
     }
 }
 
+/// Three digits or so.
+pub(crate) fn digits(value: f64) -> String {
+    match value {
+        ..10.0 => format!("{value:.2}"),
+        ..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

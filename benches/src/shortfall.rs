@@ -1,0 +1,63 @@
+//! Where ours falls short: said in words, so that nobody has to look for it in the tables.
+
+use crate::results::{Measured, Run};
+use crate::table::digits;
+
+/// The tool that is compared with the others.
+const OURS: &str = "replicator";
+
+/// Where ours takes more than another tool that copies in earnest.
+pub(crate) fn shortfalls(measured: &[Measured]) -> String {
+    let mut lines = Vec::new();
+    for ours in measured.iter().filter(|one| one.tool == OURS) {
+        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && !peer.tool.starts_with("floor");
+        for peer in measured.iter().filter(is_peer) {
+            lines.extend(worse("s of wall time", ours, peer, Run::wall_seconds));
+            lines.extend(worse("s of CPU", ours, peer, Run::processor_seconds));
+            lines.extend(worse("MB of memory", ours, peer, Run::peak_mb));
+        }
+    }
+    if lines.is_empty() {
+        return format!("Nowhere does {OURS} take more time, CPU or memory than another tool here.\n");
+    }
+    format!("Where {OURS} takes more than another tool:\n\n{}\n", lines.join("\n"))
+}
+
+fn worse(what: &str, ours: &Measured, peer: &Measured, value: fn(&Run) -> f64) -> Option<String> {
+    let (own, other) = (ours.median(value), peer.median(value));
+    let (network, item, tool) = (ours.network.name(), ours.name(), &peer.tool);
+    (own > other).then(|| {
+        format!("* {network}, {item}: {} {what}, {tool} {} ({:.2} times)", digits(own), digits(other), own / other)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{Item, Step};
+    use crate::measure::Usage;
+    use crate::network::Network;
+    use crate::registry::Counts;
+
+    fn measured(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Measured {
+        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
+        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
+        Measured {
+            network: Network::Wan,
+            item: Item::Many,
+            step: Step::Cold,
+            tool: tool.to_owned(),
+            runs: vec![run; 3],
+        }
+    }
+
+    #[test]
+    fn it_is_said_where_ours_takes_more_than_a_peer_but_not_than_the_floor() {
+        let all = [("replicator", 12.0, 0.5, 30_000_000), ("skopeo", 8.0, 0.6, 20_000_000), ("floor", 1.0, 0.1, 1)];
+        let all = all.map(|(tool, wall, user, peak)| measured(tool, wall, user, peak));
+        let expected = "Where replicator takes more than another tool:\n\n\
+            * wan, many, cold: 12.0 s of wall time, skopeo 8.00 (1.50 times)\n\
+            * wan, many, cold: 30.0 MB of memory, skopeo 20.0 (1.50 times)\n";
+        assert_eq!(shortfalls(&all), expected);
+    }
+}
