@@ -6,10 +6,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// The command line, built now beside this test: `cargo test` builds no binary of a package that it does not test by its binary.
+/// All binaries at once, as the other tests do, so that the dependencies have the same features and nothing is built twice.
 fn replicator() -> PathBuf {
     let cargo = std::env::var_os("CARGO").expect("cargo runs the tests");
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "cli"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    build.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
