@@ -38,7 +38,7 @@ pub(crate) struct Rules {
     /// Registries mount blobs from other repositories, as they may
     #[arg(long)]
     pub(crate) mount: bool,
-    /// Registries want a token, which anybody can have
+    /// Registries want a token, which anybody can have; the floor knows it beforehand
     #[arg(long)]
     pub(crate) tokens: bool,
 }
