@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
         .without_time()
         .with_target(false)
         .init();
-    match run(args).await {
+    match Box::pin(run(args)).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
