@@ -14,19 +14,19 @@ fn replicator() -> PathBuf {
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
-    assert!(build.status().unwrap().success(), "the command line does not build");
+    assert!(build.status().expect("cargo starts").success(), "the command line does not build");
     Path::new(env!("CARGO_BIN_EXE_benches")).with_file_name("replicator")
 }
 
 /// What `benches compare` with `arguments` writes as JSON.
 fn compare(arguments: &[&str]) -> Value {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("there is room");
     let file = directory.path().join("results.json");
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
     harness.arg("compare").args(arguments).arg("--replicator").arg(replicator()).arg("--json").arg(&file);
-    let output = harness.output().unwrap();
+    let output = harness.output().expect("the harness starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(file).expect("results are written")).expect("they are JSON")
 }
 
 #[test]
