@@ -20,7 +20,7 @@ async fn cloud_with_node() -> (Cloud, Image) {
 /// The `Authorization` of anybody.
 async fn anonymous(cloud: &Cloud) -> String {
     let ping = send(http().get(format!("{}/v2/", cloud.ecr_public.registry().endpoint()))).await;
-    let realm = header(&ping, "www-authenticate").unwrap().split('"').nth(1).unwrap().to_owned();
+    let realm = header(&ping, "www-authenticate").expect("a challenge").split('"').nth(1).expect("a realm").to_owned();
     let url = format!("{realm}?service=public.ecr.aws&scope=repository:docker/library/node:pull");
     format!("Bearer {}", json(send(http().get(url)).await).await["token"].as_str().expect("a token"))
 }
@@ -28,7 +28,7 @@ async fn anonymous(cloud: &Cloud) -> String {
 /// The `Authorization` of the account.
 async fn ours(cloud: &Cloud) -> String {
     let answer = Client::new(&sdk(cloud, "us-east-1").await).get_authorization_token().send().await.expect("a token");
-    format!("Bearer {}", answer.authorization_data().unwrap().authorization_token().expect("a token"))
+    format!("Bearer {}", answer.authorization_data().expect("data").authorization_token().expect("a token"))
 }
 
 #[tokio::test]
