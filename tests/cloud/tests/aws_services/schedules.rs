@@ -146,7 +146,7 @@ async fn what_the_model_does_not_allow_is_refused() {
     let good = || create(&client, "wake-up");
     let role = |arn: &str| Target::builder().arn(FUNCTION).role_arn(arn);
     let fifo = DeadLetterConfig::builder().arn("arn:aws:sqs:us-east-1:111122223333:failed.fifo").build();
-    let refused = [
+    let refused = vec![
         create(&client, "wake up"),
         create(&client, &"x".repeat(65)),
         good().client_token("not a token"),
