@@ -15,6 +15,9 @@ pub const PRIVATE: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
 /// The password that Docker Hub's user `ci` has.
 pub const PASSWORD: &str = "dckr_pat_never_in_a_log";
 
+/// The function that is woken up.
+const REFRESH: &str = "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh";
+
 /// The embedded cloud, and settings that point at it.
 pub struct World {
     /// The cloud.
@@ -50,6 +53,22 @@ impl World {
         let url = self.cloud.sqs.fifo("copies", 5400);
         self.set("REPLICATOR_QUEUE_URL", &url);
         url
+    }
+
+    /// Has what is put off wake `refresh` up.
+    pub fn wake_up(&mut self) {
+        self.set("REPLICATOR_WAKE_UP_FUNCTION", REFRESH);
+        self.set("REPLICATOR_WAKE_UP_ROLE", "arn:aws:iam::111122223333:role/image-replicator-wake-up");
+    }
+
+    /// Moves the clock on to the next wake-up and gives it to `refresh`; `None` when there is none.
+    pub async fn wait_for_wake_up(&self) -> Option<Value> {
+        let at = self.cloud.scheduler.schedules().first()?.at;
+        let wait = at.duration_since(self.cloud.clock.now());
+        self.cloud.clock.advance(Duration::try_from(wait).unwrap_or_default());
+        let (function, event) = self.cloud.scheduler.next_due()?;
+        assert_eq!(function, REFRESH);
+        Some(self.refresh_with(event).await.expect("the refresh answers"))
     }
 
     /// The environment of a function in this world.
