@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
 use replicator::catalogue::{Catalogue, Selected};
 use replicator::error::Error;
 use replicator::plan::{Action, Plan};
@@ -35,7 +34,7 @@ pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool
     let asked = ask(replicator, &wanted.images, &wanted.to, &run).await?;
     let survey = replicator.survey(&asked.requests, &run).await;
     let mut outcomes = carry_out(replicator, replicator.plan_work(&asked.requests, &survey), &run, is_json).await;
-    let now = Timestamp::now();
+    let now = replicator.now();
     replicator.postpone(&mut outcomes, now).await;
     replicator.record_expanded(&outcomes, &asked.selected, (&trigger(), Scope::Part), &run, now).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);

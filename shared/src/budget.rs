@@ -70,6 +70,12 @@ impl Budget {
         Some(Self { limit, remaining, reserve: reserve.of(limit), window })
     }
 
+    /// What it was before `pulls` of it were spent.
+    #[must_use]
+    pub fn before(self, pulls: u32) -> Self {
+        Self { remaining: self.remaining.saturating_add(pulls).min(self.limit), ..self }
+    }
+
     /// Pulls that may be spent now.
     pub fn available(&self) -> u32 {
         self.remaining.saturating_sub(self.reserve)

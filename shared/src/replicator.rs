@@ -41,7 +41,11 @@ pub struct Replicator {
     aws: Arc<Aws>,
     keyring: Arc<Keyring>,
     registries: Registries,
+    clock: Clock,
 }
+
+/// Tells what time it is.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Replicator {
     /// A replicator that reaches AWS through `aws`. Nothing is sent yet.
@@ -49,7 +53,18 @@ impl Replicator {
         let aws = Arc::new(aws);
         let keyring = Arc::new(Keyring::new(Arc::clone(&aws), settings.docker_hub_secret.clone()));
         let registries = Registries::new(settings.endpoints.clone(), Arc::clone(&keyring), settings.reserve)?;
-        Ok(Self { settings, aws, keyring, registries })
+        Ok(Self { settings, aws, keyring, registries, clock: Box::new(Timestamp::now) })
+    }
+
+    /// The same, but for `clock`, by which it plans and records. Deadlines are the machine's business, and stay on its own.
+    #[must_use]
+    pub fn on(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// The replicator of this process: settings and AWS as the environment says.
@@ -145,12 +160,12 @@ impl Replicator {
     pub fn plan(&self, requests: &[Request], survey: &Survey) -> Plan {
         let is_scheduled = |request: &Request| request.trigger.kind == TriggerKind::Schedule;
         let is_judged_here = self.settings.queue_url.is_none() || requests.iter().all(is_scheduled);
-        plan(requests, survey, self.budget().filter(|_| is_judged_here).as_ref(), Timestamp::now())
+        plan(requests, survey, self.budget().filter(|_| is_judged_here).as_ref(), self.now())
     }
 
     /// Decides what a worker does, within Docker Hub's budget as the survey has just seen it.
     pub fn plan_work(&self, requests: &[Request], survey: &Survey) -> Plan {
-        plan(requests, survey, self.budget().as_ref(), Timestamp::now())
+        plan(requests, survey, self.budget().as_ref(), self.now())
     }
 
     /// Has the queue copy what `plan` says, or copies it where there is no queue.

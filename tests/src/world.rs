@@ -79,7 +79,9 @@ impl World {
     /// A replicator that has just been started.
     pub fn replicator(&self) -> Replicator {
         let settings = Settings::read(|name| self.settings.get(name).cloned()).expect("the settings are good");
-        Replicator::new(settings, Aws::emulated_at(self.cloud.control_plane())).expect("the replicator starts")
+        let replicator = Replicator::new(settings, Aws::emulated_at(self.cloud.control_plane()));
+        let clock = self.cloud.clock.clone();
+        replicator.expect("the replicator starts").on(Box::new(move || clock.now()))
     }
 
     /// Gives `event` to `refresh`.

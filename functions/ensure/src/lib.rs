@@ -64,9 +64,9 @@ pub async fn handle(
     let mut outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
-        replicator.postpone(&mut outcomes, Timestamp::now()).await;
+        replicator.postpone(&mut outcomes, replicator.now()).await;
         let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
-        replicator.record(&news, Scope::Part, &run, Timestamp::now()).await;
+        replicator.record(&news, Scope::Part, &run, replicator.now()).await;
     }
 
     let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };
@@ -93,7 +93,7 @@ async fn bring(
     let images: Vec<_> = images.map(|image| catalogue.want(image.clone())).collect();
     let mut requests = replicator.requests(&catalogue, &images, trigger).await;
     requests.iter_mut().for_each(leave_out_what_waits);
-    let asked = Timestamp::now();
+    let asked = replicator.now();
     let mut outcomes = replicator.bring(&requests, run).await;
     replicator.await_copies(&mut outcomes, run, asked).await;
     Ok(outcomes)

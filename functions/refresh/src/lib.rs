@@ -30,7 +30,7 @@ pub async fn handle(
     let (catalogue, selected) = replicator.expand(catalogue, &run).await;
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
     let mut outcomes = replicator.bring(&requests, &run).await;
-    let now = Timestamp::now();
+    let now = replicator.now();
     replicator.postpone(&mut outcomes, now).await;
     replicator.record_expanded(&outcomes, &selected, (&trigger, scope), &run, now).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);

@@ -1,6 +1,6 @@
 //! One tag of the mirror that was scanned, and what that leads to.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use replicator::catalogue::Catalogue;
 use replicator::error::Error;
 use replicator::plan::{Action, Seen, Step};
@@ -49,7 +49,7 @@ impl Scanned {
 
     /// Findings: is there something newer?
     async fn look_upstream(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
-        let is_fresh = |entry: &Entry| Timestamp::now().duration_since(entry.at) < COOL_DOWN;
+        let is_fresh = |entry: &Entry| replicator.now().duration_since(entry.at) < COOL_DOWN;
         match self.on_record(replicator).await.filter(is_fresh) {
             Some(entry) if entry.status == EntryStatus::WaitingForUpstream => {
                 return Led::Ignored("upstream was asked within the hour and had nothing newer".to_owned());
@@ -66,7 +66,7 @@ impl Scanned {
             let part = Part::of(Some(&self.scan.digest), &planned.platforms);
             let upstream = planned.upstream.clone();
             return self
-                .wait(Entry { part, ..Entry::new(upstream, EntryStatus::Ok, Timestamp::now()) }, replicator)
+                .wait(Entry { part, ..Entry::new(upstream, EntryStatus::Ok, replicator.now()) }, replicator)
                 .await;
         }
         Led::Brought(replicator.act(plan, run).await)
@@ -95,7 +95,7 @@ impl Scanned {
             until: None,
             note: self.scan.severities.to_string(),
         };
-        replicator.note(self.uri.repository(), &[news], Scope::Part, Timestamp::now()).await;
+        replicator.note(self.uri.repository(), &[news], Scope::Part, replicator.now()).await;
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.

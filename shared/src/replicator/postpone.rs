@@ -20,9 +20,11 @@ impl Replicator {
         let waiting = || outcomes.iter().filter(|outcome| outcome.waits_for_pulls());
         let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
         let pulls = waiting().map(|outcome| outcome.price).sum();
-        let planned = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
+        let planned: u32 = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
+        let spent = outcomes.iter().map(|outcome| outcome.pulls).sum::<u64>().try_into().unwrap_or(u32::MAX);
         let at = match self.budget() {
-            Some(budget) => budget.frees_at(pulls, planned, now),
+            // As it was before this run: what has just been spent comes back with what is planned.
+            Some(budget) => budget.before(spent).frees_at(pulls, planned.saturating_add(spent), now),
             None => now + SIX_HOURS,
         };
         let wanted = WakeUp::new(at, waiting().map(|outcome| outcome.image.clone()));
