@@ -31,7 +31,7 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
         let document: BTreeMap<_, _> = states.iter().map(|(name, state)| (name, as_json(state))).collect();
         output::json(&json!({"repositories": document}));
     } else {
-        let head = ["REPOSITORY", "TAG", "STATUS", "UPSTREAM", "SINCE"].map(str::to_owned).to_vec();
+        let head = ["REPOSITORY", "TAG", "STATUS", "UPSTREAM", "SINCE", "NEXT TRY"].map(str::to_owned).to_vec();
         output::table(
             &std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>(),
         );
@@ -45,18 +45,20 @@ fn is_well(state: &Result<Tags, Error>) -> bool {
 }
 
 fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
-    let row = |cells: [&str; 4]| std::iter::once(repository).chain(cells).map(str::to_owned).collect();
+    let row = |cells: [&str; 5]| std::iter::once(repository).chain(cells).map(str::to_owned).collect();
     let tags = match state {
         Ok(tags) => tags,
-        Err(error) => return vec![row(["-", "unknown", &error.chain(), ""])],
+        Err(error) => return vec![row(["-", "unknown", &error.chain(), "", ""])],
     };
     let entries = state::entries(tags);
     if entries.is_empty() {
-        return vec![row(["-", "no record", "", ""])];
+        return vec![row(["-", "no record", "", "", ""])];
     }
     let entry = |(key, entry): (&String, &state::Entry)| {
         let digest = entry.digest.as_ref().map_or("-", Digest::short);
-        row([&key[state::TAG.len()..], &entry.status.to_string(), digest, &state::time(entry.at)])
+        let since = state::time(entry.since.unwrap_or(entry.at));
+        let next_try = entry.until.map(state::time).unwrap_or_default();
+        row([&key[state::TAG.len()..], &entry.status.to_string(), digest, &since, &next_try])
     };
     entries.iter().map(entry).collect()
 }

@@ -7,8 +7,11 @@ use jiff::Timestamp;
 use super::{Replicator, Run, copy};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
+use crate::platform::Platforms;
+use crate::reference::ImageRef;
 use crate::report::{Done, Outcome, Place};
 use crate::state::{self, EntryStatus};
+use crate::subset::Standing;
 
 /// The first pause between two looks; each is a half longer than the last, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -24,11 +27,13 @@ impl Replicator {
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             for outcome in outcomes.iter_mut() {
-                let Some(wanted) = outcome.upstream.clone() else { continue };
+                let Some(upstream) = outcome.upstream.clone() else { continue };
+                let wanted = Standing { upstream, choice: outcome.platforms.fingerprint() };
                 for place in outcome.places.iter_mut().filter(|place| is_queued(place)) {
-                    if let Some(result) = self.look(place, &wanted, asked).await {
-                        place.present = if result.is_ok() { Some(wanted.clone()) } else { place.present.take() };
-                        place.result = result;
+                    match self.look(place, &wanted, &outcome.platforms, asked).await {
+                        Some(Ok(digest)) => (place.present, place.result) = (Some(digest), Ok(Done::Copied)),
+                        Some(Err(error)) => place.result = Err(error),
+                        None => {}
                     }
                 }
             }
@@ -38,11 +43,21 @@ impl Replicator {
         }
     }
 
-    /// `None` while nothing is known. A look that fails is tried again with the next.
-    async fn look(&self, place: &Place, wanted: &Digest, asked: Timestamp) -> Option<Result<Done, Error>> {
+    /// The digest that is there once it is what was wanted; `None` while nothing is known. A look that fails is tried again with the
+    /// next.
+    async fn look(
+        &self,
+        place: &Place,
+        wanted: &Standing,
+        platforms: &Platforms,
+        asked: Timestamp,
+    ) -> Option<Result<Digest, Error>> {
         let uri = &place.target.uri;
-        if self.tag(uri).await.as_ref() == Some(wanted) {
-            return Some(Ok(Done::Copied));
+        if let Some(here) = self.tag(uri).await {
+            let is_part = !platforms.is_all() && place.present.as_ref() != Some(&here);
+            if here == wanted.upstream || (is_part && self.is_part(uri, &here, wanted, platforms).await) {
+                return Some(Ok(here));
+            }
         }
         let tags = self.state(uri.repository()).await.ok()?;
         let entry = state::entry(&tags, uri.tag())?;
@@ -55,8 +70,15 @@ impl Replicator {
         let is_news = entry.at.as_second() >= asked.as_second();
         is_news.then(|| {
             let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
-            Err(error.because("a worker recorded it so; the log of replicate says why"))
+            let error = error.because("a worker recorded it so; the log of replicate says why");
+            Err(entry.until.into_iter().fold(error, Error::until))
         })
+    }
+
+    /// Whether the index `here` says itself that it is the part that is wanted.
+    async fn is_part(&self, uri: &ImageRef, here: &Digest, wanted: &Standing, platforms: &Platforms) -> bool {
+        let manifest = self.registries.destination(uri.repository()).manifest(here).await.ok();
+        manifest.and_then(|manifest| Standing::of(&manifest, platforms)).is_some_and(|standing| standing == *wanted)
     }
 }
 
