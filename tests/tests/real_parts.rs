@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use cloud::Image;
+use jiff::Timestamp;
+use replicator::aws::Aws;
+use replicator::settings;
+use replicator::wake_up::WakeUp;
 use serde_json::{Value, json};
-use tests::real::World;
+use tests::real::{Moto, World};
 
 const SCHEDULED: &str = include_str!("../../events/scheduled-event-rule.json");
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
@@ -102,6 +106,56 @@ async fn a_build_that_asks_for_an_image_gets_a_uri_that_it_can_pull() {
     assert_eq!(target["pinned"], format!("{repository}@{}", image.digest()));
     let parts = image.blobs().len() + image.children().len();
     assert_eq!(world.pull(target["uri"].as_str().unwrap()).await, parts);
+}
+
+#[tokio::test]
+#[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
+async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
+    let image = Image::index(9, &["linux/amd64", "linux/s390x", "linux/arm64"], &[3_000, 500], true);
+    let world = World::start().await;
+    world.publish("library/node", "21-alpine", &image).await;
+    let choice = CATALOGUE.replace("platforms: all", "platforms: [linux/amd64, linux/arm64]");
+    world.ask_for(&format!("{choice}  - {{ image: node, tags: [21-alpine] }}\n")).await;
+    let (mut refresh, mut replicate) = (world.function("refresh").await, world.function("replicate").await);
+    refresh.invoke(&scheduled()).await;
+    assert_eq!(world.work_off_the_queue(&mut replicate).await, 1);
+
+    let raw = world.mirrored("docker-hub/library/node:21-alpine").await;
+    let index: Value = serde_json::from_slice(&raw).expect("an index is JSON");
+    let children = index["manifests"].as_array().expect("an index has children");
+    let architectures: Vec<&Value> = children.iter().map(|child| &child["platform"]["architecture"]).collect();
+    assert_eq!(architectures, ["amd64", "arm64", "unknown", "unknown"], "two images, and what attests each");
+    assert_eq!(index["annotations"]["image-replicator.upstream-digest"], image.digest());
+    // For each of two platforms a configuration, two layers and a manifest; for each attestation a configuration, a layer and a manifest.
+    let uri = format!("{}/docker-hub/library/node:21-alpine", "123456789012.dkr.ecr.us-east-1.amazonaws.com");
+    let arrived = world.pull(&uri).await;
+    assert!((2 * 4 + 2 * 2..=2 * 4 + 2 * 3).contains(&arrived), "{arrived}");
+
+    // moto does not know what the registry holds, so that the copy is made again: it comes to the same bytes.
+    refresh.invoke(&scheduled()).await;
+    world.work_off_the_queue(&mut replicate).await;
+    assert_eq!(world.mirrored("docker-hub/library/node:21-alpine").await, raw);
+}
+
+#[tokio::test]
+#[ignore = "needs moto: .ci/run installs it"]
+async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
+    let moto = Moto::start().await;
+    let aws = Aws::emulated_at(&moto.url());
+    let settings = settings::WakeUp {
+        function: "arn:aws:lambda:us-east-1:123456789012:function:image-replicator-refresh".to_owned(),
+        role: "arn:aws:iam::123456789012:role/wake-up".to_owned(),
+    };
+    let now = Timestamp::now();
+    let hours = |hours: i64| Timestamp::from_second(now.as_second() + hours * 3600).expect("it is soon");
+    let wish = |at: Timestamp, image: &str| WakeUp::new(at, [image.parse().expect("an image")]);
+    let join = async |wish: &WakeUp| aws.join_wake_up(&settings, wish, now).await.expect("the scheduler answers");
+    assert_eq!(aws.wake_up(&settings).await.expect("the scheduler answers"), None);
+    assert_eq!(join(&wish(hours(6), "node:21")).await, hours(6));
+    assert_eq!(join(&wish(hours(6), "node:21")).await, hours(6), "twice is once");
+    assert_eq!(join(&wish(hours(4), "redis:7")).await, hours(4), "who waits longer is not kept waiting");
+    let both = aws.wake_up(&settings).await.expect("the scheduler answers").expect("there is a wake-up");
+    assert!(both.covers(&wish(hours(6), "node:21")) && both.covers(&wish(hours(4), "redis:7")), "{both:?}");
 }
 
 #[tokio::test]

@@ -56,10 +56,15 @@ impl Moto {
         Self { address, client: Client::new(), _process: Process::serving(&mut command, address).await }
     }
 
+    /// The address of all its APIs.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The variables that point an AWS SDK here.
     pub fn environment(&self) -> Vec<(String, String)> {
         let variables = [
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
+            ("AWS_ENDPOINT_URL", self.url()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", "testing".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "testing".to_owned()),

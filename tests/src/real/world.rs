@@ -118,7 +118,9 @@ impl World {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let endpoints = format!("docker.io={},{}={}", self.source.url(), mirror_host(), self.destination.url());
+        let (source, destination) = (self.source.url(), self.destination.url());
+        // Nobody is at home where the public gallery would be.
+        let endpoints = format!("docker.io={source},{}={destination},public.ecr.aws=http://127.0.0.1:9", mirror_host());
         let variables = [
             ("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue".to_owned()),
             ("REPLICATOR_DOCKER_HUB_SECRET", self.secret.clone()),
