@@ -8,7 +8,7 @@ use crate::item::Item;
 use crate::network::Network;
 use crate::registry::Rules;
 use crate::tool::Tool;
-use crate::{floor, measure, registry, wan};
+use crate::{floor, measure, planning, registry, wan};
 
 /// Compares tools that copy container images from registry to registry, on one machine in one run.
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ Examples:
   cargo run --release -p benches -- compare --item small,medium --network loopback,wan --runs 9
   cargo run --release -p benches -- compare --tool 'crane=crane copy --insecure {source} {destination}'
   cargo run --release -p benches -- serve --item small --network tls
+  cargo run --release -p benches -- plan
 
 All images are synthetic. Both registries, the proxy that stands for a distance, and each tool are processes of their own.";
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Start the two registries, print their addresses, and stay up, to run any tool by hand
     Serve(Serve),
+    /// Measure how long it takes to read a large catalogue and to plan all of it
+    Plan(planning::Options),
     /// One of the two registries
     #[command(hide = true)]
     Registry(registry::Options),

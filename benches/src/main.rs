@@ -6,6 +6,7 @@
 //! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
 //! * `tool`, `job`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
 //! * `measure`: what one run took; `results`, `statistics`: what all of them came to,
+//! * `planning`: what deciding costs, apart from copying,
 //! * `report`, `table`, `shortfall`, `machine`: how that is shown.
 
 mod args;
@@ -24,6 +25,7 @@ mod machine;
 mod measure;
 mod network;
 mod output;
+mod planning;
 mod process;
 mod registry;
 mod report;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Compare(asked) => compare(asked),
         Command::Serve(asked) => serve::run(asked),
+        Command::Plan(options) => planning::run(&options),
         Command::Registry(options) => registry::run(options),
         Command::Proxy(options) => wan::run(options),
         Command::Floor(options) => floor::run(&options),
