@@ -113,7 +113,7 @@ fn what_happens_in_a_repository_that_is_not_of_the_mirror_reaches_no_rule() {
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
 fn a_look_of_our_own_at_an_image_that_is_not_there_is_no_pull() {
-    for function in ["replicate", "ensure"] {
+    for function in ["refresh", "replicate", "ensure", "rescue", "rescan"] {
         let session = format!("assumed-role/image-replicator-Role-1/image-replicator-{function}");
         assert!(rules_of("cloudtrail-ecr-batchgetimage-error", "assumed-role/app/session", &session).is_empty());
     }
