@@ -9,7 +9,7 @@
 //!
 //! 1. What things are called: [`reference`](mod@reference), [`digest`], [`manifest`], [`platform`], [`subset`], [`host`], [`error`].
 //! 2. What is wanted: [`settings`], [`catalogue`], [`signal`], [`request`].
-//! 3. What is to be done: [`price`], [`budget`], [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`wake_up`], [`notice`].
+//! 3. What is to be done: [`price`], [`budget`], [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`wake_up`], [`notice`], [`metrics`].
 //! 4. The shell that does it: [`replicator`], over [`registry`] and [`aws`].
 //!
 //! The first three groups are pure: no IO, no clock, no environment.
@@ -22,6 +22,7 @@ pub mod error;
 pub mod host;
 pub mod manifest;
 pub mod message;
+pub mod metrics;
 pub mod notice;
 pub mod plan;
 pub mod platform;

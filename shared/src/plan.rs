@@ -80,6 +80,8 @@ pub struct Planned {
     pub origins: Vec<ImageRef>,
     /// One step for each place.
     pub steps: Vec<Step>,
+    /// Since when the record says that one of the places waits; `None` when that is not known.
+    pub waits_since: Option<Timestamp>,
     /// Destinations that could not be found out.
     pub unplaced: Vec<Error>,
     /// What asked for it.
@@ -130,9 +132,8 @@ pub enum Action {
 pub fn plan(requests: &[Request], survey: &Survey, budget: Option<&Budget>, now: Timestamp) -> Plan {
     let mut planned: Vec<Planned> = requests.iter().map(|request| planned(request, survey)).collect();
     if let Some(budget) = budget {
-        let waits = |request: &Request| waits_since(request, survey);
-        let wishes: Vec<_> = requests.iter().map(|request| (request.priority, waits(request))).collect();
-        keep_within(budget, &mut planned, &wishes, now);
+        let priorities: Vec<i32> = requests.iter().map(|request| request.priority).collect();
+        keep_within(budget, &mut planned, &priorities, now);
     }
     Plan(planned)
 }
@@ -156,6 +157,7 @@ fn planned(request: &Request, survey: &Survey) -> Planned {
         origin: origin.or(sibling).cloned(),
         origins: request.origins.clone(),
         steps,
+        waits_since: waits_since(request, survey),
         unplaced: request.unplaced.clone(),
         trigger: request.trigger.clone(),
     }
@@ -231,14 +233,14 @@ fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
     request.targets.iter().filter_map(|target| entry(target)?.waits_since()).min()
 }
 
-/// Puts off what `budget` has no room for. `wishes` has priority and waiting time of each image.
-fn keep_within(budget: &Budget, planned: &mut [Planned], wishes: &[(i32, Option<Timestamp>)], now: Timestamp) {
+/// Puts off what `budget` has no room for. `priorities` has that of each image.
+fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now: Timestamp) {
     let costly: Vec<usize> = (0..planned.len()).filter(|&index| planned[index].price.pulls > 0).collect();
     let candidates: Vec<Candidate<'_>> = costly
         .iter()
         .filter_map(|&index| {
-            let Planned { image, upstream, price, .. } = &planned[index];
-            let (priority, waits_since) = wishes[index];
+            let Planned { image, upstream, price, waits_since, .. } = &planned[index];
+            let (priority, waits_since) = (priorities[index], *waits_since);
             Some(Candidate { image, digest: upstream.as_ref()?, priority, waits_since, price })
         })
         .collect();

@@ -10,6 +10,7 @@ mod copy;
 mod deliver;
 mod enqueue;
 mod expand;
+mod measure;
 mod postpone;
 mod record;
 mod run;

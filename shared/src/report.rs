@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::catalogue::Selected;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub platforms: Platforms,
     /// Pulls that a copy was to cost.
     pub price: u32,
+    /// Since when the record says that it waits; `None` when that is not known.
+    pub waits_since: Option<Timestamp>,
     /// What became of it in each place.
     pub places: Vec<Place>,
     /// Destinations that could not be found out.
@@ -115,6 +118,9 @@ pub struct ImageReport {
     pub pulls: u64,
     /// Why it is not `copied` or `unchanged`.
     pub reason: Option<String>,
+    /// Since when it lags behind upstream, as far as the record knows.
+    #[serde(skip)]
+    pub waits_since: Option<Timestamp>,
     #[serde(skip)]
     is_usable: bool,
 }
@@ -161,8 +167,8 @@ impl Report {
 impl Outcome {
     /// What became of `planned`: `places` of it, `bytes` sent and `pulls` spent.
     pub fn of(planned: Planned, places: Vec<Place>, bytes: u64, pulls: u64) -> Self {
-        let Planned { image, upstream, platforms, price, unplaced, trigger, .. } = planned;
-        Self { image, upstream, platforms, price: price.pulls, places, unplaced, bytes, pulls, trigger }
+        let Planned { image, upstream, platforms, price, waits_since, unplaced, trigger, .. } = planned;
+        Self { image, upstream, platforms, price: price.pulls, waits_since, places, unplaced, bytes, pulls, trigger }
     }
 
     /// Whether a place waits for Docker Hub's window to move on.
@@ -193,6 +199,7 @@ impl ImageReport {
             bytes: outcome.bytes,
             pulls: outcome.pulls,
             reason: join(reasons),
+            waits_since: outcome.waits_since,
             is_usable: match status {
                 Status::Unchanged | Status::Copied => true,
                 Status::Stale | Status::Deferred => has_copies && policy != Policy::RefuseStale,
@@ -231,6 +238,7 @@ impl ImageReport {
             bytes: 0,
             pulls: 0,
             reason: Some(reason),
+            waits_since: None,
             is_usable: false,
         }
     }
@@ -339,6 +347,7 @@ mod tests {
             upstream: None,
             platforms: Platforms::ALL,
             price: 0,
+            waits_since: None,
             places: vec![Place { target, present, result }],
             unplaced: Vec::new(),
             bytes: 0,
@@ -386,6 +395,7 @@ mod tests {
             upstream: Some(digest()),
             platforms: Platforms::ALL,
             price: 3,
+            waits_since: None,
             places: vec![Place { target, present: Some(digest()), result: Ok(Done::Copied) }],
             unplaced: Vec::new(),
             bytes: 48,

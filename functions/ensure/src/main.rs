@@ -15,9 +15,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let answer = async {
             ensure::handle(&Wanted::parse(&event)?, &context.request_id, context.deadline(), replicator).await
         };
-        Box::pin(answer)
-            .await
-            .map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+        let result = replicator.measured(&context.env_config.function_name, Box::pin(answer), Clone::clone).await;
+        result.map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
     }))
     .await
 }

@@ -2,7 +2,9 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use replicate::Worked;
 use replicator::replicator::Replicator;
+use replicator::report::{Policy, Report};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -10,8 +12,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
     run(service_fn(async move |event: LambdaEvent<SqsEvent>| {
         let (event, context) = event.into_parts();
-        let worked = Box::pin(replicate::handle(event, context.deadline(), replicator)).await;
-        Ok::<_, lambda_runtime::Error>(worked.response())
+        let work = Box::pin(async {
+            Ok::<_, lambda_runtime::Error>(replicate::handle(event, context.deadline(), replicator).await)
+        });
+        let report = |worked: &Worked| Report::of(&worked.outcomes, Policy::Keep, replicator.quota());
+        let worked = replicator.measured(&context.env_config.function_name, work, report).await;
+        worked.map(Worked::response)
     }))
     .await
 }
