@@ -78,6 +78,8 @@ impl WakeUp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::{Catalogue, Document};
+    use crate::request::{TriggerKind, Wish, wish};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
@@ -95,6 +97,20 @@ mod tests {
             r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>","images":[{"image":"docker.io/library/node:21"},{"image":"docker.io/library/redis:7"}]}"#
         );
         assert_eq!(WakeUp::read(at(9), &wake_up.input()), wake_up);
+    }
+
+    #[test]
+    fn the_sample_is_what_the_scheduler_delivers_and_refresh_understands() {
+        let sample: Value = include_str!("../../events/wake-up-delivered.json").parse().unwrap();
+        let asked = wake_up(9, &["nginx:1.27", "node:24-alpine"]);
+        let delivered = asked.input().replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
+        assert_eq!(delivered.parse::<Value>().unwrap(), sample);
+        let (wish, trigger) = wish(&sample, "request").unwrap();
+        assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "d32c5kddcf5bb8c3"));
+        let Wish::Inline(document) = wish else { panic!("not these images alone") };
+        let catalogue = Catalogue::merge(&[Document::parse("event", &document).unwrap()]).unwrap();
+        let images: BTreeSet<ImageRef> = catalogue.images.into_iter().map(|wanted| wanted.image).collect();
+        assert_eq!(Some(images), asked.images);
     }
 
     #[test]

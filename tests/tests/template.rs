@@ -1,11 +1,15 @@
 //! What the SAM template promises.
 
+use std::collections::BTreeSet;
+
 use replicator::catalogue::{Catalogue, Document};
+use replicator::metrics::{METRICS, NAMESPACE};
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// The text of the parameter `Catalogue`: what stands below its `Default: |`, by indentation.
 fn default_catalogue() -> String {
-    let template = include_str!("../../template.yaml");
-    let below = template.split_once("\n  Catalogue:\n").and_then(|(_, rest)| rest.split_once("    Default: |\n"));
+    let below = TEMPLATE.split_once("\n  Catalogue:\n").and_then(|(_, rest)| rest.split_once("    Default: |\n"));
     let lines = below.expect("the template has a default catalogue").1.lines();
     lines.map_while(|line| line.strip_prefix("      ")).collect::<Vec<_>>().join("\n")
 }
@@ -16,4 +20,85 @@ fn the_templates_own_catalogue_is_a_good_one() {
     let catalogue = Catalogue::merge(&[document]).expect("it makes sense");
     assert!(!catalogue.images.is_empty());
     assert_eq!(catalogue.default_to, ["private"]);
+}
+
+/// The text of one resource, by indentation.
+fn resource(name: &str) -> String {
+    let below = TEMPLATE.split_once(&format!("\n  {name}:\n    Type:")).expect("the template has the resource").1;
+    below.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect::<Vec<_>>().join("\n")
+}
+
+/// The names after `["ImageReplicator", "` in the dashboard.
+fn on_the_dashboard() -> BTreeSet<String> {
+    let dashboard = resource("Dashboard");
+    let start = format!(r#"["{NAMESPACE}", ""#);
+    dashboard.split(&start).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_that_the_functions_emit_and_no_other() {
+    let emitted: BTreeSet<String> = METRICS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(on_the_dashboard(), emitted);
+}
+
+#[test]
+fn alarms_watch_metrics_that_the_functions_emit() {
+    let (reserve, staleness) = (resource("ReserveAlarm"), resource("StalenessAlarm"));
+    let emitted = |name: &str| METRICS.iter().any(|(emitted, _)| *emitted == name);
+    for name in ["PullsRemaining", "PullsReserve"] {
+        let metric = format!("{{Namespace: {NAMESPACE}, MetricName: {name}}}");
+        assert!(emitted(name) && reserve.contains(&metric), "{metric} in:\n{reserve}");
+    }
+    let metric = format!("Namespace: {NAMESPACE}\n      MetricName: StalenessSeconds\n");
+    assert!(emitted("StalenessSeconds") && staleness.contains(&metric), "{staleness}");
+    for alarm in [reserve, staleness] {
+        assert!(alarm.contains("AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]"), "{alarm}");
+    }
+}
+
+#[test]
+fn every_function_that_puts_off_may_ask_for_the_wake_up_and_no_other() {
+    for function in ["Refresh", "Replicate", "Rescue", "Rescan"] {
+        let text = resource(function);
+        for part in ["REPLICATOR_WAKE_UP_FUNCTION: ", "REPLICATOR_WAKE_UP_ROLE: ", "- !Ref WakeUpPolicy"] {
+            assert!(text.contains(part), "{function} lacks {part}");
+        }
+    }
+    let ensure = resource("Ensure");
+    assert!(!ensure.contains("WAKE_UP") && !ensure.contains("WakeUpPolicy"), "{ensure}");
+}
+
+#[test]
+fn the_wake_up_is_one_schedule_and_one_role_that_invokes_refresh_alone() {
+    let policy = resource("WakeUpPolicy");
+    for part in [
+        "Action: [scheduler:GetSchedule, scheduler:CreateSchedule, scheduler:UpdateSchedule]",
+        ":schedule/default/${AWS::StackName}-refresh-deferred\n",
+        "Resource: !GetAtt WakeUpRole.Arn",
+        "iam:PassedToService: scheduler.amazonaws.com",
+    ] {
+        assert!(policy.contains(part), "{part} in:\n{policy}");
+    }
+    let role = resource("WakeUpRole");
+    for part in [
+        "Principal: {Service: scheduler.amazonaws.com}",
+        "aws:SourceAccount: !Ref AWS::AccountId",
+        "Action: lambda:InvokeFunction",
+        ":function:${AWS::StackName}-refresh\n",
+    ] {
+        assert!(role.contains(part), "{part} in:\n{role}");
+    }
+    assert_eq!(role.matches("Resource:").count(), 1, "{role}");
+}
+
+#[test]
+fn every_function_that_surveys_may_read_manifests_of_the_mirror_and_ecr_public() {
+    let survey = resource("SurveyPolicy");
+    for action in ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken", "ecr:BatchGetImage"] {
+        assert!(survey.contains(action), "{action} in:\n{survey}");
+    }
+    for function in ["Refresh", "Replicate", "Ensure", "Rescue", "Rescan"] {
+        assert!(resource(function).contains("- !Ref SurveyPolicy"), "{function}");
+    }
+    assert!(resource("CopyPolicy").contains("ecr:GetDownloadUrlForLayer"), "blobs of a mirror fill another");
 }

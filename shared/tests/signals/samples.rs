@@ -146,6 +146,7 @@ fn what_tells_of_nothing_is_ignored_with_the_reason() {
         check(name, &[format!("ignored {kind} {EVENT}: {why}")]);
     }
     check("scheduler-input-delivered", &[format!("ignored event: {unknown}")]);
+    check("wake-up-delivered", &[format!("ignored event: {unknown}")]);
 }
 
 #[test]
