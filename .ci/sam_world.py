@@ -68,6 +68,9 @@ class World:
             "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
             "REPLICATOR_DOCKER_HUB_SECRET": "",
             "REPLICATOR_FAILURE_TOPIC": "",
+            # SAM makes up an ARN for the role; nothing wakes up here.
+            "REPLICATOR_WAKE_UP_FUNCTION": "",
+            "REPLICATOR_WAKE_UP_ROLE": "",
             "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{MIRRORED.split('/')[0]}={mirror}",
         }
 

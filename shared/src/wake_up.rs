@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_sample_is_what_the_scheduler_delivers_and_refresh_understands() {
         let sample: Value = include_str!("../../events/wake-up-delivered.json").parse().unwrap();
-        let asked = wake_up(9, &["nginx:1.27", "node:24-alpine"]);
+        let asked = wake_up(9, &["nginx:1.27-alpine", "node:24-alpine"]);
         let delivered = asked.input().replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
         assert_eq!(delivered.parse::<Value>().unwrap(), sample);
         let (wish, trigger) = wish(&sample, "request").unwrap();

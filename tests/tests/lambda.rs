@@ -1,5 +1,6 @@
 //! The three binaries as Lambda runs them: under the Runtime API of the embedded cloud.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -74,6 +75,43 @@ async fn the_three_binaries_do_the_main_job_and_no_log_level_of_ours_shows_a_sec
     for secret in [PASSWORD, "Bearer ", "Basic ", ecr_password.as_str(), "embedded-cloud-secret"] {
         assert!(!log.contains(secret), "{secret} in:\n{log}");
     }
+}
+
+/// The lines of `log` that are metrics. CloudWatch reads them from a line that is nothing but the object.
+fn metrics(log: &str) -> Vec<Value> {
+    let objects = log.lines().filter_map(|line| line.parse::<Value>().ok());
+    objects.filter(|line| line.get("_aws").is_some()).collect()
+}
+
+#[tokio::test]
+async fn each_invocation_prints_one_line_of_metrics_and_one_that_fails_does_too() {
+    let mut world = World::start().await;
+    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    world.cloud.hub.quota(100, 21_600);
+    world.cloud.hub.push("library/node", "21", &Image::index(1, &["linux/amd64"], &[5000], true));
+    let refresh = Function::start("refresh", &world, "info").await;
+    refresh.invoke(json!({})).await.unwrap();
+    refresh.invoke(json!({})).await.unwrap();
+    refresh.invoke(json!({"command": "drop"})).await.unwrap_err();
+    let log = refresh.log().await;
+
+    let lines = metrics(&log);
+    let [copied, unchanged, failed] = lines.as_slice() else { panic!("not three lines in:\n{log}") };
+    for line in &lines {
+        assert_eq!(line["FunctionName"], "refresh");
+        let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(metrics["Dimensions"], json!([["FunctionName"], []]));
+        let defined = metrics["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+        let stated = line.as_object().unwrap().keys().filter(|key| !["_aws", "FunctionName"].contains(&key.as_str()));
+        assert_eq!(defined.collect::<BTreeSet<_>>(), stated.map(String::as_str).collect());
+    }
+    let values = |line: &Value, names: [&str; 6]| names.map(|name| line[name].as_u64());
+    let names = ["PullsSpent", "ImagesCopied", "ImagesUnchanged", "StalenessSeconds", "PullsLimit", "PullsReserve"];
+    assert_eq!(values(copied, names), [Some(3), Some(1), Some(0), Some(0), Some(100), Some(10)]);
+    assert_eq!(values(unchanged, names), [Some(0), Some(0), Some(1), Some(0), Some(100), Some(10)]);
+    assert!(copied["BytesCopied"].as_u64() > Some(5000), "{copied}");
+    assert_eq!(values(failed, names), [None; 6]);
+    assert!(failed["DurationMs"].is_u64(), "{failed}");
 }
 
 #[tokio::test]
