@@ -138,7 +138,9 @@ mod tests {
 
     fn image(name: &str, status: Status, hours: Option<i64>) -> ImageReport {
         let waits_since = hours.map(|hours| now() - jiff::SignedDuration::from_hours(hours));
-        ImageReport { status, bytes: 10, pulls: 3, waits_since, ..ImageReport::failed(name, String::new()) }
+        let mut image = ImageReport::failed(name, String::new());
+        (image.status, image.bytes, image.pulls, image.waits_since) = (status, 10, 3, waits_since);
+        image
     }
 
     fn staleness(images: Vec<ImageReport>) -> Option<u64> {

@@ -52,7 +52,10 @@ fn alarms_watch_metrics_that_the_functions_emit() {
     let metric = format!("Namespace: {NAMESPACE}\n      MetricName: StalenessSeconds\n");
     assert!(emitted("StalenessSeconds") && staleness.contains(&metric), "{staleness}");
     for alarm in [reserve, staleness] {
-        assert!(alarm.contains("AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]"), "{alarm}");
+        assert!(
+            alarm.contains("AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]"),
+            "{alarm}"
+        );
     }
 }
 
