@@ -24,7 +24,7 @@ fn the_templates_own_catalogue_is_a_good_one() {
 
 /// The text of one resource, by indentation.
 fn resource(name: &str) -> String {
-    let below = TEMPLATE.split_once(&format!("\n  {name}:\n    Type:")).expect("the template has the resource").1;
+    let below = TEMPLATE.split_once(&format!("\n  {name}:\n")).expect("the template has the resource").1;
     below.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect::<Vec<_>>().join("\n")
 }
 
