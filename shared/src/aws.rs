@@ -17,8 +17,12 @@ mod repository;
 mod scheduler;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ecr::config::Credentials;
+use aws_sdk_ecr::config::{Credentials, RuntimeComponents, SharedHttpClient};
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
 
 pub use ecr_public::PublicRegistry;
@@ -70,7 +74,7 @@ impl Aws {
 }
 
 async fn load(emulator: Option<&str>) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::latest());
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
     match emulator {
         None => loader.load().await,
         Some(endpoint) => {
@@ -79,6 +83,18 @@ async fn load(emulator: Option<&str>) -> SdkConfig {
             loader.endpoint_url(endpoint).region(region).credentials_provider(credentials).load().await
         }
     }
+}
+
+/// What the SDK would make for each of its clients, made once: all of them share its connections. Else each would connect, and read
+/// the system's certificates, for every repository that is looked at.
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// Takes in one image of a page: each of its tags stands for its digest.

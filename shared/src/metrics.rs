@@ -1,4 +1,4 @@
-//! Metrics: what one invocation tells CloudWatch, as one line of the Embedded Metric Format.
+//! Metrics: what one invocation tells `CloudWatch`, as one line of the Embedded Metric Format.
 //!
 //! What is not known is left out, and never zero. Each metric stands under the function's name, and once more without any, so that
 //! an alarm needs no names.
@@ -122,7 +122,7 @@ pub fn metrics(
     line
 }
 
-/// Prints `line`, for CloudWatch Logs to read. A log that cannot be written has nobody to be told.
+/// Prints `line`, for `CloudWatch` Logs to read. A log that cannot be written has nobody to be told.
 pub fn print(line: &Value) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -77,7 +77,7 @@ async fn the_three_binaries_do_the_main_job_and_no_log_level_of_ours_shows_a_sec
     }
 }
 
-/// The lines of `log` that are metrics. CloudWatch reads them from a line that is nothing but the object.
+/// The lines of `log` that are metrics. `CloudWatch` reads them from a line that is nothing but the object.
 fn metrics(log: &str) -> Vec<Value> {
     let objects = log.lines().filter_map(|line| line.parse::<Value>().ok());
     objects.filter(|line| line.get("_aws").is_some()).collect()
