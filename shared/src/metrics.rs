@@ -42,7 +42,7 @@ pub struct Tally {
     pub copied: u64,
     /// Images that were level already.
     pub unchanged: u64,
-    /// Images that wait: queued, put off, or kept from being refreshed for now.
+    /// Images that wait: put off, or kept from being refreshed for now. What is queued does not.
     pub deferred: u64,
     /// Images that somebody has to look at.
     pub failed: u64,
@@ -60,6 +60,10 @@ impl Tally {
         for image in report.images.iter().filter(|image| seen.insert(&image.image)) {
             tally.pulls += image.pulls;
             tally.bytes += image.bytes;
+            // Who copies it counts it.
+            if image.is_queued {
+                continue;
+            }
             *match image.status {
                 Status::Copied => &mut tally.copied,
                 Status::Unchanged => &mut tally.unchanged,
@@ -201,9 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_was_asked_for_twice_counts_once() {
+    fn an_image_that_was_asked_for_twice_counts_once_and_one_that_is_queued_waits_for_nothing() {
         let twice = vec![image("a:1", Status::Copied, None), image("a:1", Status::Copied, None)];
-        let tally = Tally::of(&Report::new(twice, None), now());
-        assert_eq!((tally.copied, tally.pulls, tally.bytes), (1, 3, 10));
+        let mut queued = image("b:1", Status::Deferred, None);
+        queued.is_queued = true;
+        let tally = Tally::of(&Report::new([twice, vec![queued]].concat(), None), now());
+        assert_eq!(tally.deferred, 0);
+        assert_eq!((tally.copied, tally.pulls, tally.bytes), (1, 6, 20));
     }
 }

@@ -118,6 +118,9 @@ pub struct ImageReport {
     pub pulls: u64,
     /// Why it is not `copied` or `unchanged`.
     pub reason: Option<String>,
+    /// Whether nothing keeps it from being level but that a worker has to copy it.
+    #[serde(skip)]
+    pub is_queued: bool,
     /// Since when it lags behind upstream, as far as the record knows.
     #[serde(skip)]
     pub waits_since: Option<Timestamp>,
@@ -199,6 +202,7 @@ impl ImageReport {
             bytes: outcome.bytes,
             pulls: outcome.pulls,
             reason: join(reasons),
+            is_queued: status == Status::Deferred && outcome.places.iter().all(Place::is_in_hand),
             waits_since: outcome.waits_since,
             is_usable: match status {
                 Status::Unchanged | Status::Copied => true,
@@ -238,6 +242,7 @@ impl ImageReport {
             bytes: 0,
             pulls: 0,
             reason: Some(reason),
+            is_queued: false,
             waits_since: None,
             is_usable: false,
         }
@@ -275,6 +280,10 @@ impl Place {
             None if error.is_transient() && is_a_limit(error) => Status::Deferred,
             _ => Status::Failed,
         }
+    }
+
+    fn is_in_hand(&self) -> bool {
+        matches!(self.result, Ok(Done::Unchanged | Done::Copied | Done::Queued))
     }
 
     fn reason(&self) -> Option<String> {

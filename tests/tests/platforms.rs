@@ -37,7 +37,7 @@ fn platforms(index: &Value) -> Vec<String> {
         let part = |key: &str| child["platform"][key].as_str().map(|text| format!("/{text}")).unwrap_or_default();
         format!(
             "{}{}{}{}",
-            child["platform"]["os"].as_str().unwrap(),
+            child["platform"]["os"].as_str().expect("a platform has a system"),
             part("architecture"),
             part("variant"),
             part("os.version")

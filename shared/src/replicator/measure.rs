@@ -14,6 +14,8 @@ impl Replicator {
         work: impl Future<Output = Result<T, E>>,
         report: impl Fn(&T) -> Report,
     ) -> Result<T, E> {
+        // What the last invocation has seen is not this one's news.
+        self.registries.meter().forget();
         let begun = Instant::now();
         let result = work.await;
         let report = result.as_ref().ok().map(report);
