@@ -7,6 +7,7 @@
 //!
 //! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
 //! * `meter`, `pace`: how much may be asked for, and how fast,
+//! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
 //! * `verify`: bytes in flight are held back until they are known to be right.
@@ -16,6 +17,7 @@ mod challenge;
 mod destination;
 mod meter;
 mod pace;
+mod reader;
 mod refusal;
 mod source;
 mod token;
@@ -49,9 +51,15 @@ const ANSWER: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// The longest wait that a server can ask for within one invocation.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// How often something that failed is tried again.
+pub(crate) const TRIES: usize = 5;
 
-/// Every registry, with one pool of connections and one store of tokens.
-pub struct Registries {
+/// Every registry, with one pool of connections and one store of tokens. Clones share them.
+#[derive(Clone)]
+pub struct Registries(Arc<Shared>);
+
+/// What all views of all repositories share.
+struct Shared {
     http: reqwest::Client,
     endpoints: Endpoints,
     authorizer: Authorizer,
@@ -69,26 +77,27 @@ impl Registries {
             .build()
             .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
         let authorizer = Authorizer::new(http.clone(), endpoints.clone(), keyring);
-        Ok(Self { http, endpoints, authorizer, meter: Meter::new(reserve), pace: Pace::default() })
+        let shared = Shared { http, endpoints, authorizer, meter: Meter::new(reserve), pace: Pace::default() };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// `repository`, to be read.
-    pub fn source(&self, repository: &RepositoryRef) -> Source<'_> {
+    pub fn source(&self, repository: &RepositoryRef) -> Source {
         Source::new(self.remote(repository, Side::Source, Access::Pull))
     }
 
     /// `repository`, to be written.
-    pub fn destination(&self, repository: &RepositoryRef) -> Destination<'_> {
+    pub fn destination(&self, repository: &RepositoryRef) -> Destination {
         Destination::new(self.remote(repository, Side::Destination, Access::Push))
     }
 
     /// Docker Hub's quota.
     pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
+        &self.0.meter
     }
 
-    fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote<'_> {
-        Remote { registries: self, repository: repository.clone(), side, access }
+    fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote {
+        Remote { registries: Arc::clone(&self.0), repository: repository.clone(), side, access }
     }
 }
 
@@ -105,14 +114,15 @@ fn follow(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action 
 }
 
 /// One repository, seen from one side.
-struct Remote<'a> {
-    registries: &'a Registries,
+#[derive(Clone)]
+struct Remote {
+    registries: Arc<Shared>,
     repository: RepositoryRef,
     side: Side,
     access: Access,
 }
 
-impl Remote<'_> {
+impl Remote {
     /// The address of `tail` in this repository, such as `manifests/latest`.
     fn url(&self, tail: &str) -> Result<Url, Error> {
         let base = self.registries.endpoints.base(&self.repository.registry);
@@ -219,18 +229,27 @@ pub(crate) async fn persistently<T, F>(attempt: impl FnMut() -> F) -> Result<T, 
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let pace = ExponentialBuilder::default()
+    attempt
+        .retry(patience(TRIES))
+        .when(Error::is_worth_a_retry_now)
+        .adjust(|error, planned| as_asked(error, planned?))
+        .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))
+        .await
+}
+
+/// How often something is tried again after a failure, and how long that waits: longer each time, with jitter.
+fn patience(tries: usize) -> ExponentialBuilder {
+    ExponentialBuilder::default()
         .with_jitter()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
-        .with_max_times(5);
-    attempt
-        .retry(pace)
-        .when(Error::is_worth_a_retry_now)
-        .adjust(|error, planned| match (error.retry_after(), planned) {
-            (Some(asked), Some(planned)) => (asked <= LONGEST_WAIT).then(|| planned.max(asked)),
-            (_, planned) => planned,
-        })
-        .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))
-        .await
+        .with_max_times(tries)
+}
+
+/// The wait that was `planned`, or the longer one that the server asked for; `None` when it asked for more than a minute.
+fn as_asked(error: &Error, planned: Duration) -> Option<Duration> {
+    match error.retry_after() {
+        Some(asked) => (asked <= LONGEST_WAIT).then(|| planned.max(asked)),
+        None => Some(planned),
+    }
 }

@@ -19,14 +19,14 @@ use crate::manifest::{Blob, Manifest};
 const STANDSTILL: Duration = Duration::from_mins(2);
 
 /// A repository that is written.
-pub struct Destination<'a>(Source<'a>);
+pub struct Destination(Source);
 
-impl<'a> Destination<'a> {
-    pub(super) fn new(remote: Remote<'a>) -> Self {
+impl Destination {
+    pub(super) fn new(remote: Remote) -> Self {
         Self(Source::new(remote))
     }
 
-    fn remote(&self) -> &Remote<'a> {
+    fn remote(&self) -> &Remote {
         &self.0.0
     }
 

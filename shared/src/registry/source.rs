@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use reqwest::Response;
-use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 
 use super::meter::Pull;
+use super::reader::Reader;
 use super::{ANSWER, Fault, Remote, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
@@ -20,13 +21,14 @@ use crate::reference::DOCKER_HUB;
 const METERED: &str = "ratelimit-remaining";
 
 /// A repository that is read.
-pub struct Source<'a>(pub(super) Remote<'a>);
+#[derive(Clone)]
+pub struct Source(pub(super) Remote);
 
 /// A blob on its way.
 pub type BlobStream = BoxStream<'static, Result<Bytes, Error>>;
 
-impl<'a> Source<'a> {
-    pub(super) fn new(remote: Remote<'a>) -> Self {
+impl Source {
+    pub(super) fn new(remote: Remote) -> Self {
         Self(remote)
     }
 
@@ -102,14 +104,14 @@ impl<'a> Source<'a> {
         Ok((manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))?, pulls))
     }
 
-    /// The bytes of `blob`, checked: for small ones, such as an image's configuration.
-    pub async fn small_blob(&self, blob: &Blob) -> Result<Bytes, Error> {
+    /// The bytes of `blob`, checked: for small ones, such as an image's configuration. `tries` as for [`Source::blob`].
+    pub async fn small_blob(&self, blob: &Blob, tries: usize) -> Result<Bytes, Error> {
         let action = format!("get blob {}", blob.digest);
         if blob.size_bytes > MAX_MANIFEST_BYTES as u64 {
             return Err(self.0.error(Cause::Invalid, &action).because("it is larger than any configuration"));
         }
         let mut bytes = Vec::new();
-        let mut stream = Box::pin(verified(self.blob(blob).await?, blob.clone(), Fault::default()));
+        let mut stream = Box::pin(verified(self.blob(blob, tries).await?, blob.clone(), Fault::default()));
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
         }
@@ -128,19 +130,23 @@ impl<'a> Source<'a> {
         Ok(body.into())
     }
 
-    /// The bytes of `blob` as they arrive, unchecked.
-    pub async fn blob(&self, blob: &Blob) -> Result<BlobStream, Error> {
+    /// The bytes of `blob` as they arrive, unchecked. An answer that breaks off is read on from there: `tries` times at most
+    /// without a byte of progress.
+    pub async fn blob(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
+        Reader::open(self.clone(), blob.clone(), tries).await.map(Reader::into_stream)
+    }
+
+    /// The answer to a GET of `blob`, from the byte `first` on where that is not the first of all. Asks once.
+    pub(super) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
         let action = format!("get blob {}", blob.digest);
         let url = self.0.url(&format!("blobs/{}", blob.digest))?;
+        let get = |http: &reqwest::Client| match first {
+            0 => http.get(url.clone()),
+            first => http.get(url.clone()).header(RANGE, format!("bytes={first}-")),
+        };
         // The answer has to begin in time; from then on the stream's reader watches for silence.
-        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &url, |http| http.get(url.clone()))).await;
-        let response =
-            answer.map_err(|_| self.0.error(Cause::Interrupted, &action).because("no answer began in time"))??;
-        let side = self.0.side;
-        let stream = response.bytes_stream().map(move |chunk| {
-            chunk.map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))
-        });
-        Ok(stream.boxed())
+        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &url, get)).await;
+        answer.map_err(|_| self.0.error(Cause::Interrupted, &action).because("no answer began in time"))?
     }
 }
 

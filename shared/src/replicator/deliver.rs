@@ -33,7 +33,7 @@ pub(super) enum Trust {
 /// One image on its way to one repository.
 pub(super) struct Delivery<'a, 'r> {
     pub(super) upstream: &'a Upstream<'r>,
-    pub(super) destination: &'a Destination<'r>,
+    pub(super) destination: &'a Destination,
     pub(super) repository: &'a RepositoryRef,
     pub(super) run: &'a Run,
 }
@@ -119,7 +119,7 @@ impl Delivery<'_, '_> {
                 return Ok(());
             }
             let _slot = self.run.transfers.acquire().await.expect("the semaphore is never closed");
-            persistently(|| self.transfer(blob)).await?;
+            self.transfer(blob).await?;
             self.upstream.bytes.fetch_add(blob.size_bytes, std::sync::atomic::Ordering::Relaxed);
             Ok(())
         })
@@ -127,8 +127,16 @@ impl Delivery<'_, '_> {
         .copied()
     }
 
+    /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
-        self.upstream.blob(blob, |bytes| self.destination.put_blob(blob, bytes, self.run.counter())).await
+        let put = |bytes| self.destination.put_blob(blob, bytes, self.run.counter());
+        let once = || async {
+            match self.upstream.blob(blob, put).await {
+                Err(error) if error.side() == Side::Source => Ok(Err(error)),
+                other => other.map(Ok),
+            }
+        };
+        persistently(once).await?
     }
 }
 

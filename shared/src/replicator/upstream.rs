@@ -16,19 +16,21 @@ use crate::manifest::{Blob, Manifest};
 use crate::plan::Planned;
 use crate::platform::Platform;
 use crate::reference::{ImageRef, RepositoryRef};
-use crate::registry::{BlobStream, Claim, Registries, Source, persistently};
+use crate::registry::{BlobStream, Claim, Registries, Source, TRIES, persistently};
 use crate::subset::{self, subset};
 
 /// Manifests that are fetched at once.
 const AT_ONCE: usize = 6;
+/// How often an origin that breaks off is asked to go on, without a byte of progress: there is upstream to ask.
+const ORIGIN_TRIES: usize = 1;
 
 /// The upstream of one image, and what was spent on it.
 pub(super) struct Upstream<'a> {
     registries: &'a Registries,
     run: &'a Run,
     image: ImageRef,
-    source: Source<'a>,
-    origins: Mutex<Vec<Arc<Origin<'a>>>>,
+    source: Source,
+    origins: Mutex<Vec<Arc<Origin>>>,
     claim: Claim<'a>,
     is_metered: bool,
     pub(super) pulls: AtomicU64,
@@ -36,13 +38,13 @@ pub(super) struct Upstream<'a> {
 }
 
 /// Another registry with the same bytes.
-pub(super) struct Origin<'a> {
-    source: Source<'a>,
+pub(super) struct Origin {
+    source: Source,
     repository: RepositoryRef,
     has_fallen: AtomicBool,
 }
 
-impl Origin<'_> {
+impl Origin {
     /// That it lacks one thing says nothing of the others.
     fn fall(&self, error: &Error) {
         if *error.cause() != Cause::NotFound && !self.has_fallen.swap(true, Ordering::Relaxed) {
@@ -78,7 +80,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// The origins that have not fallen, best first.
-    fn origins(&self) -> Vec<Arc<Origin<'a>>> {
+    fn origins(&self) -> Vec<Arc<Origin>> {
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         origins.iter().filter(|origin| !origin.has_fallen.load(Ordering::Relaxed)).cloned().collect()
     }
@@ -107,12 +109,12 @@ impl<'a> Upstream<'a> {
     /// The platform that an image's configuration states; `None` where it is no configuration of an image that runs.
     async fn platform(&self, configuration: &Blob) -> Result<Option<Platform>, Error> {
         for origin in self.origins() {
-            match origin.source.small_blob(configuration).await {
+            match origin.source.small_blob(configuration, ORIGIN_TRIES).await {
                 Ok(bytes) => return Ok(Platform::of_configuration(&bytes)),
                 Err(error) => origin.fall(&error),
             }
         }
-        let bytes = persistently(|| self.source.small_blob(configuration)).await?;
+        let bytes = self.source.small_blob(configuration, TRIES).await?;
         Ok(Platform::of_configuration(&bytes))
     }
 
@@ -146,7 +148,7 @@ impl<'a> Upstream<'a> {
         digests.iter().filter(|digest| !self.run.manifest(self.image.repository(), digest).initialized())
     }
 
-    async fn fetch_from(&self, origin: &Origin<'_>, digest: &Digest) {
+    async fn fetch_from(&self, origin: &Origin, digest: &Digest) {
         if origin.has_fallen.load(Ordering::Relaxed) {
             return;
         }
@@ -185,14 +187,14 @@ impl<'a> Upstream<'a> {
     where
         F: Future<Output = Result<(), Error>>,
     {
-        let copy_from = async |source: &Source<'_>| put(source.blob(blob).await?).await;
+        let copy_from = async |source: &Source, tries| put(source.blob(blob, tries).await?).await;
         for origin in self.origins() {
-            match copy_from(&origin.source).await {
+            match copy_from(&origin.source, ORIGIN_TRIES).await {
                 Err(error) if error.side() == Side::Source => origin.fall(&error),
                 result => return result,
             }
         }
-        copy_from(&self.source).await
+        copy_from(&self.source, TRIES).await
     }
 }
 

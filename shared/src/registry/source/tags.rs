@@ -26,7 +26,7 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
-impl Source<'_> {
+impl Source {
     /// All tags, each once, in the order of their names. Names that the specification does not allow are left out.
     ///
     /// Pages are followed by their `Link`, or, where a full one has none, by the name of the last tag. Docker Hub counts none of

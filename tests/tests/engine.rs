@@ -1,0 +1,60 @@
+//! The copy engine moves every byte once where it can, whatever the connections do, and never commits a wrong one.
+
+use cloud::Image;
+use tests::world::{World, reason, statuses};
+
+/// A world with node:21 upstream, of one layer of 500 kB.
+async fn world() -> (World, Image, String) {
+    let world = World::start().await;
+    let image = Image::oci(1, &[500_000]);
+    world.cloud.hub.push("library/node", "21", &image);
+    let layer = image.layers().swap_remove(0);
+    (world, image, layer)
+}
+
+fn mirrored(world: &World) -> Option<String> {
+    world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21")
+}
+
+#[tokio::test]
+async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_reads_no_byte_twice() {
+    let (world, image, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 150_000, 3);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(&world), Some(image.digest()));
+    let counts = &world.cloud.counts;
+    assert_eq!(
+        counts.get("hub.blob.get"),
+        1 + 4,
+        "the configuration, and the layer in four answers: {:?}",
+        counts.all()
+    );
+    assert_eq!(counts.get("ecr.upload.post"), 2, "the upload stays open: {:?}", counts.all());
+    let read = counts.get("cdn.bytes");
+    assert!((500_000..=505_000).contains(&read), "{read} bytes were read");
+}
+
+#[tokio::test]
+async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_committed() {
+    let (world, image, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
+    world.cloud.hub.faults().corrupt_blob(&layer, 1);
+    let report = world.refresh_images(&["node:21"]).await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert!(reason(&report).contains("the bytes do not match their digest"), "{}", reason(&report));
+    assert!(!world.cloud.ecr.region("us-east-1").blobs("docker-hub/library/node").contains(&layer));
+    assert_eq!(mirrored(&world), None);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(&world), Some(image.digest()));
+}
+
+#[tokio::test]
+async fn a_source_that_never_gets_further_is_given_up_after_six_answers() {
+    let (world, _, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 0, 100);
+    let report = world.refresh_images(&["node:21"]).await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert!(reason(&report).contains("the connection was interrupted"), "{}", reason(&report));
+    assert_eq!(world.cloud.counts.get("hub.blob.get"), 1 + 6, "{:?}", world.cloud.counts.all());
+    assert_eq!(mirrored(&world), None);
+}
