@@ -7,6 +7,7 @@
 //!
 //! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
 //! * `meter`, `pace`: how much may be asked for, and how fast,
+//! * `patience`: what is tried again, and when,
 //! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
@@ -17,6 +18,7 @@ mod challenge;
 mod destination;
 mod meter;
 mod pace;
+mod patience;
 mod reader;
 mod refusal;
 mod source;
@@ -26,7 +28,6 @@ mod verify;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -44,15 +45,12 @@ use crate::settings::Reserve;
 use authorization::{Access, Authorizer};
 pub(crate) use meter::{Claim, Meter};
 use pace::{Api, Pace};
+pub(crate) use patience::{TRIES, persistently};
 
 /// How long a request without a body of its own may take.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The longest wait that a server can ask for within one invocation.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How often something that failed is tried again.
-pub(crate) const TRIES: usize = 5;
 
 /// Every registry, with one pool of connections and one store of tokens. Clones share them.
 #[derive(Clone)]
@@ -220,36 +218,5 @@ impl Remote {
     fn interrupted(&self, action: &str, error: reqwest::Error) -> Error {
         let cause = if error.is_redirect() || error.is_builder() { Cause::Invalid } else { Cause::Interrupted };
         self.error(cause, action).because(error.without_url())
-    }
-}
-
-/// Tries again while that is worth it, around a whole verb and never within one, so that tries do not multiply: five times at most, with jitter, never sooner than the server asked, and not at all
-/// when the server asked for more than a minute.
-pub(crate) async fn persistently<T, F>(attempt: impl FnMut() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    attempt
-        .retry(patience(TRIES))
-        .when(Error::is_worth_a_retry_now)
-        .adjust(|error, planned| as_asked(error, planned?))
-        .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))
-        .await
-}
-
-/// How often something is tried again after a failure, and how long that waits: longer each time, with jitter.
-fn patience(tries: usize) -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(5))
-        .with_max_times(tries)
-}
-
-/// The wait that was `planned`, or the longer one that the server asked for; `None` when it asked for more than a minute.
-fn as_asked(error: &Error, planned: Duration) -> Option<Duration> {
-    match error.retry_after() {
-        Some(asked) => (asked <= LONGEST_WAIT).then(|| planned.max(asked)),
-        None => Some(planned),
     }
 }

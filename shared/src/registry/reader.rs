@@ -11,7 +11,8 @@ use futures_util::{StreamExt, stream};
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 
-use super::{BlobStream, Source, as_asked, patience};
+use super::patience::{as_asked, patience};
+use super::{BlobStream, Source};
 use crate::error::{Cause, Error};
 use crate::manifest::Blob;
 
