@@ -1,6 +1,6 @@
 //! `benches`: compares tools that copy container images from registry to registry.
 //!
-//! Read [`args`] for what can be asked, then [`compare`], the story; what it is made of, in reading order:
+//! Read [`args`] for what can be asked, then [`compare`](mod@compare), the story; what it is made of, in reading order:
 //!
 //! * `item`, `image`, `content`, `digest`: what is copied,
 //! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
