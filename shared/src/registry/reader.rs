@@ -19,7 +19,7 @@ use crate::manifest::Blob;
 /// How long a source may send nothing.
 const IDLE: Duration = Duration::from_secs(30);
 /// How many answers one blob may take, however much each of them brings.
-const ANSWERS: usize = 200;
+const ANSWERS: usize = 1000;
 
 /// A blob that is being read.
 pub(super) struct Reader {
