@@ -38,7 +38,7 @@ async fn of_ten_messages_three_fail_and_only_what_can_succeed_later_comes_back()
     world.cloud.hub.delete_tag("library/app2", "1");
     world.cloud.ecr.region("us-east-1").create_repository("docker-hub/library/app5", false);
     world.cloud.ecr.region("us-east-1").deny("docker-hub/library/app5");
-    world.cloud.hub.faults().cut_blob(&Image::docker(8, &[500]).layers()[0], 10, 6);
+    world.cloud.hub.faults().cut_blob(&Image::docker(8, &[500]).layers()[0], 0, 6);
 
     let event = world.cloud.sqs.next_event(&queue, 10).expect("ten messages wait");
     let response = deliver(&world, &event).await;
@@ -60,7 +60,7 @@ async fn what_follows_in_the_group_comes_back_too_and_in_order() {
         world.cloud.hub.push("library/node", tag, &Image::docker(seed, &[500]));
     }
     world.refresh_images(&["node:1", "node:2", "node:3"]).await;
-    world.cloud.hub.faults().cut_blob(&Image::docker(2, &[500]).layers()[0], 10, 6);
+    world.cloud.hub.faults().cut_blob(&Image::docker(2, &[500]).layers()[0], 0, 6);
     let event = world.cloud.sqs.next_event(&queue, 10).expect("three messages wait");
     let response = deliver(&world, &event).await;
     assert_eq!(come_back(&response), [ids(&event, "node:2"), ids(&event, "node:3")].concat());
