@@ -8,8 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-
-use crate::digest::Hasher;
+use replicator::digest::Hasher;
 
 /// The size of all pieces but the last.
 const PIECE_BYTES: usize = 1 << 20;
@@ -40,7 +39,7 @@ impl Content {
     pub(crate) fn digest(&self) -> String {
         let mut hasher = Hasher::new();
         self.pieces(0..self.size_bytes()).for_each(|piece| hasher.update(&piece));
-        hasher.finish()
+        hasher.finish().into()
     }
 
     /// The bytes of `range` in order. No piece is copied: each is a view of the shared block, or a head of 32 bytes.

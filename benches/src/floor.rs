@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use replicator::digest::Hasher;
 use serde::Deserialize;
 
-use crate::digest::Hasher;
 use crate::http::{Connection, Origin};
 
 /// Blobs at once.
@@ -174,7 +174,7 @@ impl Worker {
             self.destination.write_all(bytes)?;
             left -= read as u64;
         }
-        if hasher.is_some_and(|hasher| hasher.finish() != *digest) {
+        if hasher.is_some_and(|hasher| hasher.finish().as_str() != digest) {
             return Err(io::Error::other(format!("{digest} has other bytes")));
         }
         self.destination.answer()?.of_success("PUT", &target).map(|_| ())

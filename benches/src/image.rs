@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
+use replicator::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::content::Content;
-use crate::digest;
 
 /// Digests of layers that were made before: hundreds of images share one.
 static DIGESTS: LazyLock<Mutex<HashMap<Layer, String>>> = LazyLock::new(Mutex::default);
@@ -126,7 +126,7 @@ impl Image {
 impl Manifest {
     fn of(media_type: &str, content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
-        Self { digest: digest::of(&bytes), media_type: media_type.to_owned(), bytes }
+        Self { digest: Digest::of(&bytes).into(), media_type: media_type.to_owned(), bytes }
     }
 }
 
@@ -142,7 +142,7 @@ impl Layer {
 impl Blob {
     fn held(content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
-        Self { digest: digest::of(&bytes), content: Content::Held(bytes) }
+        Self { digest: Digest::of(&bytes).into(), content: Content::Held(bytes) }
     }
 
     fn descriptor(&self, media_type: &str) -> Value {
@@ -174,7 +174,7 @@ mod tests {
         let held: Vec<_> = image.blobs.iter().map(|blob| (blob.content.digest(), blob.content.size_bytes())).collect();
         assert_eq!(all, held);
         assert_eq!(all[2].1, 70_000);
-        assert_eq!(image.manifest.digest, digest::of(&image.manifest.bytes));
+        assert_eq!(image.manifest.digest, Digest::of(&image.manifest.bytes).as_str());
     }
 
     #[test]

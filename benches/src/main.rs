@@ -2,7 +2,7 @@
 //!
 //! Read [`args`] for what can be asked, then [`compare`](mod@compare), the story; what it is made of, in reading order:
 //!
-//! * `item`, `image`, `content`, `digest`: what is copied,
+//! * `item`, `image`, `content`: what is copied,
 //! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
 //! * `tool`, `job`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
 //! * `measure`: what one run took; `results`, `statistics`: what all of them came to,
@@ -14,7 +14,6 @@ mod certificates;
 mod check;
 mod compare;
 mod content;
-mod digest;
 mod floor;
 mod http;
 mod image;

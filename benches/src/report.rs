@@ -128,20 +128,6 @@ fn megabytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{Item, Step};
-    use crate::measure::Usage;
-
-    fn measured(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Measured {
-        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
-        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
-        Measured {
-            network: Network::Wan,
-            item: Item::Many,
-            step: Step::Cold,
-            tool: tool.to_owned(),
-            runs: vec![run; 3],
-        }
-    }
 
     #[test]
     fn what_is_around_the_marks_stays() {
@@ -152,7 +138,7 @@ mod tests {
 
     #[test]
     fn only_kinds_that_somebody_used_have_a_column() {
-        let mut one = measured("skopeo", 1.0, 1.0, 1);
+        let mut one = Measured::of("skopeo", 1.0, 1.0, 1);
         for run in &mut one.runs {
             run.source.requests.insert("GET blob".to_owned(), 7);
             run.source.served_bytes = 1_500_000;

@@ -105,3 +105,14 @@ impl Measured {
         self.runs.iter().map(value).collect()
     }
 }
+
+#[cfg(test)]
+impl Measured {
+    /// Three runs of `tool` that are alike: of many, cold, over the line.
+    pub(crate) fn of(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Self {
+        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
+        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
+        let (network, item, step, tool) = (Network::Wan, Item::Many, Step::Cold, tool.to_owned());
+        Self { network, item, step, tool, runs: vec![run; 3] }
+    }
+}

@@ -34,27 +34,11 @@ fn worse(what: &str, ours: &Measured, peer: &Measured, value: fn(&Run) -> f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{Item, Step};
-    use crate::measure::Usage;
-    use crate::network::Network;
-    use crate::registry::Counts;
-
-    fn measured(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Measured {
-        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
-        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
-        Measured {
-            network: Network::Wan,
-            item: Item::Many,
-            step: Step::Cold,
-            tool: tool.to_owned(),
-            runs: vec![run; 3],
-        }
-    }
 
     #[test]
     fn it_is_said_where_ours_takes_more_than_a_peer_but_not_than_the_floor() {
         let all = [("replicator", 12.0, 0.5, 30_000_000), ("skopeo", 8.0, 0.6, 20_000_000), ("floor", 1.0, 0.1, 1)];
-        let all = all.map(|(tool, wall, user, peak)| measured(tool, wall, user, peak));
+        let all = all.map(|(tool, wall, user, peak)| Measured::of(tool, wall, user, peak));
         let expected = "Where replicator takes more than another tool:\n\n\
             * wan, many, cold: 12.0 s of wall time, skopeo 8.00 (1.50 times)\n\
             * wan, many, cold: 30.0 MB of memory, skopeo 20.0 (1.50 times)\n";

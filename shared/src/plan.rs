@@ -210,8 +210,7 @@ pub fn is_level(seen: &Seen, present: Option<&Digest>, standing: Option<&Standin
     match present {
         None => false,
         Some(present) if platforms.is_all() || seen.is_index == Some(false) => *present == seen.digest,
-        Some(_) => standing
-            .is_some_and(|standing| standing.upstream == seen.digest && standing.choice == platforms.fingerprint()),
+        Some(_) => standing.is_some_and(|standing| *standing == Standing::new(seen.digest.clone(), platforms)),
     }
 }
 

@@ -121,6 +121,11 @@ fn annotations(raw: &RawValue) -> serde_json::Result<BTreeMap<String, String>> {
 }
 
 impl Standing {
+    /// For `platforms` of the index `upstream`.
+    pub fn new(upstream: Digest, platforms: &Platforms) -> Self {
+        Self { upstream, choice: platforms.fingerprint() }
+    }
+
     /// What `manifest`, which is in the mirror, stands for: by its annotations, or because `platforms` leave nothing of it out.
     pub fn of(manifest: &Manifest, platforms: &Platforms) -> Option<Self> {
         #[derive(Deserialize)]
@@ -131,12 +136,11 @@ impl Standing {
         let annotations = probe.annotations.unwrap_or_default();
         if let Some(upstream) = annotations.get(UPSTREAM) {
             let names = annotations.get(PLATFORMS)?.split(',').map(str::parse).collect::<Result<Vec<Platform>, _>>();
-            let choice = Platforms::from(names.ok()?).fingerprint();
-            return Some(Self { upstream: upstream.parse().ok()?, choice });
+            return Some(Self::new(upstream.parse().ok()?, &names.ok()?.into()));
         }
         let is_whole = matches!(&manifest.content, Content::Index(children)
             if chosen(children, platforms).is_ok_and(|kept| kept.len() == children.len()));
-        is_whole.then(|| Self { upstream: manifest.digest.clone(), choice: platforms.fingerprint() })
+        is_whole.then(|| Self::new(manifest.digest.clone(), platforms))
     }
 }
 

@@ -7,11 +7,11 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Response, StatusCode, Uri};
 use futures_util::StreamExt;
+use replicator::digest::{Digest, Hasher};
 
 use super::Registry;
 use super::outgoing::{done, refuse};
 use crate::content::{Content, Pieces};
-use crate::digest::{self, Hasher};
 use crate::image::Manifest;
 
 /// The largest manifest that is taken, as the distribution specification suggests.
@@ -103,7 +103,7 @@ impl Registry {
             return refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", "it is cut off, or too large");
         };
         self.counters.received(bytes.len() as u64);
-        let digest = digest::of(&bytes);
+        let digest = String::from(Digest::of(&bytes));
         let manifest = Manifest { digest: digest.clone(), media_type, bytes };
         match self.store().put_manifest(repository, reference, manifest) {
             Ok(()) => {
@@ -147,7 +147,7 @@ impl Registry {
         if known_bytes.is_some_and(|known| known != session.seen_bytes) {
             return refuse(StatusCode::BAD_REQUEST, "SIZE_INVALID", "the blob has another size");
         }
-        if session.hasher.is_some_and(|hasher| hasher.finish() != digest) {
+        if session.hasher.is_some_and(|hasher| hasher.finish().as_str() != digest) {
             return refuse(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "the bytes have another digest");
         }
         self.store().put_blob(repository, digest, session.seen_bytes);

@@ -64,9 +64,9 @@ pub async fn handle(
     let mut outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
-        replicator.postpone(&mut outcomes, replicator.now()).await;
+        replicator.postpone(&mut outcomes).await;
         let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
-        replicator.record(&news, Scope::Part, &run, replicator.now()).await;
+        replicator.record(&news, Scope::Part, &run).await;
     }
 
     let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };

@@ -30,9 +30,8 @@ pub async fn handle(
     let (catalogue, selected) = replicator.expand(catalogue, &run).await;
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
     let mut outcomes = replicator.bring(&requests, &run).await;
-    let now = replicator.now();
-    replicator.postpone(&mut outcomes, now).await;
-    replicator.record_expanded(&outcomes, &selected, (&trigger, scope), &run, now).await;
+    replicator.postpone(&mut outcomes).await;
+    replicator.record_expanded(&outcomes, &selected, &trigger, scope, &run).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);
     report.log(&trigger);
     Ok(report)

@@ -95,7 +95,7 @@ impl Scanned {
             until: None,
             note: self.scan.severities.to_string(),
         };
-        replicator.note(self.uri.repository(), &[news], Scope::Part, replicator.now()).await;
+        replicator.note(self.uri.repository(), &[news], Scope::Part).await;
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.

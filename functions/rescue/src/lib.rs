@@ -69,8 +69,8 @@ pub async fn handle(
             }
         }
         outcomes = bring(&wanted, &catalogue, &run, replicator).await;
-        replicator.postpone(&mut outcomes, replicator.now()).await;
-        replicator.record(&outcomes, Scope::Part, &run, replicator.now()).await;
+        replicator.postpone(&mut outcomes).await;
+        replicator.record(&outcomes, Scope::Part, &run).await;
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {

@@ -1,6 +1,7 @@
 //! The one schedule of EventBridge Scheduler that wakes up for what was put off.
 
 use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -68,30 +69,28 @@ impl Aws {
         let target = target.build().map_err(invalid)?;
         let exactly = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().map_err(invalid)?;
         let at = format!("at({})", TimeZone::UTC.to_datetime(wanted.at).strftime("%Y-%m-%dT%H:%M:%S"));
-        let action = "ask for a wake-up";
+        let then = ActionAfterCompletion::Delete;
         if exists {
             let request = client.update_schedule().name(name(settings)).schedule_expression(at).target(target);
-            let request = request.flexible_time_window(exactly).action_after_completion(ActionAfterCompletion::Delete);
-            match request.send().await {
-                Err(failure) if failure.as_service_error().is_some_and(aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError::is_resource_not_found_exception) => {
-                    Ok(())
-                }
-                other => other.map(|_| ()).map_err(|failure| error(Side::Replicator, action, &failure)),
-            }
+            let request = request.flexible_time_window(exactly).action_after_completion(then);
+            unless_raced(request.send().await.map(drop), "ResourceNotFoundException")
         } else {
             let request = client.create_schedule().name(name(settings)).schedule_expression(at).target(target);
-            let request = request.flexible_time_window(exactly).action_after_completion(ActionAfterCompletion::Delete);
-            match request.send().await {
-                Err(failure)
-                    if failure.as_service_error().is_some_and(
-                        aws_sdk_scheduler::operation::create_schedule::CreateScheduleError::is_conflict_exception,
-                    ) =>
-                {
-                    Ok(())
-                }
-                other => other.map(|_| ()).map_err(|failure| error(Side::Replicator, action, &failure)),
-            }
+            let request = request.flexible_time_window(exactly).action_after_completion(then);
+            unless_raced(request.send().await.map(drop), "ConflictException")
         }
+    }
+}
+
+/// `result`, where the code `race` says that somebody else has just made or removed the schedule, which is no error.
+fn unless_raced<E, R>(result: Result<(), SdkError<E, R>>, race: &str) -> Result<(), Error>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match result {
+        Err(failure) if failure.code() == Some(race) => Ok(()),
+        other => other.map_err(|failure| error(Side::Replicator, "ask for a wake-up", &failure)),
     }
 }
 

@@ -5,7 +5,7 @@ mod spec;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 pub(super) use spec::Fault;
@@ -89,12 +89,8 @@ impl<'de> Visitor<'de> for OfTags {
         Ok(Tags::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tags, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Tags::List(list))
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Tags, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(Tags::List)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {

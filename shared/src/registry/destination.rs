@@ -32,7 +32,7 @@ impl Destination {
 
     /// The digest of `tag`; `None` where there is no such tag.
     pub async fn digest(&self, tag: &str) -> Result<Option<Digest>, Error> {
-        absent(self.0.seen(tag).await.map(|seen| seen.digest))
+        absent(self.0.seen(tag, None).await.map(|seen| seen.digest))
     }
 
     /// Whether the manifest is there. A manifest that is there vouches for what is below it, because children go first.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::patience::LONGEST_WAIT;
 use crate::error::{Cause, Error};
 use crate::host::Host;
 
@@ -52,8 +53,6 @@ const BURST: u32 = 10;
 const SLOWEST: Duration = Duration::from_secs(1);
 /// For so long a limit that names no time holds back.
 const A_MOMENT: Duration = Duration::from_secs(1);
-/// The longest that requests are held back here; who is told to wait longer gives up instead.
-const LONGEST: Duration = Duration::from_mins(1);
 
 /// The pace at every registry.
 #[derive(Default)]
@@ -94,7 +93,7 @@ impl Pace {
 
     /// Takes note that `registry` refused a request of this kind with `error`.
     pub(super) fn note(&self, registry: &str, api: Api, error: &Error) {
-        let pause = error.retry_after().unwrap_or(A_MOMENT).min(LONGEST);
+        let pause = error.retry_after().unwrap_or(A_MOMENT).min(LONGEST_WAIT);
         match error.cause() {
             Cause::AbuseLimit { .. } => Api::ALL.into_iter().for_each(|api| self.hold(registry, api, pause, false)),
             Cause::ListingLimit { .. } => self.hold(registry, api, pause, false),

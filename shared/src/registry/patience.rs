@@ -7,7 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use crate::error::Error;
 
 /// The longest wait that a server can ask for within one invocation.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How often something that failed is tried again.
 pub(crate) const TRIES: usize = 5;
 

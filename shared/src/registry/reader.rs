@@ -146,3 +146,31 @@ fn begins_at(answer: &Response, first: u64) -> bool {
     let begin = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse::<u64>().ok());
     begin == Some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::aws::{Aws, Keyring};
+    use crate::digest::Digest;
+    use crate::host::Endpoints;
+    use crate::reference::ImageRef;
+    use crate::registry::Registries;
+    use crate::settings::Reserve;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_falls_silent_is_cut() {
+        let keyring = Arc::new(Keyring::new(Arc::new(Aws::default()), None));
+        let registries = Registries::new(Endpoints::default(), keyring, Reserve::default()).unwrap();
+        let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
+        let blob = Blob { digest: Digest::of(b"abc"), size_bytes: 3 };
+        let silent = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"ab"))]).chain(stream::pending());
+        let body = Response::from(http::Response::new(reqwest::Body::wrap_stream(silent)));
+        let answer = Some(Answer { body, known: 0 });
+        let waits = patience(0).build();
+        let mut reader = Reader { source, blob, reached: 0, answer, answers: 1, by_range: true, tries: 0, waits };
+        assert_eq!(reader.next().await.unwrap().unwrap(), "ab");
+        assert_eq!(reader.next().await.unwrap_err().cause(), &Cause::Interrupted);
+    }
+}

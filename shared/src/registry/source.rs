@@ -32,15 +32,21 @@ impl Source {
         Self(remote)
     }
 
-    /// What `tag` stands for, by a HEAD, which Docker Hub does not count as a pull.
+    /// What `tag` stands for, or whether there is what is pinned by `pin`: by a HEAD, which Docker Hub does not count as a pull.
     ///
-    /// A registry that names no digest in its answer is asked for the manifest itself, except Docker Hub, where that would cost.
-    pub async fn seen(&self, tag: &str) -> Result<Seen, Error> {
-        persistently(|| self.seen_once(tag)).await
+    /// A registry that names no digest of a tag is asked for the manifest itself, except Docker Hub, where that would cost.
+    pub async fn seen(&self, tag: &str, pin: Option<&Digest>) -> Result<Seen, Error> {
+        persistently(|| self.seen_once(tag, pin)).await
     }
 
     /// The same, asked once.
-    pub(crate) async fn seen_once(&self, tag: &str) -> Result<Seen, Error> {
+    pub(crate) async fn seen_once(&self, tag: &str, pin: Option<&Digest>) -> Result<Seen, Error> {
+        let Some(pin) = pin else { return self.tagged(tag).await };
+        let headers = self.head(&format!("find {}@{pin}", self.0.repository), pin.as_str()).await?;
+        Ok(seen(pin.clone(), &headers))
+    }
+
+    async fn tagged(&self, tag: &str) -> Result<Seen, Error> {
         let action = format!("find {}:{tag}", self.0.repository);
         let headers = self.head(&action, tag).await?;
         match text(&headers, "docker-content-digest") {
@@ -57,17 +63,6 @@ impl Source {
                 Ok(Seen { is_index: Some(is_index), size_bytes: Some(size_bytes), ..manifest.digest.into() })
             }
         }
-    }
-
-    /// Finds out, by a HEAD, that there is a manifest with this digest, and what it is, or why it cannot be had.
-    pub async fn confirm(&self, digest: &Digest) -> Result<Seen, Error> {
-        persistently(|| self.confirm_once(digest)).await
-    }
-
-    /// The same, asked once.
-    pub(crate) async fn confirm_once(&self, digest: &Digest) -> Result<Seen, Error> {
-        let action = format!("find {}@{digest}", self.0.repository);
-        Ok(seen(digest.clone(), &self.head(&action, digest.as_str()).await?))
     }
 
     async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {

@@ -28,7 +28,7 @@ impl Replicator {
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             for outcome in outcomes.iter_mut() {
                 let Some(upstream) = outcome.upstream.clone() else { continue };
-                let wanted = Standing { upstream, choice: outcome.platforms.fingerprint() };
+                let wanted = Standing::new(upstream, &outcome.platforms);
                 for place in outcome.places.iter_mut().filter(|place| is_queued(place)) {
                     match self.look(place, &wanted, &outcome.platforms, asked).await {
                         Some(Ok(digest)) => (place.present, place.result) = (Some(digest), Ok(Done::Copied)),

@@ -62,7 +62,8 @@ impl Replicator {
     /// What the indexes of the mirror stand for: by the record, or by what they say themselves.
     fn standings<'a>(&'a self, requests: &'a [Request], survey: &Survey, run: &'a Run) -> Looks<'a> {
         let chosen = requests.iter().filter(|request| !request.platforms.is_all());
-        let doubts = chosen.flat_map(|request| due(request, survey).map(move |(target, seen)| (request, target, seen)));
+        let doubts = chosen
+            .flat_map(|request| due(request, survey).into_iter().map(move |(target, seen)| (request, target, seen)));
         let look = |(request, target, seen): (&'a Request, &'a Target, Seen)| {
             let present = present(survey, target)?.clone();
             if let Some(standing) = recorded(survey, target, &seen, &present, request) {
@@ -83,7 +84,7 @@ impl Replicator {
     /// For what would cost pulls: a registry with the same bytes, else what the mirror has, which tells the price.
     fn substitutes<'a>(&'a self, requests: &'a [Request], survey: &Survey, run: &'a Run) -> Looks<'a> {
         let look = |request: &'a Request| {
-            let (target, seen) = due(request, survey).find(|(_, seen)| seen.is_metered)?;
+            let (target, seen) = due(request, survey).into_iter().find(|(_, seen)| seen.is_metered)?;
             let present = present(survey, target).filter(|_| seen.is_index == Some(true)).cloned();
             let present = present.filter(|_| !survey.predecessors.contains_key(&target.uri));
             let look = async move {
@@ -114,12 +115,7 @@ impl Replicator {
                 continue;
             }
             let source = self.registries.source(name.repository());
-            let look = async {
-                match request.image.digest() {
-                    Some(pin) => source.confirm_once(pin).await,
-                    None => source.seen_once(name.tag()).await,
-                }
-            };
+            let look = source.seen_once(name.tag(), request.image.digest());
             match run.in_time(Side::Source, || format!("find {name}"), look).await {
                 Ok(seen) if seen.digest == *digest => return Some(name.repository().clone()),
                 Ok(_) => tracing::debug!(origin = %name, "not level with upstream"),
@@ -156,19 +152,14 @@ fn unknown(error: &Error) -> Vec<Found> {
 }
 
 /// The places of `request` that are not level as far as is known, where both sides could be seen.
-fn due<'a>(request: &'a Request, survey: &Survey) -> impl Iterator<Item = (&'a Target, Seen)> {
-    let seen = survey.upstream.get(&request.image).and_then(|seen| seen.as_ref().ok());
+fn due<'a>(request: &'a Request, survey: &Survey) -> Vec<(&'a Target, Seen)> {
+    let Some(Ok(seen)) = survey.upstream.get(&request.image) else { return Vec::new() };
     let is_due = |target: &&Target| {
         let is_seen = survey.mirrors.get(target.uri.repository()).is_some_and(Result::is_ok);
         let standing = survey.standings.get(&target.uri);
-        let is_level = |seen: &Seen| is_level(seen, present(survey, target), standing, &request.platforms);
-        is_seen && !target.waits_for_scan && seen.is_some_and(|seen| !is_level(seen))
+        is_seen && !target.waits_for_scan && !is_level(seen, present(survey, target), standing, &request.platforms)
     };
-    let due: Vec<&Target> = request.targets.iter().filter(is_due).collect();
-    due.into_iter().filter_map({
-        let seen = seen.cloned();
-        move |target| Some((target, seen.clone()?))
-    })
+    request.targets.iter().filter(is_due).map(|target| (target, seen.clone())).collect()
 }
 
 fn present<'a>(survey: &'a Survey, target: &Target) -> Option<&'a Digest> {
@@ -184,5 +175,5 @@ fn recorded(survey: &Survey, target: &Target, seen: &Seen, present: &Digest, req
     let entry = state::entry(survey.records.get(target.uri.repository())?, target.uri.tag())?;
     let part = Part::of(Some(present), &request.platforms);
     let is_it = entry.digest.as_ref() == Some(&seen.digest) && entry.part == part;
-    is_it.then(|| Standing { upstream: seen.digest.clone(), choice: request.platforms.fingerprint() })
+    is_it.then(|| Standing::new(seen.digest.clone(), &request.platforms))
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::Replicator;
 use crate::budget::Budget;
 use crate::report::{Done, Outcome};
@@ -16,9 +14,10 @@ impl Replicator {
     /// Has what waits for pulls tried again when the window is likely to have freed them, and says so in its errors.
     ///
     /// Where nothing can be woken up, or that fails, the errors say nothing, and the next refresh tries again.
-    pub async fn postpone(&self, outcomes: &mut [Outcome], now: Timestamp) {
+    pub async fn postpone(&self, outcomes: &mut [Outcome]) {
         let waiting = || outcomes.iter().filter(|outcome| outcome.waits_for_pulls());
         let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
+        let now = self.now();
         let pulls = waiting().map(|outcome| outcome.price).sum();
         let planned: u32 = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
         let spent = outcomes.iter().map(|outcome| outcome.pulls).sum::<u64>().try_into().unwrap_or(u32::MAX);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures_util::{FutureExt, StreamExt, stream};
-use jiff::Timestamp;
 
 use super::{Replicator, Run};
 use crate::catalogue::Selected;
@@ -21,9 +20,9 @@ impl Replicator {
     /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
     ///
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
-    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, run: &Run, now: Timestamp) {
+    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, run: &Run) {
         self.announce(&notices(outcomes)).await;
-        self.remember(outcomes, scope, run, now).await;
+        self.remember(outcomes, scope, run).await;
     }
 
     /// The same for a run of a catalogue with selections. While one could not be listed, nobody knows which tags are wanted no more.
@@ -31,18 +30,19 @@ impl Replicator {
         &self,
         outcomes: &[Outcome],
         selected: &[Selected],
-        (trigger, scope): (&Trigger, Scope),
+        trigger: &Trigger,
+        scope: Scope,
         run: &Run,
-        now: Timestamp,
     ) {
         let mut news = notices(outcomes);
         news.extend(selected.iter().filter_map(|selected| Notice::of_selection(selected, trigger)));
         self.announce(&news).await;
         let is_whole = selected.iter().all(Selected::is_listed);
-        self.remember(outcomes, if is_whole { scope } else { Scope::Part }, run, now).await;
+        self.remember(outcomes, if is_whole { scope } else { Scope::Part }, run).await;
     }
 
-    async fn remember(&self, outcomes: &[Outcome], scope: Scope, run: &Run, now: Timestamp) {
+    async fn remember(&self, outcomes: &[Outcome], scope: Scope, run: &Run) {
+        let now = self.now();
         let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
         for (outcome, place) in
             outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
@@ -57,7 +57,7 @@ impl Replicator {
                 // What was seen before the copies is good enough to tell that there is nothing to write.
                 let seen = run.remembered(&repository);
                 if !seen.is_some_and(|tags| changes(&tags, &news, scope, now) == Changes::default()) {
-                    self.note(&repository, &news, scope, now).await;
+                    self.note(&repository, &news, scope).await;
                 }
             }
         };
@@ -66,8 +66,8 @@ impl Replicator {
     }
 
     /// Records `news` of one repository.
-    pub async fn note(&self, repository: &RepositoryRef, news: &[News], scope: Scope, now: Timestamp) {
-        match self.record_one(repository, news, scope, now).await {
+    pub async fn note(&self, repository: &RepositoryRef, news: &[News], scope: Scope) {
+        match self.record_one(repository, news, scope).await {
             // Nothing was copied there yet: there is nothing to hang a record on.
             Err(error) if *error.cause() == Cause::NotFound => {}
             Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
@@ -75,15 +75,9 @@ impl Replicator {
         }
     }
 
-    async fn record_one(
-        &self,
-        repository: &RepositoryRef,
-        news: &[News],
-        scope: Scope,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    async fn record_one(&self, repository: &RepositoryRef, news: &[News], scope: Scope) -> Result<(), Error> {
         let Some(control) = self.aws.repository(repository).await else { return Ok(()) };
-        let changes = changes(&control.tags().await?, news, scope, now);
+        let changes = changes(&control.tags().await?, news, scope, self.now());
         control.write_tags(&changes).await
     }
 

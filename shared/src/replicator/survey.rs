@@ -30,7 +30,6 @@ impl Replicator {
         judge: impl Fn(Result<Seen, Error>) -> Result<Seen, Error>,
         run: &Run,
     ) -> Survey {
-        self.registries.meter().forget();
         let looks = future::join(self.upstream(requests, run), self.mirrors(requests, run));
         let (found, mirrors) = Box::pin(looks).await;
         let upstream = found.into_iter().map(|(image, seen)| (image, judge(seen))).collect();
@@ -43,12 +42,7 @@ impl Replicator {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
-            let look = async {
-                match image.digest() {
-                    Some(pin) => source.confirm(pin).await,
-                    None => source.seen(image.tag()).await,
-                }
-            };
+            let look = source.seen(image.tag(), image.digest());
             let found = run.in_time(Side::Source, || format!("find {image}"), look).await;
             (image, found)
         };

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
@@ -106,11 +107,7 @@ impl<'de> Visitor<'de> for OfGlobs {
         Ok(Globs(vec![glob.to_owned()]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut globs: A) -> Result<Globs, A::Error> {
-        let mut list = Vec::new();
-        while let Some(glob) = globs.next_element()? {
-            list.push(glob);
-        }
-        Ok(Globs(list))
+    fn visit_seq<A: SeqAccess<'de>>(self, globs: A) -> Result<Globs, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(globs)).map(Globs)
     }
 }
