@@ -28,7 +28,7 @@ use tokio::sync::OnceCell;
 pub use ecr_public::PublicRegistry;
 pub use keyring::{Keyring, Login, RegistryToken};
 pub use mutability::Mutability;
-pub use repository::Repository;
+pub use repository::{LAYERS_AT_ONCE, Prepared, Repository};
 
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};

@@ -1,12 +1,13 @@
 //! Names of images, in the two forms that people write and that registries want.
 //!
-//! After this door no `String` names an image. Docker's short names are expanded by `oci-client`; what it leaves apart,
-//! the other host names of Docker Hub, is one registry here, so that a credential or a quota can never be keyed twice.
+//! After this door no `String` names an image. Docker's short names are spelled out, and the host names of Docker Hub are one
+//! registry here, so that a credential or a quota can never be keyed twice.
+
+mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
 
-use oci_client::Reference;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -137,24 +138,7 @@ pub struct Name {
 
 /// Reads what `text` names.
 pub fn parse(text: &str) -> Result<Name, NotAnImage> {
-    let parsed = Reference::from_str(text).map_err(|error| NotAnImage::new(text, error.to_string()))?;
-    let digest = parsed.digest().map(Digest::from_str).transpose();
-    let digest = digest.map_err(|error| NotAnImage::new(text, error.to_string()))?;
-    // `oci-client` supplies `latest` by itself: only the text tells whether somebody wrote a tag.
-    let name = text.split_once('@').map_or(text, |(name, _)| name);
-    let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
-    let tag = last.contains(':').then(|| parsed.tag().unwrap_or_default().to_owned());
-    Ok(Name { repository: RepositoryRef { registry: registry(&parsed), path: path(&parsed) }, tag, digest })
-}
-
-fn registry(parsed: &Reference) -> String {
-    let host = parsed.registry();
-    if is_docker_hub(host) { DOCKER_HUB.to_owned() } else { host.to_owned() }
-}
-
-fn path(parsed: &Reference) -> String {
-    let path = parsed.repository();
-    if is_docker_hub(parsed.registry()) && !path.contains('/') { format!("library/{path}") } else { path.to_owned() }
+    grammar::name(text).map_err(|reason| NotAnImage::new(text, reason))
 }
 
 /// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").

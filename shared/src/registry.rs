@@ -11,6 +11,7 @@
 //! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
+//! * `tls`: certificates are read when they are first needed,
 //! * `verify`: bytes in flight are held back until they are known to be right.
 
 mod authorization;
@@ -22,6 +23,7 @@ mod patience;
 mod reader;
 mod refusal;
 mod source;
+mod tls;
 mod token;
 mod verify;
 
@@ -68,12 +70,16 @@ struct Shared {
 impl Registries {
     /// Registries with the credentials of `keyring`; of Docker Hub's quota `reserve` is left to others. Nothing is sent yet.
     pub fn new(endpoints: Endpoints, keyring: Arc<Keyring>, reserve: Reserve) -> Result<Self, Error> {
+        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
+        };
         let http = reqwest::Client::builder()
             .user_agent(concat!("image-replicator/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .redirect(Policy::custom(follow))
+            .tls_backend_preconfigured(tls::configuration().map_err(|error| invalid(error.into()))?)
             .build()
-            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
+            .map_err(|error| invalid(error.into()))?;
         let authorizer = Authorizer::new(http.clone(), endpoints.clone(), keyring);
         let shared = Shared { http, endpoints, authorizer, meter: Meter::new(reserve), pace: Pace::default() };
         Ok(Self(Arc::new(shared)))

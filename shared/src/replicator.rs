@@ -5,11 +5,13 @@
 
 mod announce;
 mod await_copies;
+mod blobs;
 mod closer;
 mod copy;
 mod deliver;
 mod enqueue;
 mod expand;
+mod holdings;
 mod measure;
 mod postpone;
 mod record;

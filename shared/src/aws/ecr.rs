@@ -2,9 +2,10 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Tag, TagStatus};
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Layer, LayerAvailability, Tag, TagStatus};
 
-use super::{Aws, Mutability, error, take_in};
+use super::{Aws, Mutability, Prepared, error, take_in};
+use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 use crate::plan::Mirror;
@@ -57,16 +58,19 @@ impl EcrRepository {
         Ok(mirror)
     }
 
-    /// Makes sure that the repository is there, and says which of its tags may move.
-    pub(super) async fn prepare(&self) -> Result<Mutability, Error> {
+    /// Makes sure that the repository is there.
+    pub(super) async fn prepare(&self) -> Result<Prepared, Error> {
         let request = self.client.describe_repositories().registry_id(&self.account).repository_names(&self.name);
         match request.send().await.map_err(|failure| self.error("describe", &failure)) {
-            Err(error) if *error.cause() == Cause::NotFound => self.create().await.map(|()| Mutability::default()),
-            other => other.map(|found| found.repositories().first().map(Mutability::of).unwrap_or_default()),
+            Err(error) if *error.cause() == Cause::NotFound => self.create().await,
+            other => other.map(|found| {
+                let mutability = found.repositories().first().map(Mutability::of).unwrap_or_default();
+                Prepared { mutability, is_new: false }
+            }),
         }
     }
 
-    async fn create(&self) -> Result<(), Error> {
+    async fn create(&self) -> Result<Prepared, Error> {
         let request = self
             .client
             .create_repository()
@@ -78,11 +82,22 @@ impl EcrRepository {
             // Somebody else, another worker perhaps, was quicker.
             let is_there =
                 failure.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
-            return if is_there { Ok(()) } else { Err(self.error("create", &failure)) };
+            return if is_there { Ok(Prepared::default()) } else { Err(self.error("create", &failure)) };
         }
         let rule = self.client.put_lifecycle_policy().registry_id(&self.account).repository_name(&self.name);
         let rule = rule.lifecycle_policy_text(LIFECYCLE).send().await;
-        rule.map(|_| ()).map_err(|failure| self.error("set the lifecycle policy of", &failure))
+        rule.map_err(|failure| self.error("set the lifecycle policy of", &failure))?;
+        Ok(Prepared { mutability: Mutability::default(), is_new: true })
+    }
+
+    /// Which of `digests` are there.
+    pub(super) async fn layers(&self, digests: &[&Digest]) -> Result<Vec<String>, Error> {
+        let request = self.client.batch_check_layer_availability().registry_id(&self.account);
+        let digests = digests.iter().map(ToString::to_string).collect();
+        let answer = request.repository_name(&self.name).set_layer_digests(Some(digests)).send().await;
+        let layers = answer.map_err(|failure| self.error("look for layers in", &failure))?.layers.unwrap_or_default();
+        let is_there = |layer: &Layer| layer.layer_availability == Some(LayerAvailability::Available);
+        Ok(layers.into_iter().filter(is_there).filter_map(|layer| layer.layer_digest).collect())
     }
 
     /// The repository's resource tags.

@@ -2,10 +2,11 @@
 
 use aws_sdk_ecrpublic::Client;
 use aws_sdk_ecrpublic::operation::create_repository::CreateRepositoryError;
-use aws_sdk_ecrpublic::types::{RepositoryCatalogDataInput, Tag};
+use aws_sdk_ecrpublic::types::{Layer, LayerAvailability, RepositoryCatalogDataInput, Tag};
 
 use super::ecr::CREATED_BY;
-use super::{Aws, error, take_in};
+use super::{Aws, Mutability, Prepared, error, take_in};
+use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::host::{ECR_PUBLIC, Host};
 use crate::plan::Mirror;
@@ -76,25 +77,35 @@ impl EcrPublicRepository<'_> {
         Ok(mirror)
     }
 
-    /// Makes sure that the repository is there. ECR Public knows no scanning and no lifecycle rules.
-    pub(super) async fn prepare(&self) -> Result<(), Error> {
+    /// Makes sure that the repository is there. ECR Public knows no immutable tags, no scanning and no lifecycle rules.
+    pub(super) async fn prepare(&self) -> Result<Prepared, Error> {
         let described = self.client.describe_repositories().repository_names(&self.name).send().await;
         match described.map_err(|failure| self.error("describe", &failure)) {
             Err(error) if *error.cause() == Cause::NotFound => self.create().await,
-            other => other.map(|_| ()),
+            other => other.map(|_| Prepared::default()),
         }
     }
 
-    async fn create(&self) -> Result<(), Error> {
+    async fn create(&self) -> Result<Prepared, Error> {
         let about = RepositoryCatalogDataInput::builder().description("Mirrored by image-replicator").build();
         let tag = Tag::builder().key(CREATED_BY.0).value(CREATED_BY.1).build();
         let request = self.client.create_repository().repository_name(&self.name).catalog_data(about).tags(tag);
         if let Err(failure) = request.send().await {
             let error = failure.as_service_error();
             let is_there = error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
-            return if is_there { Ok(()) } else { Err(self.error("create", &failure)) };
+            return if is_there { Ok(Prepared::default()) } else { Err(self.error("create", &failure)) };
         }
-        Ok(())
+        Ok(Prepared { mutability: Mutability::default(), is_new: true })
+    }
+
+    /// Which of `digests` are there.
+    pub(super) async fn layers(&self, digests: &[&Digest]) -> Result<Vec<String>, Error> {
+        let digests = digests.iter().map(ToString::to_string).collect();
+        let request = self.client.batch_check_layer_availability().repository_name(&self.name);
+        let answer = request.set_layer_digests(Some(digests)).send().await;
+        let layers = answer.map_err(|failure| self.error("look for layers in", &failure))?.layers.unwrap_or_default();
+        let is_there = |layer: &Layer| layer.layer_availability == Some(LayerAvailability::Available);
+        Ok(layers.into_iter().filter(is_there).filter_map(|layer| layer.layer_digest).collect())
     }
 
     /// The repository's resource tags.

@@ -1,8 +1,11 @@
 //! One repository at AWS, private or public: what both control planes offer.
 
+use std::collections::HashSet;
+
 use super::ecr::EcrRepository;
 use super::ecr_public::EcrPublicRepository;
 use super::{Aws, Mutability};
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::plan::Mirror;
 use crate::reference::RepositoryRef;
@@ -10,6 +13,18 @@ use crate::state::{Changes, Tags};
 
 /// One repository with a control plane.
 pub struct Repository<'a>(Either<'a>);
+
+/// A repository that can be pushed to.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// Which of its tags may move.
+    pub mutability: Mutability,
+    /// Whether it was made just now, so that it holds nothing.
+    pub is_new: bool,
+}
+
+/// The most layers that one call asks for (`BatchedOperationLayerDigestList` in ECR's API model).
+pub const LAYERS_AT_ONCE: usize = 100;
 
 enum Either<'a> {
     Private(EcrRepository),
@@ -35,13 +50,21 @@ impl Repository<'_> {
         }
     }
 
-    /// Describes it, creates it where it is missing, and says which of its tags may move. Safe to run twice.
-    pub async fn prepare(&self) -> Result<Mutability, Error> {
+    /// Describes it, and creates it where it is missing. Safe to run twice.
+    pub async fn prepare(&self) -> Result<Prepared, Error> {
         match &self.0 {
             Either::Private(repository) => repository.prepare().await,
-            // ECR Public knows no immutable tags.
-            Either::Public(repository) => repository.prepare().await.map(|()| Mutability::default()),
+            Either::Public(repository) => repository.prepare().await,
         }
+    }
+
+    /// Which of `digests`, [`LAYERS_AT_ONCE`] at the most, it holds as blobs: one call.
+    pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
+        let found = match &self.0 {
+            Either::Private(repository) => repository.layers(digests).await?,
+            Either::Public(repository) => repository.layers(digests).await?,
+        };
+        Ok(found.iter().filter_map(|digest| digest.parse().ok()).collect())
     }
 
     /// Its resource tags.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt, future};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, Response, Url};
 use tokio::time::Instant;
@@ -71,48 +72,47 @@ impl Destination {
         }
     }
 
-    /// Sends `bytes` as `blob`: one POST, then one streamed PUT of known length. `moved` counts the bytes on their way.
+    /// Sends what `reading` gives as `blob`: one POST, while the source is asked, then one streamed PUT of known length. `moved`
+    /// counts the bytes on their way.
     ///
     /// Never in chunks, which Amazon ECR answers wrongly. After a failure the session is left behind: a second PUT in it would
     /// be refused (416). Tried once: a stream cannot be sent again, so that the caller starts over with a new one.
-    pub async fn put_blob(&self, blob: &Blob, bytes: BlobStream, moved: &Arc<AtomicU64>) -> Result<(), Error> {
-        let action = format!("put blob {}", blob.digest);
+    pub async fn put_blob(
+        &self,
+        blob: &Blob,
+        reading: impl Future<Output = Result<BlobStream, Error>>,
+        moved: &Arc<AtomicU64>,
+    ) -> Result<(), Error> {
+        let (session, bytes) = future::try_join(self.begin(blob), reading).await?;
+        let fault = Fault::default();
+        let own = Arc::new(AtomicU64::new(0));
+        let counted = count(verified(bytes, blob.clone(), Arc::clone(&fault)), [Arc::clone(moved), Arc::clone(&own)]);
+        let upload = self.upload(blob, session, Body::wrap_stream(counted));
+        let result = moving(upload, &own, self.remote().error(Cause::Interrupted, &put(blob))).await;
+        // The source's fault comes first: the destination only saw a body that broke.
+        fault.get().map_or(result, |error| Err(error.clone()))
+    }
+
+    /// Opens an upload session, and gives its address.
+    async fn begin(&self, blob: &Blob) -> Result<Url, Error> {
         let uploads = self.remote().url("blobs/uploads/")?;
         let post = |http: &reqwest::Client| http.post(uploads.clone()).header(CONTENT_LENGTH, 0).timeout(ANSWER);
-        let start = self.remote().send(&action, &uploads, post).await?;
-        let mut url = self.location(&action, &start)?;
-        url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
-        let fault = Fault::default();
-        let (all, own) = (Arc::clone(moved), Arc::new(AtomicU64::new(0)));
-        let here = Arc::clone(&own);
-        let body = verified(bytes, blob.clone(), Arc::clone(&fault)).inspect(move |chunk| {
-            let size_bytes = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-            all.fetch_add(size_bytes, Ordering::Relaxed);
-            here.fetch_add(size_bytes, Ordering::Relaxed);
-        });
-        let request = self.remote().registries.http.put(url.clone());
-        let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size_bytes);
-        let upload = self.remote().send_once(&action, &url, request.body(Body::wrap_stream(body)));
-        let result = moving(upload, &own, self.remote().error(Cause::Interrupted, &action)).await;
-        match (fault.get(), result) {
-            // The source's fault comes first: the destination only saw a body that broke.
-            (Some(error), _) => Err(error.clone()),
-            (None, Ok(Ok(_))) => Ok(()),
-            (None, Ok(Err(refusal))) => {
-                let expired = refusal.is_expired_credential();
-                if expired {
-                    let remote = self.remote();
-                    remote
-                        .registries
-                        .authorizer
-                        .renew(&remote.repository, remote.access, refusal.authorization())
-                        .await;
-                }
-                let error = refusal.into_error();
-                Err(if expired { self.remote().error(Cause::Interrupted, &action).because(error) } else { error })
-            }
-            (None, Err(error)) => Err(error),
+        let answer = self.remote().send(&put(blob), &uploads, post).await?;
+        self.location(&put(blob), &answer)
+    }
+
+    /// Sends all of `body` in `session`, and completes it.
+    async fn upload(&self, blob: &Blob, mut session: Url, body: Body) -> Result<(), Error> {
+        session.query_pairs_mut().append_pair("digest", blob.digest.as_str());
+        let remote = self.remote();
+        let request = remote.registries.http.put(session.clone()).header(CONTENT_LENGTH, blob.size_bytes);
+        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(body);
+        let Err(refusal) = remote.send_once(&put(blob), &session, request).await? else { return Ok(()) };
+        if !refusal.is_expired_credential() {
+            return Err(refusal.into_error());
         }
+        remote.registries.authorizer.renew(&remote.repository, remote.access, refusal.authorization()).await;
+        Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.into_error()))
     }
 
     fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {
@@ -120,6 +120,22 @@ impl Destination {
         let url = location.and_then(|location| response.url().join(location).ok());
         url.ok_or_else(|| self.remote().error(Cause::Unexpected, action).because("the upload has no location"))
     }
+}
+
+fn put(blob: &Blob) -> String {
+    format!("put blob {}", blob.digest)
+}
+
+/// Adds what passes to each of `counters`.
+fn count<S>(bytes: S, counters: [Arc<AtomicU64>; 2]) -> impl Stream<Item = Result<Bytes, Error>>
+where
+    S: Stream<Item = Result<Bytes, Error>>,
+{
+    bytes.inspect_ok(move |chunk| {
+        for counter in &counters {
+            counter.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+    })
 }
 
 /// Waits for `upload` as long as bytes move.

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::deliver::{Delivery, Trust};
 use super::upstream::Upstream;
 use super::{Replicator, Run};
-use crate::aws::Mutability;
+use crate::aws::{Mutability, Repository};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
@@ -17,8 +17,8 @@ use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome, Place};
 use crate::request::Target;
 
-/// Images at once.
-const IMAGES: usize = 3;
+/// Images at once: while the blobs of some stream, the manifests of the next are fetched. [`Run::room`] bounds the blobs of all together.
+const IMAGES: usize = 8;
 
 impl Replicator {
     /// Does what `plan` says and tells what became of each image, in the plan's order. One image's fault is no other's.
@@ -47,14 +47,6 @@ impl Replicator {
         let Copy { planned, upstream, .. } = copy;
         let (bytes, pulls) = (upstream.bytes.into_inner(), upstream.pulls.into_inner());
         Outcome::of(planned, places, bytes, pulls)
-    }
-
-    /// A repository is made before anything is sent: a push into a missing one breaks off without a word at ECR.
-    async fn prepare(&self, repository: &RepositoryRef) -> Result<Mutability, Error> {
-        match self.aws.repository(repository).await {
-            Some(control) => control.prepare().await,
-            None => Ok(Mutability::default()),
-        }
     }
 }
 
@@ -93,13 +85,15 @@ impl Copy<'_> {
     async fn copy(&self, action: &Action, target: &Target, present: Option<&Digest>) -> Result<Digest, Error> {
         let repository = target.uri.repository();
         // Boxed: the AWS SDK's futures are large.
+        let control = Box::pin(self.replicator.aws.repository(repository)).await;
         let prepared = self.run.prepared(repository);
-        let mutability = prepared.get_or_try_init(|| Box::pin(self.replicator.prepare(repository))).await?;
+        let mutability = prepared.get_or_try_init(|| Box::pin(self.prepare(repository, control.as_ref()))).await?;
         if present.is_some() && !mutability.lets_move(target.uri.tag()) {
             return Err(Error::new(Side::Destination, Cause::Immutable, format!("move {}", target.uri)));
         }
         let destination = self.replicator.registries.destination(repository);
-        let delivery = Delivery { upstream: &self.upstream, destination: &destination, repository, run: self.run };
+        let (upstream, run) = (&self.upstream, self.run);
+        let delivery = Delivery { upstream, destination: &destination, control, repository, run };
         let root = match action {
             Action::Tag { upstream, here } => match destination.manifest(here).await {
                 Err(error) if *error.cause() == Cause::NotFound => self.wanted(upstream, &delivery).await?,
@@ -119,10 +113,20 @@ impl Copy<'_> {
         Ok(root.digest)
     }
 
+    /// A repository is made before anything is sent: a push into a missing one breaks off without a word at ECR.
+    async fn prepare(&self, repository: &RepositoryRef, control: Option<&Repository<'_>>) -> Result<Mutability, Error> {
+        let Some(control) = control else { return Ok(Mutability::default()) };
+        let prepared = control.prepare().await?;
+        if prepared.is_new {
+            self.run.holdings.made(repository);
+        }
+        Ok(prepared.mutability)
+    }
+
     /// What goes under the tag. Known content that nothing is to be left out of is read back from the destination, which is free.
     async fn wanted(&self, digest: &Digest, delivery: &Delivery<'_, '_>) -> Result<Manifest, Error> {
         let fetch = || async {
-            if self.planned.platforms.is_all() && delivery.destination.has_manifest(digest).await? {
+            if self.planned.platforms.is_all() && delivery.has_manifest(digest).await? {
                 return delivery.destination.manifest(digest).await;
             }
             self.upstream.wanted(digest, &self.planned).await

@@ -10,14 +10,15 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::Run;
 use super::upstream::Upstream;
+use crate::aws::Repository;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::manifest::{Blob, Manifest};
+use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
-use crate::registry::{Destination, persistently};
+use crate::registry::Destination;
 
-/// Requests at once within one image; [`Run`] bounds the transfers of all images together.
-const AT_ONCE: usize = 6;
+/// Requests at once within one image; [`Run`] bounds those of all images together.
+const AT_ONCE: usize = 16;
 /// How deep an index may nest: an index of indexes is legal, and seen nowhere.
 const MAX_DEPTH: usize = 3;
 
@@ -34,6 +35,7 @@ pub(super) enum Trust {
 pub(super) struct Delivery<'a, 'r> {
     pub(super) upstream: &'a Upstream<'r>,
     pub(super) destination: &'a Destination,
+    pub(super) control: Option<Repository<'a>>,
     pub(super) repository: &'a RepositoryRef,
     pub(super) run: &'a Run,
 }
@@ -41,18 +43,20 @@ pub(super) struct Delivery<'a, 'r> {
 impl Delivery<'_, '_> {
     /// Makes `tag` stand for `root`. The tag goes last, so that a half copy is never seen.
     pub(super) async fn tag(&self, root: &Manifest, tag: &str, trust: Trust) -> Result<(), Error> {
-        if !(trust == Trust::Manifests && self.destination.has_manifest(&root.digest).await?) {
+        if trust == Trust::Nothing || !self.has_manifest(&root.digest).await? {
             let below = self.gather(root, trust).await?;
             self.blobs(below.iter().flatten().chain([root])).await?;
             for level in below.iter().rev() {
-                all(level.iter().map(|child| self.put(child).boxed())).await?;
+                all(level.iter().map(|child| self.put(child.digest.as_str(), child).boxed())).await?;
             }
         }
-        self.destination.put_manifest(tag, root).await
+        self.put(tag, root).await
     }
 
-    async fn put(&self, child: &Manifest) -> Result<(), Error> {
-        self.destination.put_manifest(child.digest.as_str(), child).await
+    async fn put(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
+        self.destination.put_manifest(reference, manifest).await?;
+        self.run.holdings.note(self.repository, &manifest.digest, true);
+        Ok(())
     }
 
     /// The manifests below `root` that the repository lacks, level by level.
@@ -94,7 +98,7 @@ impl Delivery<'_, '_> {
 
     async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>, Error> {
         let look = |digest: Digest| async move {
-            let is_there = self.destination.has_manifest(&digest).await?;
+            let is_there = self.has_manifest(&digest).await?;
             Ok::<_, Error>((!is_there).then_some(digest))
         };
         let looks = digests.into_iter().map(|digest| look(digest).boxed()).collect::<Vec<_>>();
@@ -102,45 +106,28 @@ impl Delivery<'_, '_> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end.
-    async fn blobs<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Result<(), Error> {
-        let mut seen = HashSet::new();
-        let mut blobs: Vec<&Blob> =
-            manifests.flat_map(Manifest::blobs).filter(|blob| seen.insert(&blob.digest)).collect();
-        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size_bytes));
-        all(blobs.into_iter().map(|blob| self.blob(blob).boxed())).await
+    /// Whether the manifest is there, as far as is known, else by asking.
+    pub(super) async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
+        self.has(digest, self.destination.has_manifest(digest)).await
     }
 
-    /// Brings one blob, once for each repository and run, however many images name it.
-    async fn blob(&self, blob: &Blob) -> Result<(), Error> {
-        let once = self.run.blob(self.repository, &blob.digest);
-        once.get_or_try_init(|| async {
-            if self.destination.has_blob(&blob.digest).await? {
-                return Ok(());
-            }
-            let _slot = self.run.transfers.acquire().await.expect("the semaphore is never closed");
-            self.transfer(blob).await?;
-            self.upstream.bytes.fetch_add(blob.size_bytes, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        })
-        .await
-        .copied()
-    }
-
-    /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
-    async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
-        let put = |bytes| self.destination.put_blob(blob, bytes, self.run.counter());
-        let once = || async {
-            match self.upstream.blob(blob, put).await {
-                Err(error) if error.side() == Side::Source => Ok(Err(error)),
-                other => other.map(Ok),
-            }
-        };
-        persistently(once).await?
+    /// What is known of `digest`, or what `ask` finds out.
+    pub(super) async fn has(
+        &self,
+        digest: &Digest,
+        ask: impl Future<Output = Result<bool, Error>>,
+    ) -> Result<bool, Error> {
+        if let Some(is_there) = self.run.holdings.has(self.repository, digest) {
+            return Ok(is_there);
+        }
+        let _question = self.run.questions.acquire().await.expect("the semaphore is never closed");
+        let is_there = ask.await?;
+        self.run.holdings.note(self.repository, digest, is_there);
+        Ok(is_there)
     }
 }
 
-/// A few at once; the first fault ends them.
-async fn all<'b>(works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>) -> Result<(), Error> {
+/// Some at once; the first fault ends them.
+pub(super) async fn all<'b>(works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>) -> Result<(), Error> {
     stream::iter(works.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await
 }

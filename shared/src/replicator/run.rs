@@ -1,13 +1,14 @@
 //! What the copies of one run share: a deadline, and what is known to be there already.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::holdings::Holdings;
 use crate::aws::Mutability;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
@@ -15,8 +16,12 @@ use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
 use crate::state::Tags;
 
-/// Blobs on their way at once; each holds about two chunks in memory. More makes ECR refuse connections.
-const BLOBS_AT_ONCE: usize = 4;
+/// What all blobs on their way may take of memory together, in units of about 256 KiB.
+const UNITS: usize = 24;
+/// What one of them takes at the most: two chunks as they come from the connection, and what is held back.
+const UNITS_OF_ONE: u64 = 4;
+/// Questions to destinations at once.
+const QUESTIONS: usize = 16;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
@@ -29,7 +34,12 @@ pub struct Run {
     moved: Arc<AtomicU64>,
     /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
     pub(super) pull_limit: OnceLock<Error>,
-    pub(super) transfers: Semaphore,
+    /// Memory for blobs on their way.
+    memory: Semaphore,
+    pub(super) questions: Semaphore,
+    pub(super) holdings: Holdings,
+    /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
+    pub(super) asks_one_by_one: AtomicBool,
     prepared: Cells<RepositoryRef, Mutability>,
     blobs: Cells<(RepositoryRef, Digest), ()>,
     manifests: Cells<(RepositoryRef, Digest), Manifest>,
@@ -48,7 +58,10 @@ impl Run {
             deadline,
             moved: Arc::default(),
             pull_limit: OnceLock::new(),
-            transfers: Semaphore::new(BLOBS_AT_ONCE),
+            memory: Semaphore::new(UNITS),
+            questions: Semaphore::new(QUESTIONS),
+            holdings: Holdings::default(),
+            asks_one_by_one: AtomicBool::new(false),
             prepared: Mutex::default(),
             blobs: Mutex::default(),
             manifests: Mutex::default(),
@@ -97,6 +110,13 @@ impl Run {
         tokio::time::timeout_at(deadline, work).await.unwrap_or_else(late)
     }
 
+    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and many small ones
+    /// hide the time that each spends on questions and answers.
+    pub(super) async fn room(&self, size_bytes: u64) -> SemaphorePermit<'_> {
+        let units = u32::try_from(size_bytes.div_ceil(256 * 1024).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
+        self.memory.acquire_many(units).await.expect("the semaphore is never closed")
+    }
+
     pub(super) fn counter(&self) -> &Arc<AtomicU64> {
         &self.moved
     }
@@ -137,8 +157,9 @@ impl Run {
         self.down.lock().unwrap_or_else(PoisonError::into_inner).contains(registry)
     }
 
-    /// Forgets which blobs `repository` holds.
+    /// Forgets what `repository` holds.
     pub(super) fn distrust(&self, repository: &RepositoryRef) {
+        self.holdings.distrust(repository);
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _), _| known != repository);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{FutureExt, StreamExt, future, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
 
 use super::{Replicator, Run};
 use crate::digest::Digest;
@@ -11,7 +11,9 @@ use crate::plan::{Mirror, Seen, Survey};
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::request::Request;
 
-/// Requests at once. Docker Hub's abuse limit is in the thousands a minute; ECR allows DescribeImages tens of times a second.
+/// HEADs of upstream tags at once. Docker Hub's abuse limit is in the thousands a minute.
+const HEADS_AT_ONCE: usize = 32;
+/// Looks at the mirror at once. ECR allows DescribeImages tens of times a second.
 pub(super) const AT_ONCE: usize = 16;
 /// Indexes of one repository that are read to find an image in them.
 const INDEXES: usize = 50;
@@ -48,7 +50,7 @@ impl Replicator {
         };
         stream::iter(images.into_iter().cloned())
             .map(|image| find(image).boxed())
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(HEADS_AT_ONCE)
             .collect()
             .await
     }
@@ -101,13 +103,9 @@ impl Replicator {
         if let Some(control) = self.aws.repository(repository).await {
             return control.mirror().await;
         }
-        let destination = self.registries.destination(repository);
-        let mut mirror = Mirror::new();
-        for tag in tags {
-            if let Some(digest) = destination.digest(tag).await? {
-                mirror.insert(tag.clone(), digest);
-            }
-        }
-        Ok(mirror)
+        let destination = &self.registries.destination(repository);
+        let look = |tag: String| async move { Ok(destination.digest(&tag).await?.map(|digest| (tag, digest))) };
+        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(AT_ONCE);
+        looks.try_filter_map(future::ok).try_collect().await
     }
 }

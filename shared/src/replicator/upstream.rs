@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::Run;
@@ -20,9 +21,12 @@ use crate::registry::{BlobStream, Claim, Registries, Source, TRIES, persistently
 use crate::subset::{self, subset};
 
 /// Manifests that are fetched at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 16;
 /// How often an origin that breaks off is asked to go on, without a byte of progress: there is upstream to ask.
 const ORIGIN_TRIES: usize = 1;
+
+/// A source that is being asked for a blob.
+pub(super) type Reading = BoxFuture<'static, Result<BlobStream, Error>>;
 
 /// The upstream of one image, and what was spent on it.
 pub(super) struct Upstream<'a> {
@@ -182,12 +186,16 @@ impl<'a> Upstream<'a> {
         Ok(manifest)
     }
 
-    /// Hands `blob` to `put`, from the best source that can give it. `put` streams the source's bytes to where they belong.
-    pub(super) async fn blob<F>(&self, blob: &Blob, put: impl Fn(BlobStream) -> F) -> Result<(), Error>
+    /// Has `put` take `blob` from the best source that can give it. `put` awaits the beginning, and streams the bytes to where they
+    /// belong.
+    pub(super) async fn blob<F>(&self, blob: &Blob, put: impl Fn(Reading) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<(), Error>>,
     {
-        let copy_from = async |source: &Source, tries| put(source.blob(blob, tries).await?).await;
+        let copy_from = async |source: &Source, tries| {
+            let (source, blob) = (source.clone(), blob.clone());
+            put(async move { source.blob(&blob, tries).await }.boxed()).await
+        };
         for origin in self.origins() {
             match copy_from(&origin.source, ORIGIN_TRIES).await {
                 Err(error) if error.side() == Side::Source => origin.fall(&error),

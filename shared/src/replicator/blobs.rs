@@ -1,0 +1,78 @@
+//! The blobs of one image on their way to one repository: which are lacking, and bringing those.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt;
+
+use super::deliver::{Delivery, all};
+use crate::aws::LAYERS_AT_ONCE;
+use crate::digest::Digest;
+use crate::error::{Error, Side};
+use crate::manifest::{Blob, Manifest};
+use crate::registry::persistently;
+
+impl Delivery<'_, '_> {
+    /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end.
+    pub(super) async fn blobs<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        let mut blobs: Vec<&Blob> =
+            manifests.flat_map(Manifest::blobs).filter(|blob| seen.insert(&blob.digest)).collect();
+        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size_bytes));
+        self.look_for(&blobs).await;
+        all(blobs.into_iter().map(|blob| self.blob(blob).boxed())).await
+    }
+
+    /// Asks the control plane, where there is one, for what is not known. Where it does not answer, each blob is asked for later.
+    async fn look_for(&self, blobs: &[&Blob]) {
+        let Some(control) = self.control.as_ref().filter(|_| !self.run.asks_one_by_one.load(Ordering::Relaxed)) else {
+            return;
+        };
+        let holdings = &self.run.holdings;
+        let unknown = blobs.iter().map(|blob| &blob.digest);
+        let unknown: Vec<&Digest> = unknown.filter(|digest| holdings.has(self.repository, digest).is_none()).collect();
+        for some in unknown.chunks(LAYERS_AT_ONCE) {
+            match Box::pin(control.layers(some)).await {
+                Ok(found) => {
+                    for digest in some {
+                        holdings.note(self.repository, digest, found.contains(digest));
+                    }
+                }
+                Err(error) => {
+                    tracing::info!("blobs are looked for one by one: {}", error.chain());
+                    self.run.asks_one_by_one.store(true, Ordering::Relaxed);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Brings one blob, once for each repository and run, however many images name it.
+    async fn blob(&self, blob: &Blob) -> Result<(), Error> {
+        let once = self.run.blob(self.repository, &blob.digest);
+        once.get_or_try_init(|| async {
+            if self.has(&blob.digest, self.destination.has_blob(&blob.digest)).await? {
+                return Ok(());
+            }
+            let _room = self.run.room(blob.size_bytes).await;
+            self.transfer(blob).await?;
+            self.run.holdings.note(self.repository, &blob.digest, true);
+            self.upstream.bytes.fetch_add(blob.size_bytes, Ordering::Relaxed);
+            Ok(())
+        })
+        .await
+        .copied()
+    }
+
+    /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
+    async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
+        let put = |reading| self.destination.put_blob(blob, reading, self.run.counter());
+        let once = || async {
+            match self.upstream.blob(blob, put).await {
+                Err(error) if error.side() == Side::Source => Ok(Err(error)),
+                other => other.map(Ok),
+            }
+        };
+        persistently(once).await?
+    }
+}
