@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::deliver::{Delivery, all};
+use super::upstream::Reading;
 use crate::aws::LAYERS_AT_ONCE;
 use crate::digest::Digest;
 use crate::error::{Error, Side};
 use crate::manifest::{Blob, Manifest};
-use crate::registry::persistently;
+use crate::registry::{BlobStream, persistently};
 
 impl Delivery<'_, '_> {
     /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end.
@@ -54,7 +57,6 @@ impl Delivery<'_, '_> {
             if self.has(&blob.digest, self.destination.has_blob(&blob.digest)).await? {
                 return Ok(());
             }
-            let _room = self.run.room(blob.size_bytes).await;
             self.transfer(blob).await?;
             self.run.holdings.note(self.repository, &blob.digest, true);
             self.upstream.bytes.fetch_add(blob.size_bytes, Ordering::Relaxed);
@@ -66,7 +68,11 @@ impl Delivery<'_, '_> {
 
     /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
-        let put = |reading| self.destination.put_blob(blob, reading, self.run.counter());
+        let put = |reading: Reading| async {
+            let room = self.run.room(blob.size_bytes).await;
+            let bytes = async { Ok(until_its_end(reading.await?, room)) };
+            self.destination.put_blob(blob, bytes, self.run.counter()).await
+        };
         let once = || async {
             match self.upstream.blob(blob, put).await {
                 Err(error) if error.side() == Side::Source => Ok(Err(error)),
@@ -75,4 +81,14 @@ impl Delivery<'_, '_> {
         };
         persistently(once).await?
     }
+}
+
+/// `bytes`, which hold `room` until the last of them is read: the next blob is read while the answer to this one is awaited.
+fn until_its_end(bytes: BlobStream, room: OwnedSemaphorePermit) -> BlobStream {
+    let mut room = Some(room);
+    let end = stream::poll_fn(move |_| {
+        drop(room.take());
+        Poll::Ready(None)
+    });
+    bytes.chain(end).boxed()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::holdings::Holdings;
@@ -16,7 +16,7 @@ use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
 use crate::state::Tags;
 
-/// What all blobs on their way may take of memory together, in units of about 256 KiB.
+/// What all blobs that are being read may take of memory together, in units of about 256 KiB.
 const UNITS: usize = 24;
 /// What one of them takes at the most: two chunks as they come from the connection, and what is held back.
 const UNITS_OF_ONE: u64 = 4;
@@ -34,8 +34,8 @@ pub struct Run {
     moved: Arc<AtomicU64>,
     /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
     pub(super) pull_limit: OnceLock<Error>,
-    /// Memory for blobs on their way.
-    memory: Semaphore,
+    /// Memory for blobs that are being read.
+    memory: Arc<Semaphore>,
     pub(super) questions: Semaphore,
     pub(super) holdings: Holdings,
     /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
@@ -58,7 +58,7 @@ impl Run {
             deadline,
             moved: Arc::default(),
             pull_limit: OnceLock::new(),
-            memory: Semaphore::new(UNITS),
+            memory: Arc::new(Semaphore::new(UNITS)),
             questions: Semaphore::new(QUESTIONS),
             holdings: Holdings::default(),
             asks_one_by_one: AtomicBool::new(false),
@@ -110,11 +110,11 @@ impl Run {
         tokio::time::timeout_at(deadline, work).await.unwrap_or_else(late)
     }
 
-    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and many small ones
-    /// hide the time that each spends on questions and answers.
-    pub(super) async fn room(&self, size_bytes: u64) -> SemaphorePermit<'_> {
+    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and many small
+    /// ones hide the time that each spends on questions and answers.
+    pub(super) async fn room(&self, size_bytes: u64) -> OwnedSemaphorePermit {
         let units = u32::try_from(size_bytes.div_ceil(256 * 1024).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
-        self.memory.acquire_many(units).await.expect("the semaphore is never closed")
+        Arc::clone(&self.memory).acquire_many_owned(units).await.expect("the semaphore is never closed")
     }
 
     pub(super) fn counter(&self) -> &Arc<AtomicU64> {
