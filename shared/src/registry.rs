@@ -7,6 +7,7 @@
 //!
 //! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
 //! * `meter`, `pace`: how much may be asked for, and how fast,
+//! * `mounts`: what a registry has already, in another repository,
 //! * `patience`: what is tried again, and when,
 //! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
@@ -18,6 +19,7 @@ mod authorization;
 mod challenge;
 mod destination;
 mod meter;
+mod mounts;
 mod pace;
 mod patience;
 mod reader;
@@ -43,9 +45,10 @@ use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host};
 use crate::quota::Quota;
 use crate::reference::{DOCKER_HUB, RepositoryRef};
-use crate::settings::Reserve;
+use crate::settings::{Hashing, Settings};
 use authorization::{Access, Authorizer};
 pub(crate) use meter::{Claim, Meter};
+use mounts::Mounts;
 use pace::{Api, Pace};
 pub(crate) use patience::{TRIES, persistently};
 
@@ -65,11 +68,13 @@ struct Shared {
     authorizer: Authorizer,
     meter: Meter,
     pace: Pace,
+    mounts: Mounts,
+    hashing: Hashing,
 }
 
 impl Registries {
-    /// Registries with the credentials of `keyring`; of Docker Hub's quota `reserve` is left to others. Nothing is sent yet.
-    pub fn new(endpoints: Endpoints, keyring: Arc<Keyring>, reserve: Reserve) -> Result<Self, Error> {
+    /// Registries with the credentials of `keyring`. Nothing is sent yet.
+    pub fn new(settings: &Settings, keyring: Arc<Keyring>) -> Result<Self, Error> {
         let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
         };
@@ -80,9 +85,15 @@ impl Registries {
             .tls_backend_preconfigured(tls::configuration().map_err(|error| invalid(error.into()))?)
             .build()
             .map_err(|error| invalid(error.into()))?;
-        let authorizer = Authorizer::new(http.clone(), endpoints.clone(), keyring);
-        let shared = Shared { http, endpoints, authorizer, meter: Meter::new(reserve), pace: Pace::default() };
-        Ok(Self(Arc::new(shared)))
+        Ok(Self(Arc::new(Shared {
+            authorizer: Authorizer::new(http.clone(), settings.endpoints.clone(), keyring),
+            http,
+            endpoints: settings.endpoints.clone(),
+            meter: Meter::new(settings.reserve),
+            pace: Pace::default(),
+            mounts: Mounts::default(),
+            hashing: settings.hashing,
+        })))
     }
 
     /// `repository`, to be read.
@@ -98,6 +109,11 @@ impl Registries {
     /// Docker Hub's quota.
     pub(crate) fn meter(&self) -> &Meter {
         &self.0.meter
+    }
+
+    /// Who checks the digests of blobs.
+    pub(crate) fn hashing(&self) -> Hashing {
+        self.0.hashing
     }
 
     fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote {

@@ -14,6 +14,7 @@ mod expand;
 mod holdings;
 mod measure;
 mod postpone;
+mod rate;
 mod record;
 mod run;
 mod survey;
@@ -55,7 +56,7 @@ impl Replicator {
     pub fn new(settings: Settings, aws: Aws) -> Result<Self, Error> {
         let aws = Arc::new(aws);
         let keyring = Arc::new(Keyring::new(Arc::clone(&aws), settings.docker_hub_secret.clone()));
-        let registries = Registries::new(settings.endpoints.clone(), Arc::clone(&keyring), settings.reserve)?;
+        let registries = Registries::new(&settings, Arc::clone(&keyring))?;
         Ok(Self { settings, aws, keyring, registries, clock: Box::new(Timestamp::now) })
     }
 

@@ -20,8 +20,21 @@ pub struct Settings {
     pub reserve: Reserve,
     /// What is invoked when Docker Hub's quota is there again; `None` leaves what was put off to the next refresh.
     pub wake_up: Option<WakeUp>,
+    /// Who checks the digests of blobs.
+    pub hashing: Hashing,
     /// Addresses of registries that are served from elsewhere.
     pub endpoints: Endpoints,
+}
+
+/// Who checks that a blob on its way is what its digest says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hashing {
+    /// We do, whatever the destination checks.
+    #[default]
+    Here,
+    /// The destination does, by the `digest` that ends an upload, as the distribution specification demands. That spares most of the
+    /// processor time where it has no instructions for SHA-256.
+    Destination,
 }
 
 /// What EventBridge Scheduler invokes for what was put off, and as whom.
@@ -72,6 +85,7 @@ impl Settings {
             queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
             reserve: parse(&present, "REPLICATOR_QUOTA_RESERVE", &mut problems, Reserve::parse).unwrap_or_default(),
             wake_up: wake_up(&present, &mut problems),
+            hashing: parse(&present, "REPLICATOR_HASHING", &mut problems, Hashing::parse).unwrap_or_default(),
             endpoints: parse(&present, "REPLICATOR_REGISTRY_ENDPOINTS", &mut problems, |text| {
                 Endpoints::parse(text).map_err(|bad| bad.join("; "))
             })
@@ -124,6 +138,16 @@ impl Location {
             }
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             _ => Err(format!("{text:?} is neither ssm:/path nor file:PATH")),
+        }
+    }
+}
+
+impl Hashing {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "here" => Ok(Self::Here),
+            "destination" => Ok(Self::Destination),
+            _ => Err(format!("{text:?} is neither here nor destination")),
         }
     }
 }

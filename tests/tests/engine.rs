@@ -49,6 +49,31 @@ async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_comm
 }
 
 #[tokio::test]
+async fn where_the_destination_hashes_wrong_bytes_are_refused_by_it_and_the_source_is_blamed() {
+    let (mut world, image, layer) = world().await;
+    world.set("REPLICATOR_HASHING", "destination");
+    world.cloud.hub.faults().corrupt_blob(&layer, 2);
+    let report = world.refresh_images(&["node:21"]).await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert!(reason(&report).starts_with("source: cannot get blob"), "{}", reason(&report));
+    assert_eq!(mirrored(&world), None);
+    world.cloud.counts.reset();
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(&world), Some(image.digest()));
+    assert_eq!(world.cloud.counts.get("hub.blob.get"), 1, "nothing is read twice: {:?}", world.cloud.counts.all());
+}
+
+#[tokio::test]
+async fn where_the_destination_hashes_bytes_that_are_right_at_the_second_look_are_its_own_fault() {
+    let (mut world, _, layer) = world().await;
+    world.set("REPLICATOR_HASHING", "destination");
+    world.cloud.hub.faults().corrupt_blob(&layer, 1);
+    let report = world.refresh_images(&["node:21"]).await;
+    assert!(reason(&report).starts_with("destination: cannot put blob"), "{}", reason(&report));
+    assert_eq!(mirrored(&world), None);
+}
+
+#[tokio::test]
 async fn a_source_that_never_gets_further_is_given_up_after_six_answers() {
     let (world, _, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 0, 100);

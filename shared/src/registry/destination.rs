@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt, future};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use reqwest::{Body, Method, Response, Url};
+use reqwest::{Body, Method, Response, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::source::accept;
@@ -21,6 +21,16 @@ const STANDSTILL: Duration = Duration::from_mins(2);
 
 /// A repository that is written.
 pub struct Destination(Source);
+
+/// How far an upload has come before its first byte.
+enum Begun {
+    /// The registry had the blob, and needs nothing.
+    Mounted,
+    /// A session is open.
+    Session(Url),
+    /// Nothing was asked.
+    Nothing,
+}
 
 impl Destination {
     pub(super) fn new(remote: Remote) -> Self {
@@ -73,7 +83,9 @@ impl Destination {
     }
 
     /// Sends what `reading` gives as `blob`: one POST, while the source is asked, then one streamed PUT of known length. `moved`
-    /// counts the bytes on their way.
+    /// counts the bytes on their way. Where the registry can take the blob from another of its repositories, nothing is read.
+    ///
+    /// Gives the bytes that were sent.
     ///
     /// Never in chunks, which Amazon ECR answers wrongly. After a failure the session is left behind: a second PUT in it would
     /// be refused (416). Tried once: a stream cannot be sent again, so that the caller starts over with a new one.
@@ -82,15 +94,49 @@ impl Destination {
         blob: &Blob,
         reading: impl Future<Output = Result<BlobStream, Error>>,
         moved: &Arc<AtomicU64>,
-    ) -> Result<(), Error> {
-        let (session, bytes) = future::try_join(self.begin(blob), reading).await?;
-        let fault = Fault::default();
-        let own = Arc::new(AtomicU64::new(0));
-        let counted = count(verified(bytes, blob.clone(), Arc::clone(&fault)), [Arc::clone(moved), Arc::clone(&own)]);
+    ) -> Result<u64, Error> {
+        let (session, bytes) = match self.mount(blob).await? {
+            Begun::Mounted => return Ok(0),
+            Begun::Session(session) => (session, reading.await?),
+            Begun::Nothing => future::try_join(self.begin(blob), reading).await?,
+        };
+        let (hashing, fault) = (self.remote().registries.hashing, Fault::default());
+        let counted = count(verified(bytes, blob.clone(), hashing, Arc::clone(&fault)), Arc::clone(moved));
         let upload = self.upload(blob, session, Body::wrap_stream(counted));
-        let result = moving(upload, &own, self.remote().error(Cause::Interrupted, &put(blob))).await;
+        let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &put(blob))).await;
         // The source's fault comes first: the destination only saw a body that broke.
-        fault.get().map_or(result, |error| Err(error.clone()))
+        fault.get().map_or(result, |error| Err(error.clone())).map(|()| blob.size_bytes)
+    }
+
+    /// Takes note that a manifest which is here names `blobs`, and that they are here too: other repositories may take them over.
+    pub(crate) fn vouch_for(&self, blobs: &[Blob]) {
+        let remote = self.remote();
+        for blob in blobs {
+            remote.registries.mounts.note(&remote.repository, &blob.digest);
+        }
+    }
+
+    /// Has the registry take `blob` from another of its repositories, where one is known to have it.
+    async fn mount(&self, blob: &Blob) -> Result<Begun, Error> {
+        let remote = self.remote();
+        let mounts = &remote.registries.mounts;
+        let Some(holder) = mounts.holder(&remote.repository, &blob.digest) else { return Ok(Begun::Nothing) };
+        let mut uploads = remote.url("blobs/uploads/")?;
+        uploads.query_pairs_mut().append_pair("mount", blob.digest.as_str()).append_pair("from", &holder);
+        let post = |http: &reqwest::Client| http.post(uploads.clone()).header(CONTENT_LENGTH, 0).timeout(ANSWER);
+        match remote.send(&put(blob), &uploads, post).await {
+            Ok(answer) if answer.status() == StatusCode::CREATED => Ok(Begun::Mounted),
+            Ok(answer) => {
+                mounts.refused(&remote.repository.registry);
+                self.location(&put(blob), &answer).map(Begun::Session)
+            }
+            Err(error) if error.is_worth_a_retry_now() => Err(error),
+            Err(error) => {
+                tracing::info!("blobs are not taken from other repositories: {}", error.chain());
+                mounts.refused(&remote.repository.registry);
+                Ok(Begun::Nothing)
+            }
+        }
     }
 
     /// Opens an upload session, and gives its address.
@@ -126,15 +172,13 @@ fn put(blob: &Blob) -> String {
     format!("put blob {}", blob.digest)
 }
 
-/// Adds what passes to each of `counters`.
-fn count<S>(bytes: S, counters: [Arc<AtomicU64>; 2]) -> impl Stream<Item = Result<Bytes, Error>>
+/// Adds what passes to `counter`.
+fn count<S>(bytes: S, counter: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, Error>>
 where
     S: Stream<Item = Result<Bytes, Error>>,
 {
     bytes.inspect_ok(move |chunk| {
-        for counter in &counters {
-            counter.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-        }
+        counter.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     })
 }
 

@@ -154,15 +154,14 @@ mod tests {
     use super::*;
     use crate::aws::{Aws, Keyring};
     use crate::digest::Digest;
-    use crate::host::Endpoints;
     use crate::reference::ImageRef;
     use crate::registry::Registries;
-    use crate::settings::Reserve;
+    use crate::settings::Settings;
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_falls_silent_is_cut() {
         let keyring = Arc::new(Keyring::new(Arc::new(Aws::default()), None));
-        let registries = Registries::new(Endpoints::default(), keyring, Reserve::default()).unwrap();
+        let registries = Registries::new(&Settings::default(), keyring).unwrap();
         let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
         let blob = Blob { digest: Digest::of(b"abc"), size_bytes: 3 };
         let silent = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"ab"))]).chain(stream::pending());

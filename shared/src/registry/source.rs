@@ -3,8 +3,8 @@
 mod tags;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use reqwest::Response;
 use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 
@@ -16,6 +16,7 @@ use crate::error::{Cause, Error};
 use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
 use crate::plan::Seen;
 use crate::reference::DOCKER_HUB;
+use crate::settings::Hashing;
 
 /// An answer about a manifest with this header was counted, or would have been; a HEAD is free.
 const METERED: &str = "ratelimit-remaining";
@@ -106,11 +107,20 @@ impl Source {
             return Err(self.0.error(Cause::Invalid, &action).because("it is larger than any configuration"));
         }
         let mut bytes = Vec::new();
-        let mut stream = Box::pin(verified(self.blob(blob, tries).await?, blob.clone(), Fault::default()));
+        let mut stream = self.hashed(blob, tries).await?;
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
         }
         Ok(bytes.into())
+    }
+
+    /// Reads `blob` for nothing but its digest: an error where the bytes are others. `tries` as for [`Source::blob`].
+    pub(crate) async fn check_blob(&self, blob: &Blob, tries: usize) -> Result<(), Error> {
+        self.hashed(blob, tries).await?.try_for_each(async |_| Ok(())).await
+    }
+
+    async fn hashed(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
+        Ok(verified(self.blob(blob, tries).await?, blob.clone(), Hashing::Here, Fault::default()).boxed())
     }
 
     async fn read(&self, action: &str, mut response: Response, most_bytes: usize) -> Result<Bytes, Error> {

@@ -7,23 +7,33 @@ use std::task::Poll;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::deliver::{Delivery, all};
+use super::deliver::{AT_ONCE, Delivery};
 use super::upstream::Reading;
 use crate::aws::LAYERS_AT_ONCE;
 use crate::digest::Digest;
-use crate::error::{Error, Side};
+use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
 use crate::registry::{BlobStream, persistently};
 
 impl Delivery<'_, '_> {
-    /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end.
+    /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end. The first fault
+    /// ends it, but for one: while some cannot arrive before the deadline, those that can are brought, for the next run to find.
     pub(super) async fn blobs<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Result<(), Error> {
         let mut seen = HashSet::new();
         let mut blobs: Vec<&Blob> =
             manifests.flat_map(Manifest::blobs).filter(|blob| seen.insert(&blob.digest)).collect();
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size_bytes));
         self.look_for(&blobs).await;
-        all(blobs.into_iter().map(|blob| self.blob(blob).boxed())).await
+        let works = blobs.into_iter().map(|blob| self.blob(blob).boxed()).collect::<Vec<_>>();
+        let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
+        let mut late = Ok(());
+        while let Some(result) = works.next().await {
+            match result {
+                Err(error) if *error.cause() == Cause::Deadline => late = Err(error),
+                other => other?,
+            }
+        }
+        late
     }
 
     /// Asks the control plane, where there is one, for what is not known. Where it does not answer, each blob is asked for later.
@@ -59,7 +69,6 @@ impl Delivery<'_, '_> {
             }
             self.transfer(blob).await?;
             self.run.holdings.note(self.repository, &blob.digest, true);
-            self.upstream.bytes.fetch_add(blob.size_bytes, Ordering::Relaxed);
             Ok(())
         })
         .await
@@ -70,8 +79,9 @@ impl Delivery<'_, '_> {
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
         let put = |reading: Reading| async {
             let room = self.run.room(blob.size_bytes).await;
+            let on_its_way = self.run.set_out(blob.size_bytes).ok_or_else(|| late(blob))?;
             let bytes = async { Ok(until_its_end(reading.await?, room)) };
-            self.destination.put_blob(blob, bytes, self.run.counter()).await
+            self.destination.put_blob(blob, bytes, on_its_way.counter()).await
         };
         let once = || async {
             match self.upstream.blob(blob, put).await {
@@ -81,6 +91,11 @@ impl Delivery<'_, '_> {
         };
         persistently(once).await?
     }
+}
+
+fn late(blob: &Blob) -> Error {
+    let error = Error::new(Side::Replicator, Cause::Deadline, format!("copy blob {}", blob.digest));
+    error.because(format!("its {} bytes cannot arrive in the time that is left, at the rate so far", blob.size_bytes))
 }
 
 /// `bytes`, which hold `room` until the last of them is read: the next blob is read while the answer to this one is awaited.

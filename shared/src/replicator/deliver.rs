@@ -18,7 +18,7 @@ use crate::reference::RepositoryRef;
 use crate::registry::Destination;
 
 /// Requests at once within one image; [`Run`] bounds those of all images together.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How deep an index may nest: an index of indexes is legal, and seen nowhere.
 const MAX_DEPTH: usize = 3;
 
@@ -56,6 +56,7 @@ impl Delivery<'_, '_> {
     async fn put(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
         self.destination.put_manifest(reference, manifest).await?;
         self.run.holdings.note(self.repository, &manifest.digest, true);
+        self.destination.vouch_for(manifest.blobs());
         Ok(())
     }
 
@@ -128,6 +129,6 @@ impl Delivery<'_, '_> {
 }
 
 /// Some at once; the first fault ends them.
-pub(super) async fn all<'b>(works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>) -> Result<(), Error> {
+async fn all<'b>(works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>) -> Result<(), Error> {
     stream::iter(works.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await
 }

@@ -1,7 +1,7 @@
 //! What the copies of one run share: a deadline, and what is known to be there already.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::holdings::Holdings;
+use super::rate::{OnItsWay, Rate};
 use crate::aws::Mutability;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
@@ -21,7 +22,7 @@ const UNITS: usize = 24;
 /// What one of them takes at the most: two chunks as they come from the connection, and what is held back.
 const UNITS_OF_ONE: u64 = 4;
 /// Questions to destinations at once.
-const QUESTIONS: usize = 16;
+const QUESTIONS: usize = 8;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
@@ -30,14 +31,13 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// One run: an invocation, or a call of the command line.
 pub struct Run {
     deadline: Option<Instant>,
-    /// Bytes of blobs on their way so far, for a progress bar.
-    moved: Arc<AtomicU64>,
     /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
     pub(super) pull_limit: OnceLock<Error>,
     /// Memory for blobs that are being read.
     memory: Arc<Semaphore>,
     pub(super) questions: Semaphore,
     pub(super) holdings: Holdings,
+    rate: Rate,
     /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
     pub(super) asks_one_by_one: AtomicBool,
     prepared: Cells<RepositoryRef, Mutability>,
@@ -56,11 +56,11 @@ impl Run {
     pub fn new(deadline: Option<Instant>) -> Self {
         Self {
             deadline,
-            moved: Arc::default(),
             pull_limit: OnceLock::new(),
             memory: Arc::new(Semaphore::new(UNITS)),
             questions: Semaphore::new(QUESTIONS),
             holdings: Holdings::default(),
+            rate: Rate::default(),
             asks_one_by_one: AtomicBool::new(false),
             prepared: Mutex::default(),
             blobs: Mutex::default(),
@@ -83,7 +83,7 @@ impl Run {
 
     /// Bytes of blobs sent so far, those of failed attempts included.
     pub fn moved_bytes(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
+        self.rate.moved_bytes()
     }
 
     /// Whether the deadline has passed.
@@ -117,8 +117,11 @@ impl Run {
         Arc::clone(&self.memory).acquire_many_owned(units).await.expect("the semaphore is never closed")
     }
 
-    pub(super) fn counter(&self) -> &Arc<AtomicU64> {
-        &self.moved
+    /// Lets a blob of this size set out; `None` when it cannot arrive before the deadline, at the rate at which others did.
+    pub(super) fn set_out(&self, size_bytes: u64) -> Option<OnItsWay<'_>> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let is_late = left.zip(self.rate.time_for(size_bytes)).is_some_and(|(left, time)| time > left);
+        (!is_late).then(|| self.rate.set_out(size_bytes))
     }
 
     pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<Mutability>> {

@@ -15,6 +15,8 @@ use crate::request::Request;
 const HEADS_AT_ONCE: usize = 32;
 /// Looks at the mirror at once. ECR allows DescribeImages tens of times a second.
 pub(super) const AT_ONCE: usize = 16;
+/// Tags of one repository that are looked at at once, where there is no control plane.
+const TAGS_AT_ONCE: usize = 4;
 /// Indexes of one repository that are read to find an image in them.
 const INDEXES: usize = 50;
 
@@ -105,7 +107,7 @@ impl Replicator {
         }
         let destination = &self.registries.destination(repository);
         let look = |tag: String| async move { Ok(destination.digest(&tag).await?.map(|digest| (tag, digest))) };
-        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(AT_ONCE);
+        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(TAGS_AT_ONCE);
         looks.try_filter_map(future::ok).try_collect().await
     }
 }

@@ -18,6 +18,7 @@ use crate::plan::Planned;
 use crate::platform::Platform;
 use crate::reference::{ImageRef, RepositoryRef};
 use crate::registry::{BlobStream, Claim, Registries, Source, TRIES, persistently};
+use crate::settings::Hashing;
 use crate::subset::{self, subset};
 
 /// Manifests that are fetched at once.
@@ -187,14 +188,24 @@ impl<'a> Upstream<'a> {
     }
 
     /// Has `put` take `blob` from the best source that can give it. `put` awaits the beginning, and streams the bytes to where they
-    /// belong.
+    /// belong, and says how many that were.
     pub(super) async fn blob<F>(&self, blob: &Blob, put: impl Fn(Reading) -> F) -> Result<(), Error>
     where
-        F: Future<Output = Result<(), Error>>,
+        F: Future<Output = Result<u64, Error>>,
     {
-        let copy_from = async |source: &Source, tries| {
-            let (source, blob) = (source.clone(), blob.clone());
-            put(async move { source.blob(&blob, tries).await }.boxed()).await
+        let copy_from = async |source: &Source, tries| match put(reading(source, blob, tries)).await {
+            Ok(bytes) => {
+                self.bytes.fetch_add(bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                // Nobody has hashed what the destination refuses for its digest: a second read tells which side lied.
+                let is_open = *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
+                if is_open && self.registries.hashing() == Hashing::Destination {
+                    source.check_blob(blob, tries).await?;
+                }
+                Err(error)
+            }
         };
         for origin in self.origins() {
             match copy_from(&origin.source, ORIGIN_TRIES).await {
@@ -204,6 +215,11 @@ impl<'a> Upstream<'a> {
         }
         copy_from(&self.source, TRIES).await
     }
+}
+
+fn reading(source: &Source, blob: &Blob, tries: usize) -> Reading {
+    let (source, blob) = (source.clone(), blob.clone());
+    async move { source.blob(&blob, tries).await }.boxed()
 }
 
 fn out_of_pulls(image: &ImageRef) -> Error {

@@ -42,6 +42,11 @@ impl Registry {
         self.change(repository, |repository| repository.blobs.remove(digest));
     }
 
+    /// Allows blobs to be mounted from one repository to another, as the account's setting does.
+    pub fn allow_mounts(&self) {
+        self.contents().mounting = true;
+    }
+
     /// Sends manifests with `Docker-Content-Digest` from now on, whatever the make of the registry does.
     pub fn name_digests(&self) {
         self.contents().names_digests = Some(true);
