@@ -8,7 +8,7 @@ use crate::item::Item;
 use crate::network::Network;
 use crate::registry::Rules;
 use crate::tool::Tool;
-use crate::{floor, measure, planning, registry, wan};
+use crate::{cold, floor, measure, planning, registry, wan};
 
 /// Compares tools that copy container images from registry to registry, on one machine in one run.
 #[derive(Debug, Parser)]
@@ -25,6 +25,7 @@ Examples:
   cargo run --release -p benches -- compare --tool 'crane=crane copy --insecure {source} {destination}'
   cargo run --release -p benches -- serve --item small --network tls
   cargo run --release -p benches -- plan
+  cargo run --release -p benches -- start
 
 All images are synthetic. Both registries, the proxy that stands for a distance, and each tool are processes of their own.";
 
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Measure how long it takes to read a large catalogue and to plan all of it
     Plan(planning::Options),
+    /// Measure how long each function takes until it asks for work
+    Start(cold::Options),
     /// One of the two registries
     #[command(hide = true)]
     Registry(registry::Options),

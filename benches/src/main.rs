@@ -6,12 +6,13 @@
 //! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
 //! * `tool`, `job`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
 //! * `measure`: what one run took; `results`, `statistics`: what all of them came to,
-//! * `planning`: what deciding costs, apart from copying,
+//! * `planning`: what deciding costs, apart from copying; `cold`: what a start costs,
 //! * `report`, `table`, `shortfall`, `machine`: how that is shown.
 
 mod args;
 mod certificates;
 mod check;
+mod cold;
 mod compare;
 mod content;
 mod floor;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Compare(asked) => compare(asked),
         Command::Serve(asked) => serve::run(asked),
         Command::Plan(options) => planning::run(&options),
+        Command::Start(options) => cold::run(&options),
         Command::Registry(options) => registry::run(options),
         Command::Proxy(options) => wan::run(options),
         Command::Floor(options) => floor::run(&options),

@@ -35,6 +35,20 @@ async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_re
 }
 
 #[tokio::test]
+async fn a_gibibyte_in_pieces_of_three_megabytes_costs_at_most_a_hundredth_more_than_its_size() {
+    let world = World::start().await;
+    let size = 1 << 30;
+    let image = Image::oci(1, &[size]);
+    world.cloud.hub.push("library/node", "21", &image);
+    world.cloud.hub.faults().cut_blob(&image.layers()[0], 3_000_000, 1000);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    let read = world.cloud.counts.get("cdn.bytes");
+    assert!((size..=size + size / 100).contains(&read), "{read} bytes were read");
+    assert_eq!(world.cloud.counts.get("ecr.upload.post"), 2, "the upload stays open");
+    assert_eq!(mirrored(&world), Some(image.digest()));
+}
+
+#[tokio::test]
 async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_committed() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);

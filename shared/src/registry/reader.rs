@@ -33,6 +33,8 @@ pub(super) struct Reader {
     by_range: bool,
     tries: usize,
     waits: ExponentialBackoff,
+    /// Whether the last answer brought anything: then there is nothing to wait for.
+    has_gained: bool,
 }
 
 /// One answer, and how many of its bytes have been read before.
@@ -45,7 +47,17 @@ impl Reader {
     /// Begins to read: an error when no answer began, after `tries` more than one where that was worth it.
     pub(super) async fn open(source: Source, blob: Blob, tries: usize) -> Result<Self, Error> {
         let waits = patience(tries).build();
-        let mut reader = Self { source, blob, reached: 0, answer: None, answers: 0, by_range: true, tries, waits };
+        let mut reader = Self {
+            source,
+            blob,
+            reached: 0,
+            answer: None,
+            answers: 0,
+            by_range: true,
+            tries,
+            waits,
+            has_gained: false,
+        };
         while let Err(error) = reader.ask().await {
             reader.wait(error).await?;
         }
@@ -70,6 +82,7 @@ impl Reader {
                 Ok(Some(chunk)) => {
                     self.reached += chunk.len() as u64;
                     self.waits = patience(self.tries).build();
+                    self.has_gained = true;
                     return Ok(Some(chunk));
                 }
                 Ok(None) if self.reached >= self.blob.size_bytes => return Ok(None),
@@ -124,7 +137,11 @@ impl Reader {
     async fn wait(&mut self, error: Error) -> Result<(), Error> {
         self.answer = None;
         let is_worth_it = error.is_worth_a_retry_now() && self.answers < ANSWERS;
-        let wait = if is_worth_it { self.waits.next() } else { None };
+        let wait = match std::mem::take(&mut self.has_gained) {
+            true if is_worth_it => Some(Duration::ZERO),
+            false if is_worth_it => self.waits.next(),
+            _ => None,
+        };
         let Some(wait) = wait.and_then(|planned| as_asked(&error, planned)) else { return Err(error) };
         tracing::debug!(wait_ms = wait.as_millis(), reached = self.reached, "reading on: {error}");
         tokio::time::sleep(wait).await;
@@ -168,7 +185,8 @@ mod tests {
         let body = Response::from(http::Response::new(reqwest::Body::wrap_stream(silent)));
         let answer = Some(Answer { body, known: 0 });
         let waits = patience(0).build();
-        let mut reader = Reader { source, blob, reached: 0, answer, answers: 1, by_range: true, tries: 0, waits };
+        let mut reader =
+            Reader { source, blob, reached: 0, answer, answers: 1, by_range: true, tries: 0, waits, has_gained: false };
         assert_eq!(reader.next().await.unwrap().unwrap(), "ab");
         assert_eq!(reader.next().await.unwrap_err().cause(), &Cause::Interrupted);
     }
