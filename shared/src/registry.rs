@@ -1,7 +1,7 @@
 //! Registries over HTTP, by the [OCI distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
 //!
-//! [`Source`] reads and [`Destination`] writes; both are views of one repository. `oci-client` supplies references and the
-//! types of manifests. Its transport is not used, because it hides what this project decides by: the quota headers, the
+//! [`Source`] reads and [`Destination`] writes; both are views of one repository. `oci-client` supplies the types of
+//! manifests. Its transport is not used, because it hides what this project decides by: the quota headers, the
 //! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
 //! its chunked uploads and panics its manifest PUT by digest.
 //!
