@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::output;
-use crate::statistics::median;
+use crate::statistics::{median, range};
 use crate::table::{Table, digits};
 
 const FUNCTIONS: [&str; 5] = ["ensure", "refresh", "replicate", "rescan", "rescue"];
@@ -42,8 +42,7 @@ fn row(name: &str, binary: &Path, runs: u16) -> Result<Vec<String>, String> {
     let starts: Vec<Start> = (0..runs).map(|_| start(binary)).collect::<Result<_, _>>()?;
     let times: Vec<f64> = starts.iter().map(|start| start.first_poll.as_secs_f64() * 1000.0).collect();
     let memory: Vec<f64> = starts.iter().map(|start| start.resident_kib as f64 / 1024.0).collect();
-    let (least, most) =
-        times.iter().fold((f64::MAX, 0.0_f64), |(least, most), &time| (least.min(time), most.max(time)));
+    let (least, most) = range(&times);
     let numbers = [median(&times), least, most, median(&memory), size_bytes as f64 / 1e6].map(digits);
     Ok([name.to_owned()].into_iter().chain(numbers).collect())
 }

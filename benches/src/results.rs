@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::measure::Usage;
 use crate::network::Network;
 use crate::registry::{Counts, KINDS};
-use crate::statistics::{median, median_of_counts};
+use crate::statistics::{median, median_of_counts, range};
 
 /// Everything of one comparison.
 #[derive(Debug, Serialize)]
@@ -75,9 +75,7 @@ impl Measured {
 
     /// The least and the most.
     pub(crate) fn range(&self, value: impl Fn(&Run) -> f64) -> (f64, f64) {
-        let values = self.values(value);
-        let by = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or_default();
-        (by(f64::min), by(f64::max))
+        range(&self.values(value))
     }
 
     /// The median of each count: `side` picks the registry.

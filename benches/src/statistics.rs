@@ -12,6 +12,12 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The least and the most of `values`; zeros of none.
+pub(crate) fn range(values: &[f64]) -> (f64, f64) {
+    let by = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or_default();
+    (by(f64::min), by(f64::max))
+}
+
 /// The median of whole numbers, rounded down.
 pub(crate) fn median_of_counts(values: &[u64]) -> u64 {
     let mut sorted = values.to_vec();
@@ -30,11 +36,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle_whatever_the_order() {
+    fn the_median_is_in_the_middle_and_the_range_around_it_whatever_the_order() {
         assert_eq!(median(&[3.0, 1.0, 100.0]), 3.0);
         assert_eq!(median(&[4.0, 1.0, 3.0, 100.0]), 3.5);
         assert_eq!(median(&[2.5]), 2.5);
         assert_eq!(median(&[]), 0.0);
+        assert_eq!(range(&[4.0, 1.0, 3.0]), (1.0, 4.0));
         assert_eq!(median_of_counts(&[7, 1, 3]), 3);
         assert_eq!(median_of_counts(&[7, 1, 3, 4]), 3);
     }

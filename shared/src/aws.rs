@@ -16,6 +16,9 @@ mod queue;
 mod repository;
 mod scheduler;
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecr::config::{Credentials, RuntimeComponents, SharedHttpClient};
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
@@ -39,6 +42,9 @@ use crate::plan::Mirror;
 pub struct Aws {
     emulator: Option<String>,
     config: OnceCell<SdkConfig>,
+    /// Clients by region: each image that is copied needs one.
+    ecr: Mutex<HashMap<String, aws_sdk_ecr::Client>>,
+    ecr_public: OnceCell<aws_sdk_ecrpublic::Client>,
     public_registry: OnceCell<PublicRegistry>,
 }
 
@@ -61,15 +67,22 @@ impl Aws {
     }
 
     async fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
-        let config = aws_sdk_ecr::config::Builder::from(self.config().await).region(Region::new(region.to_owned()));
-        aws_sdk_ecr::Client::from_conf(config.build())
+        let config = self.config().await;
+        let mut clients = self.ecr.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let config = aws_sdk_ecr::config::Builder::from(config).region(Region::new(region.to_owned()));
+            aws_sdk_ecr::Client::from_conf(config.build())
+        };
+        clients.entry(region.to_owned()).or_insert_with(make).clone()
     }
 
     /// ECR Public has its API in us-east-1 alone, whatever region its callers are in.
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
-        let config =
-            aws_sdk_ecrpublic::config::Builder::from(self.config().await).region(Region::from_static("us-east-1"));
-        aws_sdk_ecrpublic::Client::from_conf(config.build())
+        let make = || async {
+            let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await);
+            aws_sdk_ecrpublic::Client::from_conf(config.region(Region::from_static("us-east-1")).build())
+        };
+        self.ecr_public.get_or_init(make).await.clone()
     }
 }
 

@@ -201,11 +201,11 @@ impl Remote {
         if let Some(value) = &authorization {
             headers.insert(AUTHORIZATION, value.clone());
         }
-        let request = request.headers(headers).build().map_err(|error| self.interrupted(action, error))?;
+        let request = request.headers(headers).build().map_err(|error| self.unanswered(action, error))?;
         let (registry, pace) = (&self.repository.registry, &self.registries.pace);
         let api = Api::of(request.method(), url.path());
         pace.turn(registry, api).await;
-        let response = self.registries.http.execute(request).await.map_err(|error| self.interrupted(action, error))?;
+        let response = self.registries.http.execute(request).await.map_err(|error| self.unanswered(action, error))?;
         self.note_quota(&response);
         tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
         if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
@@ -236,9 +236,14 @@ impl Remote {
         Error::new(self.side, cause, action)
     }
 
-    /// Addresses can carry signatures: none goes into an error.
-    fn interrupted(&self, action: &str, error: reqwest::Error) -> Error {
-        let cause = if error.is_redirect() || error.is_builder() { Cause::Invalid } else { Cause::Interrupted };
-        self.error(cause, action).because(error.without_url())
+    fn unanswered(&self, action: &str, error: reqwest::Error) -> Error {
+        unanswered(self.side, action, error)
     }
+}
+
+/// Why there was no whole answer. Addresses can carry signatures: none goes into an error.
+fn unanswered(side: Side, action: &str, error: reqwest::Error) -> Error {
+    let is_final = error.is_redirect() || error.is_builder() || tls::is_distrusted(&error);
+    let cause = if is_final { Cause::Invalid } else { Cause::Interrupted };
+    Error::new(side, cause, action).because(error.without_url())
 }

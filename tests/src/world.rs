@@ -128,7 +128,7 @@ impl World {
 }
 
 /// An invocation's deadline that is far away.
-fn in_time() -> SystemTime {
+pub fn in_time() -> SystemTime {
     SystemTime::from(jiff::Timestamp::now()) + Duration::from_mins(5)
 }
 

@@ -49,6 +49,29 @@ async fn a_gibibyte_in_pieces_of_three_megabytes_costs_at_most_a_hundredth_more_
 }
 
 #[tokio::test]
+async fn a_source_that_knows_no_ranges_sends_everything_again_and_the_upload_stays_open() {
+    let (world, image, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
+    world.cloud.hub.faults().ignore_range(&layer, 1);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(&world), Some(image.digest()));
+    let counts = &world.cloud.counts;
+    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 2, 2), "{:?}", counts.all());
+    assert!((650_000..=655_000).contains(&counts.get("cdn.bytes")), "{:?}", counts.all());
+}
+
+#[tokio::test]
+async fn a_source_that_sends_another_range_than_was_asked_for_is_asked_for_everything() {
+    let (world, image, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
+    world.cloud.hub.faults().mistake_range(&layer, 2);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(&world), Some(image.digest()));
+    let counts = &world.cloud.counts;
+    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 3, 2), "{:?}", counts.all());
+}
+
+#[tokio::test]
 async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_committed() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);

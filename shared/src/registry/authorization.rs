@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::challenge::{Challenge, TokenService};
 use super::pace::Api;
 use super::token::{self, Token};
-use super::{ANSWER, refusal};
+use super::{ANSWER, refusal, unanswered};
 use crate::aws::{Keyring, Login};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host, is_loopback};
@@ -164,8 +164,7 @@ impl Authorizer {
         let url =
             self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
         let answer = self.http.get(url).timeout(ANSWER).send().await;
-        let answer = answer
-            .map_err(|error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url()))?;
+        let answer = answer.map_err(|error| unanswered(side, &action, error))?;
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }

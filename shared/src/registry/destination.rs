@@ -121,10 +121,7 @@ impl Destination {
         let remote = self.remote();
         let mounts = &remote.registries.mounts;
         let Some(holder) = mounts.holder(&remote.repository, &blob.digest) else { return Ok(Begun::Nothing) };
-        let mut uploads = remote.url("blobs/uploads/")?;
-        uploads.query_pairs_mut().append_pair("mount", blob.digest.as_str()).append_pair("from", &holder);
-        let post = |http: &reqwest::Client| http.post(uploads.clone()).header(CONTENT_LENGTH, 0).timeout(ANSWER);
-        match remote.send(&put(blob), &uploads, post).await {
+        match self.post_upload(blob, &[("mount", blob.digest.as_str()), ("from", &holder)]).await {
             Ok(answer) if answer.status() == StatusCode::CREATED => Ok(Begun::Mounted),
             Ok(answer) => {
                 mounts.refused(&remote.repository.registry);
@@ -141,10 +138,15 @@ impl Destination {
 
     /// Opens an upload session, and gives its address.
     async fn begin(&self, blob: &Blob) -> Result<Url, Error> {
-        let uploads = self.remote().url("blobs/uploads/")?;
-        let post = |http: &reqwest::Client| http.post(uploads.clone()).header(CONTENT_LENGTH, 0).timeout(ANSWER);
-        let answer = self.remote().send(&put(blob), &uploads, post).await?;
+        let answer = self.post_upload(blob, &[]).await?;
         self.location(&put(blob), &answer)
+    }
+
+    async fn post_upload(&self, blob: &Blob, query: &[(&str, &str)]) -> Result<Response, Error> {
+        let uploads = self.remote().url("blobs/uploads/")?;
+        let post =
+            |http: &reqwest::Client| http.post(uploads.clone()).query(query).header(CONTENT_LENGTH, 0).timeout(ANSWER);
+        self.remote().send(&put(blob), &uploads, post).await
     }
 
     /// Sends all of `body` in `session`, and completes it.

@@ -1,8 +1,8 @@
 //! Blobs that a registry can take over from another of its repositories, so that nobody sends them.
 //!
 //! Amazon ECR does so where the account's setting `BLOB_MOUNTING` allows it, and only with blobs that a manifest of the other
-//! repository names (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html>). So a blob is known here once its
-//! image has its tag. A registry that refuses is not asked again.
+//! repository names (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html>). So a blob is known here once a
+//! manifest that names it was put. A registry that refuses is not asked again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

@@ -44,20 +44,15 @@ struct Answer {
 }
 
 impl Reader {
+    fn new(source: Source, blob: Blob, tries: usize) -> Self {
+        let waits = patience(tries).build();
+        let (reached, answer, answers, by_range, has_gained) = (0, None, 0, true, false);
+        Self { source, blob, reached, answer, answers, by_range, tries, waits, has_gained }
+    }
+
     /// Begins to read: an error when no answer began, after `tries` more than one where that was worth it.
     pub(super) async fn open(source: Source, blob: Blob, tries: usize) -> Result<Self, Error> {
-        let waits = patience(tries).build();
-        let mut reader = Self {
-            source,
-            blob,
-            reached: 0,
-            answer: None,
-            answers: 0,
-            by_range: true,
-            tries,
-            waits,
-            has_gained: false,
-        };
+        let mut reader = Self::new(source, blob, tries);
         while let Err(error) = reader.ask().await {
             reader.wait(error).await?;
         }
@@ -81,7 +76,6 @@ impl Reader {
             match self.chunk().await {
                 Ok(Some(chunk)) => {
                     self.reached += chunk.len() as u64;
-                    self.waits = patience(self.tries).build();
                     self.has_gained = true;
                     return Ok(Some(chunk));
                 }
@@ -137,12 +131,14 @@ impl Reader {
     async fn wait(&mut self, error: Error) -> Result<(), Error> {
         self.answer = None;
         let is_worth_it = error.is_worth_a_retry_now() && self.answers < ANSWERS;
-        let wait = match std::mem::take(&mut self.has_gained) {
-            true if is_worth_it => Some(Duration::ZERO),
-            false if is_worth_it => self.waits.next(),
-            _ => None,
+        let planned = if std::mem::take(&mut self.has_gained) {
+            self.waits = patience(self.tries).build();
+            Some(Duration::ZERO)
+        } else {
+            self.waits.next()
         };
-        let Some(wait) = wait.and_then(|planned| as_asked(&error, planned)) else { return Err(error) };
+        let wait = planned.filter(|_| is_worth_it).and_then(|planned| as_asked(&error, planned));
+        let Some(wait) = wait else { return Err(error) };
         tracing::debug!(wait_ms = wait.as_millis(), reached = self.reached, "reading on: {error}");
         tokio::time::sleep(wait).await;
         Ok(())
@@ -184,9 +180,8 @@ mod tests {
         let silent = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"ab"))]).chain(stream::pending());
         let body = Response::from(http::Response::new(reqwest::Body::wrap_stream(silent)));
         let answer = Some(Answer { body, known: 0 });
-        let waits = patience(0).build();
-        let mut reader =
-            Reader { source, blob, reached: 0, answer, answers: 1, by_range: true, tries: 0, waits, has_gained: false };
+        // No other answer may be asked for: the test stays on this machine.
+        let mut reader = Reader { answer, answers: ANSWERS, ..Reader::new(source, blob, 0) };
         assert_eq!(reader.next().await.unwrap().unwrap(), "ab");
         assert_eq!(reader.next().await.unwrap_err().cause(), &Cause::Interrupted);
     }

@@ -125,7 +125,7 @@ impl Source {
 
     async fn read(&self, action: &str, mut response: Response, most_bytes: usize) -> Result<Bytes, Error> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.0.interrupted(action, error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.0.unanswered(action, error))? {
             body.extend_from_slice(&chunk);
             if body.len() > most_bytes {
                 let why = format!("it has more than {most_bytes} bytes");

@@ -3,6 +3,8 @@
 //! Reading them takes longer than all else that a function does before it asks for work, and an invocation that finds nothing to do
 //! at a registry needs none. Nothing is trusted that the platform does not trust: only the time of reading is another.
 
+use std::error::Error as StdError;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,6 +21,20 @@ pub(super) fn configuration() -> Result<ClientConfig, Error> {
     let mut configuration = versions.dangerous().with_custom_certificate_verifier(platform).with_no_client_auth();
     configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(configuration)
+}
+
+/// Whether a server showed a certificate that is not trusted: asking again would show the same.
+pub(super) fn is_distrusted(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| below(cause));
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(Error::InvalidCertificate(_))))
+}
+
+/// What caused an error. The source of an [`io::Error`] is not the error inside it, but that one's source.
+fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => error.source(),
+    }
 }
 
 /// The platform's verifier, made when it is first asked.

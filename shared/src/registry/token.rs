@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::authorization::Access;
 use super::challenge::TokenService;
 use super::pace::Api;
-use super::{ANSWER, refusal};
+use super::{ANSWER, refusal, unanswered};
 use crate::aws::Login;
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
@@ -60,9 +60,7 @@ pub(super) async fn buy(
     if let Some(login) = login {
         request = request.basic_auth(&login.user, Some(login.password.expose_secret()));
     }
-    let interrupted =
-        |error: reqwest::Error| Error::new(side, Cause::Interrupted, action.clone()).because(error.without_url());
-    let mut response = request.send().await.map_err(interrupted)?;
+    let mut response = request.send().await.map_err(|error| unanswered(side, &action, error))?;
     if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
         return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
             .because("Docker Hub refuses the user name or the access token of the secret"));
@@ -72,7 +70,7 @@ pub(super) async fn buy(
         return Err(refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response).await.into_error());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(interrupted)? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(side, &action, error))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER {
             return Err(Error::new(side, Cause::Unexpected, action).because("the answer is no token's"));

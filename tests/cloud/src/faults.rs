@@ -23,6 +23,7 @@ pub struct Faults {
 #[derive(Clone, Debug, PartialEq)]
 enum Fault {
     Blob(String, Damage),
+    Range(String, Misreading),
     Manifest(String, Twist),
     Status(String, u16),
     /// For requests of one kind, or for all.
@@ -42,6 +43,15 @@ pub(crate) enum Twist {
     Corrupt,
     /// Another one.
     Lie(Manifest),
+}
+
+/// What is sent in place of the part of a blob that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Misreading {
+    /// All of it, as by servers that know no ranges.
+    Whole,
+    /// Another part, which the answer names: from the first byte on.
+    FromTheFirst,
 }
 
 /// What goes wrong with the body of a blob.
@@ -66,6 +76,16 @@ impl Faults {
     /// Sends `after_bytes` of the blob's body and then nothing, with the connection open.
     pub fn stall_blob(&self, digest: &str, after_bytes: u64, times: u32) {
         self.plan(Fault::Blob(digest.into(), Damage::Stall { after_bytes }), times);
+    }
+
+    /// Sends the whole blob where a range of it is asked for.
+    pub fn ignore_range(&self, digest: &str, times: u32) {
+        self.plan(Fault::Range(digest.into(), Misreading::Whole), times);
+    }
+
+    /// Sends another range of the blob than was asked for, and says so.
+    pub fn mistake_range(&self, digest: &str, times: u32) {
+        self.plan(Fault::Range(digest.into(), Misreading::FromTheFirst), times);
     }
 
     /// Sends a manifest with a wrong byte, under the headers of the right one. `digest` is the manifest's.
@@ -132,6 +152,13 @@ impl Faults {
     pub(crate) fn take_blob(&self, digest: &str) -> Option<Damage> {
         self.take(|fault| match fault {
             Fault::Blob(planned, damage) if planned == digest => Some(*damage),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn take_range(&self, digest: &str) -> Option<Misreading> {
+        self.take(|fault| match fault {
+            Fault::Range(planned, misreading) if planned == digest => Some(*misreading),
             _ => None,
         })
     }

@@ -1,11 +1,14 @@
 //! Sending blobs over HTTP, whole or in part.
 
+use std::ops::Range;
+
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::blob::Blob;
 use crate::body::Sending;
+use crate::faults::Misreading;
 use crate::range;
 use crate::refusal::{Refusal, header_map};
 use crate::{Counts, Faults};
@@ -21,7 +24,7 @@ impl Outlet<'_> {
     /// Sends a blob, or the range of it that the headers ask for, with the damage that is planned for it.
     pub(crate) fn send(&self, digest: &str, blob: &Blob, headers: &HeaderMap) -> Result<Response, Refusal> {
         let size = blob.size();
-        let part = range::requested(headers, size)?;
+        let part = range::requested(headers, size)?.and_then(|range| self.misread(digest, range));
         let sent = part.clone().unwrap_or(0..size);
         let mut answer = vec![
             (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -32,5 +35,13 @@ impl Outlet<'_> {
         let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let body = Sending::new(self.name, blob.chunks(sent), self.counts).damaged(self.faults.take_blob(digest));
         Ok((status, header_map(answer), body.into_body()).into_response())
+    }
+
+    fn misread(&self, digest: &str, range: Range<u64>) -> Option<Range<u64>> {
+        match self.faults.take_range(digest) {
+            None => Some(range),
+            Some(Misreading::Whole) => None,
+            Some(Misreading::FromTheFirst) => Some(0..range.end),
+        }
     }
 }
