@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use super::window::INITIAL_BYTES;
+
 /// Bytes leave in the order in which they came, one after another.
 #[derive(Debug)]
 pub(super) struct Link {
     bytes_per_second: u64,
     free_at: Instant,
-    /// Connections that have something under way.
-    pub(super) active: usize,
+    /// Connections that share the line: those with more under way than any may have from the start. A question takes nothing from a
+    /// stream.
+    sharing: usize,
 }
 
 impl Link {
     pub(super) fn new(bytes_per_second: u64, now: Instant) -> Self {
-        Self { bytes_per_second, free_at: now, active: 0 }
+        Self { bytes_per_second, free_at: now, sharing: 0 }
     }
 
     /// When the last of `bytes` that are handed over `now` has left.
@@ -26,7 +29,13 @@ impl Link {
     /// control comes to about that in the long run.
     pub(super) fn share_bytes(&self, round_trip: Duration) -> u64 {
         let line = u128::from(self.bytes_per_second) * round_trip.as_micros() / 1_000_000;
-        2 * u64::try_from(line).unwrap_or(u64::MAX) / self.active.max(1) as u64
+        2 * u64::try_from(line).unwrap_or(u64::MAX) / self.sharing.max(1) as u64
+    }
+
+    /// One connection had `before_bytes` under way, and has `now_bytes`.
+    pub(super) fn note(&mut self, before_bytes: u64, now_bytes: u64) {
+        let shares = |bytes| usize::from(bytes > INITIAL_BYTES);
+        self.sharing = self.sharing + shares(now_bytes) - shares(before_bytes);
     }
 
     fn duration(&self, bytes: u64) -> Duration {
@@ -58,10 +67,16 @@ mod tests {
     }
 
     #[test]
-    fn connections_share_what_fills_the_line() {
+    fn connections_with_much_under_way_share_what_fills_the_line() {
         let mut link = Link::new(78_000_000, Instant::now());
         assert_eq!(link.share_bytes(20 * MS), 3_120_000);
-        link.active = 4;
+        for _ in 0..4 {
+            link.note(0, 500);
+            link.note(0, 20_000);
+        }
         assert_eq!(link.share_bytes(20 * MS), 780_000);
+        link.note(20_000, 500);
+        link.note(20_000, 30_000);
+        assert_eq!(link.share_bytes(20 * MS), 1_040_000);
     }
 }

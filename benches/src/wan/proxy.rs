@@ -3,7 +3,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -95,13 +95,13 @@ enum Direction {
 struct Track {
     line: Arc<Line>,
     direction: Direction,
-    /// Parcels that have not arrived; changed only while the link is locked.
-    under_way: AtomicUsize,
+    /// Bytes that have not arrived; changed only while the link is locked.
+    under_way: AtomicU64,
 }
 
 fn carry(from: TcpStream, to: TcpStream, line: Arc<Line>, direction: Direction) {
     let (sender, receiver) = sync_channel(CHUNKS);
-    let track = Arc::new(Track { line, direction, under_way: AtomicUsize::new(0) });
+    let track = Arc::new(Track { line, direction, under_way: AtomicU64::new(0) });
     let here = Arc::clone(&track);
     thread::spawn(move || here.take(from, &sender));
     thread::spawn(move || track.hand_on(to, &receiver));
@@ -133,7 +133,7 @@ impl Track {
         for (arrival, bytes) in receiver {
             thread::sleep(arrival.saturating_duration_since(Instant::now()));
             let is_gone = bytes.is_empty() || to.write_all(&bytes).is_err();
-            self.arrive();
+            self.arrive(bytes.len() as u64);
             if is_gone {
                 let which = if bytes.is_empty() { Shutdown::Write } else { Shutdown::Both };
                 let _ = to.shutdown(which);
@@ -157,17 +157,15 @@ impl Track {
     /// Puts `bytes` on the line, and says when the last of them has left.
     fn depart(&self, bytes: u64) -> Instant {
         let mut link = self.link();
-        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
-            link.active += 1;
-        }
+        let before = self.under_way.fetch_add(bytes, Ordering::Relaxed);
+        link.note(before, before + bytes);
         link.departure(Instant::now(), bytes)
     }
 
-    fn arrive(&self) {
+    fn arrive(&self, bytes: u64) {
         let mut link = self.link();
-        if self.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
-            link.active -= 1;
-        }
+        let before = self.under_way.fetch_sub(bytes, Ordering::Relaxed);
+        link.note(before, before - bytes);
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Ten segments of 1,448 bytes (RFC 6928).
-const INITIAL_BYTES: u64 = 14_480;
+pub(super) const INITIAL_BYTES: u64 = 14_480;
 
 /// The window of one connection in one direction.
 #[derive(Debug)]

@@ -62,26 +62,25 @@ impl Delivery<'_, '_> {
 
     /// Brings one blob, once for each repository and run, however many images name it.
     async fn blob(&self, blob: &Blob) -> Result<(), Error> {
-        let once = self.run.blob(self.repository, &blob.digest);
-        once.get_or_try_init(|| async {
-            if self.has(&blob.digest, self.destination.has_blob(&blob.digest)).await? {
+        let bring = || async {
+            if self.has(&blob.digest, || self.destination.has_blob(&blob.digest)).await? {
                 return Ok(());
             }
             self.transfer(blob).await?;
             self.run.holdings.note(self.repository, &blob.digest, true);
             Ok(())
-        })
-        .await
-        .copied()
+        };
+        // Boxed, as what is below: most blobs wait, for another image to bring them or for room, and should be small while they do.
+        self.run.blob(self.repository, &blob.digest).get_or_try_init(|| bring().boxed()).await.copied()
     }
 
     /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
-        let put = |reading: Reading| async {
+        let put = |reading: Reading| async move {
             let room = self.run.room(blob.size_bytes).await;
             let on_its_way = self.run.set_out(blob.size_bytes).ok_or_else(|| late(blob))?;
-            let bytes = async { Ok(until_its_end(reading.await?, room)) };
-            self.destination.put_blob(blob, bytes, on_its_way.counter()).await
+            let bytes = async { Ok(until_its_end(reading.begin(blob).await?, room)) };
+            Box::pin(self.destination.put_blob(blob, bytes, on_its_way.counter())).await
         };
         let once = || async {
             match self.upstream.blob(blob, put).await {

@@ -18,7 +18,7 @@ use crate::report::{Done, Outcome, Place};
 use crate::request::Target;
 
 /// Images at once: while the blobs of some stream, the manifests of the next are fetched. [`Run::room`] bounds the blobs of all together.
-const IMAGES: usize = 32;
+const IMAGES: usize = 64;
 
 impl Replicator {
     /// Does what `plan` says and tells what became of each image, in the plan's order. One image's fault is no other's.

@@ -109,20 +109,19 @@ impl Delivery<'_, '_> {
 
     /// Whether the manifest is there, as far as is known, else by asking.
     pub(super) async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
-        self.has(digest, self.destination.has_manifest(digest)).await
+        self.has(digest, || self.destination.has_manifest(digest)).await
     }
 
     /// What is known of `digest`, or what `ask` finds out.
-    pub(super) async fn has(
-        &self,
-        digest: &Digest,
-        ask: impl Future<Output = Result<bool, Error>>,
-    ) -> Result<bool, Error> {
+    pub(super) async fn has<F>(&self, digest: &Digest, ask: impl FnOnce() -> F) -> Result<bool, Error>
+    where
+        F: Future<Output = Result<bool, Error>>,
+    {
         if let Some(is_there) = self.run.holdings.has(self.repository, digest) {
             return Ok(is_there);
         }
         let _question = self.run.questions.acquire().await.expect("the semaphore is never closed");
-        let is_there = ask.await?;
+        let is_there = Box::pin(ask()).await?;
         self.run.holdings.note(self.repository, digest, is_there);
         Ok(is_there)
     }

@@ -17,12 +17,16 @@ use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
 use crate::state::Tags;
 
-/// What all blobs that are being read may take of memory together, in units of about 256 KiB.
+/// A unit of the memory that blobs take while they are read.
+const UNIT_BYTES: u64 = 256 * 1024;
+/// What all blobs of more than a unit may take together.
 const UNITS: usize = 24;
 /// What one of them takes at the most: two chunks as they come from the connection, and what is held back.
 const UNITS_OF_ONE: u64 = 4;
+/// Blobs of a unit at the most that are read at once.
+const SMALL_BLOBS: usize = 8;
 /// Questions to destinations at once.
-const QUESTIONS: usize = 8;
+const QUESTIONS: usize = 16;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
@@ -33,8 +37,9 @@ pub struct Run {
     deadline: Option<Instant>,
     /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
     pub(super) pull_limit: OnceLock<Error>,
-    /// Memory for blobs that are being read.
+    /// Memory for large blobs that are being read, and places for small ones.
     memory: Arc<Semaphore>,
+    small_blobs: Arc<Semaphore>,
     pub(super) questions: Semaphore,
     pub(super) holdings: Holdings,
     rate: Rate,
@@ -58,6 +63,7 @@ impl Run {
             deadline,
             pull_limit: OnceLock::new(),
             memory: Arc::new(Semaphore::new(UNITS)),
+            small_blobs: Arc::new(Semaphore::new(SMALL_BLOBS)),
             questions: Semaphore::new(QUESTIONS),
             holdings: Holdings::default(),
             rate: Rate::default(),
@@ -110,11 +116,15 @@ impl Run {
         tokio::time::timeout_at(deadline, work).await.unwrap_or_else(late)
     }
 
-    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and many small
-    /// ones hide the time that each spends on questions and answers.
+    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and small ones
+    /// spend their time on questions and answers beside them: neither kind waits for the other.
     pub(super) async fn room(&self, size_bytes: u64) -> OwnedSemaphorePermit {
-        let units = u32::try_from(size_bytes.div_ceil(256 * 1024).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
-        Arc::clone(&self.memory).acquire_many_owned(units).await.expect("the semaphore is never closed")
+        let (room, units) = match size_bytes.div_ceil(UNIT_BYTES) {
+            ..=1 => (&self.small_blobs, 1),
+            units => (&self.memory, units.min(UNITS_OF_ONE)),
+        };
+        let units = u32::try_from(units).unwrap_or(1);
+        Arc::clone(room).acquire_many_owned(units).await.expect("the semaphore is never closed")
     }
 
     /// Lets a blob of this size set out; `None` when it cannot arrive before the deadline, at the rate at which others did.
@@ -169,4 +179,27 @@ impl Run {
 
 fn cell<K: std::hash::Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
     Arc::clone(cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Takes room for blobs of this size as long as there is some.
+    fn fill(run: &Run, size_bytes: u64) -> Vec<OwnedSemaphorePermit> {
+        std::iter::from_fn(|| run.room(size_bytes).now_or_never()).collect()
+    }
+
+    #[test]
+    fn large_and_small_blobs_wait_for_their_own_kind_alone() {
+        let run = Run::new(None);
+        let mut large = fill(&run, 1 << 30);
+        assert_eq!((large.len(), fill(&run, 2 * UNIT_BYTES).len()), (6, 0));
+        let small = fill(&run, UNIT_BYTES);
+        assert_eq!((small.len(), fill(&run, 1).len()), (SMALL_BLOBS, 0));
+        large.pop();
+        assert_eq!((fill(&run, 2 * UNIT_BYTES).len(), fill(&run, 1).len()), (2, 0));
+    }
 }

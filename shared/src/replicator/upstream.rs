@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::Run;
@@ -26,8 +25,18 @@ const AT_ONCE: usize = 16;
 /// How often an origin that breaks off is asked to go on, without a byte of progress: there is upstream to ask.
 const ORIGIN_TRIES: usize = 1;
 
-/// A source that is being asked for a blob.
-pub(super) type Reading = BoxFuture<'static, Result<BlobStream, Error>>;
+/// Where a blob is to be read.
+pub(super) struct Reading {
+    source: Source,
+    tries: usize,
+}
+
+impl Reading {
+    /// Asks for `blob`, and gives its bytes once the answer begins.
+    pub(super) async fn begin(&self, blob: &Blob) -> Result<BlobStream, Error> {
+        self.source.blob(blob, self.tries).await
+    }
+}
 
 /// The upstream of one image, and what was spent on it.
 pub(super) struct Upstream<'a> {
@@ -187,13 +196,13 @@ impl<'a> Upstream<'a> {
         Ok(manifest)
     }
 
-    /// Has `put` take `blob` from the best source that can give it. `put` awaits the beginning, and streams the bytes to where they
-    /// belong, and says how many that were.
+    /// Has `put` take `blob` from the best source that can give it. `put` begins to read, streams the bytes to where they belong,
+    /// and says how many that were.
     pub(super) async fn blob<F>(&self, blob: &Blob, put: impl Fn(Reading) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<u64, Error>>,
     {
-        let copy_from = async |source: &Source, tries| match put(reading(source, blob, tries)).await {
+        let copy_from = async |source: &Source, tries| match put(Reading { source: source.clone(), tries }).await {
             Ok(bytes) => {
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
                 Ok(())
@@ -202,7 +211,7 @@ impl<'a> Upstream<'a> {
                 // Nobody has hashed what the destination refuses for its digest: a second read tells which side lied.
                 let is_open = *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
                 if is_open && self.registries.hashing() == Hashing::Destination {
-                    source.check_blob(blob, tries).await?;
+                    Box::pin(source.check_blob(blob, tries)).await?;
                 }
                 Err(error)
             }
@@ -215,11 +224,6 @@ impl<'a> Upstream<'a> {
         }
         copy_from(&self.source, TRIES).await
     }
-}
-
-fn reading(source: &Source, blob: &Blob, tries: usize) -> Reading {
-    let (source, blob) = (source.clone(), blob.clone());
-    async move { source.blob(&blob, tries).await }.boxed()
 }
 
 fn out_of_pulls(image: &ImageRef) -> Error {
