@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
 /// The command line, built now beside this test: `cargo test` builds no binary of a package that it does not test by its binary.
 /// All binaries at once, as the other tests do, so that the dependencies have the same features and nothing is built twice.
-fn replicator() -> PathBuf {
+static REPLICATOR: LazyLock<PathBuf> = LazyLock::new(|| {
     let cargo = std::env::var_os("CARGO").expect("cargo runs the tests");
     let mut build = Command::new(cargo);
     build.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
@@ -16,14 +17,14 @@ fn replicator() -> PathBuf {
     }
     assert!(build.status().expect("cargo starts").success(), "the command line does not build");
     Path::new(env!("CARGO_BIN_EXE_benches")).with_file_name("replicator")
-}
+});
 
 /// What `benches compare` with `arguments` writes as JSON.
 fn compare(arguments: &[&str]) -> Value {
     let directory = tempfile::tempdir().expect("there is room");
     let file = directory.path().join("results.json");
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
-    harness.arg("compare").args(arguments).arg("--replicator").arg(replicator()).arg("--json").arg(&file);
+    harness.arg("compare").args(arguments).arg("--replicator").arg(&*REPLICATOR).arg("--json").arg(&file);
     let output = harness.output().expect("the harness starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&std::fs::read(file).expect("results are written")).expect("they are JSON")
@@ -68,8 +69,8 @@ fn one_tag_of_many_that_has_moved_is_the_only_one_that_is_copied() {
 
 #[test]
 fn a_tool_that_copies_nothing_is_an_error_and_no_number() {
-    // A build that another test begins may put this binary in its place anew, under the harness that runs.
-    replicator();
+    // The build may put the harness's own binary in its place anew, which must not happen while it runs.
+    LazyLock::force(&REPLICATOR);
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
     harness.args([
         "compare",

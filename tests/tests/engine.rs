@@ -16,12 +16,17 @@ fn mirrored(world: &World) -> Option<String> {
     world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21")
 }
 
+/// Refreshes node:21: it is copied, and the mirror has `image`.
+async fn copied(world: &World, image: &Image) {
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(mirrored(world), Some(image.digest()));
+}
+
 #[tokio::test]
 async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_reads_no_byte_twice() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 3);
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
-    assert_eq!(mirrored(&world), Some(image.digest()));
+    copied(&world, &image).await;
     let counts = &world.cloud.counts;
     assert_eq!(
         counts.get("hub.blob.get"),
@@ -41,11 +46,10 @@ async fn a_gibibyte_in_pieces_of_three_megabytes_costs_at_most_a_hundredth_more_
     let image = Image::oci(1, &[size]);
     world.cloud.hub.push("library/node", "21", &image);
     world.cloud.hub.faults().cut_blob(&image.layers()[0], 3_000_000, 1000);
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    copied(&world, &image).await;
     let read = world.cloud.counts.get("cdn.bytes");
     assert!((size..=size + size / 100).contains(&read), "{read} bytes were read");
     assert_eq!(world.cloud.counts.get("ecr.upload.post"), 2, "the upload stays open");
-    assert_eq!(mirrored(&world), Some(image.digest()));
 }
 
 #[tokio::test]
@@ -53,8 +57,7 @@ async fn a_source_that_knows_no_ranges_sends_everything_again_and_the_upload_sta
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().ignore_range(&layer, 1);
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
-    assert_eq!(mirrored(&world), Some(image.digest()));
+    copied(&world, &image).await;
     let counts = &world.cloud.counts;
     assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 2, 2), "{:?}", counts.all());
     assert!((650_000..=655_000).contains(&counts.get("cdn.bytes")), "{:?}", counts.all());
@@ -65,8 +68,7 @@ async fn a_source_that_sends_another_range_than_was_asked_for_is_asked_for_every
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().mistake_range(&layer, 2);
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
-    assert_eq!(mirrored(&world), Some(image.digest()));
+    copied(&world, &image).await;
     let counts = &world.cloud.counts;
     assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 3, 2), "{:?}", counts.all());
 }
@@ -81,8 +83,7 @@ async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_comm
     assert!(reason(&report).contains("the bytes do not match their digest"), "{}", reason(&report));
     assert!(!world.cloud.ecr.region("us-east-1").blobs("docker-hub/library/node").contains(&layer));
     assert_eq!(mirrored(&world), None);
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
-    assert_eq!(mirrored(&world), Some(image.digest()));
+    copied(&world, &image).await;
 }
 
 #[tokio::test]
@@ -95,8 +96,7 @@ async fn where_the_destination_hashes_wrong_bytes_are_refused_by_it_and_the_sour
     assert!(reason(&report).starts_with("source: cannot get blob"), "{}", reason(&report));
     assert_eq!(mirrored(&world), None);
     world.cloud.counts.reset();
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
-    assert_eq!(mirrored(&world), Some(image.digest()));
+    copied(&world, &image).await;
     assert_eq!(world.cloud.counts.get("hub.blob.get"), 1, "nothing is read twice: {:?}", world.cloud.counts.all());
 }
 

@@ -119,11 +119,8 @@ impl Run {
     /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and small ones
     /// spend their time on questions and answers beside them: neither kind waits for the other.
     pub(super) async fn room(&self, size_bytes: u64) -> OwnedSemaphorePermit {
-        let (room, units) = match size_bytes.div_ceil(UNIT_BYTES) {
-            ..=1 => (&self.small_blobs, 1),
-            units => (&self.memory, units.min(UNITS_OF_ONE)),
-        };
-        let units = u32::try_from(units).unwrap_or(1);
+        let units = u32::try_from(size_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
+        let room = if units == 1 { &self.small_blobs } else { &self.memory };
         Arc::clone(room).acquire_many_owned(units).await.expect("the semaphore is never closed")
     }
 
