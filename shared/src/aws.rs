@@ -55,7 +55,8 @@ impl Aws {
     }
 
     async fn config(&self) -> &SdkConfig {
-        self.config.get_or_init(|| load(self.emulator.as_deref())).await
+        // Boxed: whatever reaches AWS would carry these 11 KB, most of it once for each image.
+        self.config.get_or_init(|| Box::pin(load(self.emulator.as_deref()))).await
     }
 
     /// The region of this process.

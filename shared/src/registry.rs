@@ -12,11 +12,12 @@
 //! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
-//! * `tls`: certificates are read when they are first needed,
+//! * `transport`, `connector`, `tls`: requests and redirects, the connections below them, and whom those trust,
 //! * `verify`: bytes in flight are held back until they are known to be right.
 
 mod authorization;
 mod challenge;
+mod connector;
 mod destination;
 mod meter;
 mod mounts;
@@ -27,14 +28,14 @@ mod refusal;
 mod source;
 mod tls;
 mod token;
+mod transport;
 mod verify;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
-use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
+use url::Url;
 
 pub use destination::Destination;
 pub use source::{BlobStream, Source};
@@ -51,11 +52,7 @@ pub(crate) use meter::{Claim, Meter};
 use mounts::Mounts;
 use pace::{Api, Pace};
 pub(crate) use patience::{TRIES, persistently};
-
-/// How long a request without a body of its own may take.
-const ANSWER: Duration = Duration::from_secs(30);
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
+use transport::{Failure, Request, Response, Transport};
 
 /// Every registry, with one pool of connections and one store of tokens. Clones share them.
 #[derive(Clone)]
@@ -63,7 +60,7 @@ pub struct Registries(Arc<Shared>);
 
 /// What all views of all repositories share.
 struct Shared {
-    http: reqwest::Client,
+    transport: Transport,
     endpoints: Endpoints,
     authorizer: Authorizer,
     meter: Meter,
@@ -75,19 +72,11 @@ struct Shared {
 impl Registries {
     /// Registries with the credentials of `keyring`. Nothing is sent yet.
     pub fn new(settings: &Settings, keyring: Arc<Keyring>) -> Result<Self, Error> {
-        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
-        };
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("image-replicator/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .redirect(Policy::custom(follow))
-            .tls_backend_preconfigured(tls::configuration().map_err(|error| invalid(error.into()))?)
-            .build()
-            .map_err(|error| invalid(error.into()))?;
+        let transport = Transport::new()
+            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up connections").because(error))?;
         Ok(Self(Arc::new(Shared {
-            authorizer: Authorizer::new(http.clone(), settings.endpoints.clone(), keyring),
-            http,
+            authorizer: Authorizer::new(transport.clone(), settings.endpoints.clone(), keyring),
+            transport,
             endpoints: settings.endpoints.clone(),
             meter: Meter::new(settings.reserve),
             pace: Pace::default(),
@@ -121,18 +110,6 @@ impl Registries {
     }
 }
 
-/// Blobs are served from other hosts, to which `reqwest` forwards no Authorization header. TLS, once begun, is kept.
-fn follow(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
-    let began_with_tls = attempt.previous().first().is_some_and(|url| url.scheme() == "https");
-    if attempt.previous().len() > 5 {
-        attempt.error("too many redirects")
-    } else if began_with_tls && attempt.url().scheme() != "https" {
-        attempt.error("a redirect leads from TLS to plain HTTP")
-    } else {
-        attempt.follow()
-    }
-}
-
 /// One repository, seen from one side.
 #[derive(Clone)]
 struct Remote {
@@ -152,27 +129,19 @@ impl Remote {
         .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
     }
 
+    /// A request for `tail`.
+    fn request(&self, method: Method, tail: &str) -> Result<Request, Error> {
+        Ok(Request::new(method, self.url(tail)?))
+    }
+
     /// Asks, again and again as far as that is worth it, and gives an answer of success.
-    async fn ask(
-        &self,
-        action: &str,
-        method: Method,
-        tail: &str,
-        shape: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response, Error> {
-        let url = self.url(tail)?;
-        let once = || self.send(action, &url, |http| shape(http.request(method.clone(), url.clone()).timeout(ANSWER)));
-        persistently(once).await
+    async fn ask(&self, action: &str, request: &Request) -> Result<Response, Error> {
+        persistently(|| self.send(action, request)).await
     }
 
     /// Sends one request, with a fresh credential after a 401, and gives an answer of success.
-    async fn send(
-        &self,
-        action: &str,
-        url: &Url,
-        build: impl Fn(&reqwest::Client) -> RequestBuilder,
-    ) -> Result<Response, Error> {
-        let response = self.send_once(action, url, build(&self.registries.http)).await?;
+    async fn send(&self, action: &str, request: &Request) -> Result<Response, Error> {
+        let response = self.send_once(action, request.clone(), None).await?;
         let expired = match response {
             Ok(response) => return Ok(response),
             Err(refusal) if refusal.is_expired_credential() => refusal,
@@ -181,31 +150,35 @@ impl Remote {
         if !self.registries.authorizer.renew(&self.repository, self.access, expired.authorization()).await {
             return Err(expired.into_error());
         }
-        self.send_once(action, url, build(&self.registries.http)).await?.map_err(refusal::Refusal::into_error)
+        self.send_once(action, request.clone(), None).await?.map_err(refusal::Refusal::into_error)
     }
 
-    /// Sends exactly one request. The outer error is that there was no answer, the inner that it was no success.
+    /// Sends exactly one request, with a `body` that streams where there is one. The outer error is that there was no answer, the
+    /// inner that it was no success.
     async fn send_once(
         &self,
         action: &str,
-        url: &Url,
-        request: RequestBuilder,
+        mut request: Request,
+        body: Option<BlobStream>,
     ) -> Result<Result<Response, refusal::Refusal>, Error> {
-        let authorization = if self.is_at_home(url) {
+        let authorization = if self.is_at_home(&request.url) {
             // Boxed: the AWS SDK's futures below are large, and every request would carry them.
             Box::pin(self.registries.authorizer.header(&self.repository, self.access, self.side)).await?
         } else {
             None
         };
-        let mut headers = HeaderMap::new();
         if let Some(value) = &authorization {
-            headers.insert(AUTHORIZATION, value.clone());
+            request = request.header(AUTHORIZATION, value.clone());
         }
-        let request = request.headers(headers).build().map_err(|error| self.unanswered(action, error))?;
-        let (registry, pace) = (&self.repository.registry, &self.registries.pace);
-        let api = Api::of(request.method(), url.path());
+        let (registry, pace, transport) =
+            (&self.repository.registry, &self.registries.pace, &self.registries.transport);
+        let api = Api::of(&request.method, request.url.path());
         pace.turn(registry, api).await;
-        let response = self.registries.http.execute(request).await.map_err(|error| self.unanswered(action, error))?;
+        let response = match body {
+            Some(body) => transport.stream(request, body).await,
+            None => transport.send(request).await,
+        };
+        let response = response.map_err(|failure| self.unanswered(action, failure))?;
         self.note_quota(&response);
         tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
         if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
@@ -236,14 +209,13 @@ impl Remote {
         Error::new(self.side, cause, action)
     }
 
-    fn unanswered(&self, action: &str, error: reqwest::Error) -> Error {
-        unanswered(self.side, action, error)
+    fn unanswered(&self, action: &str, failure: Failure) -> Error {
+        unanswered(self.side, action, failure)
     }
 }
 
-/// Why there was no whole answer. Addresses can carry signatures: none goes into an error.
-fn unanswered(side: Side, action: &str, error: reqwest::Error) -> Error {
-    let is_final = error.is_redirect() || error.is_builder() || tls::is_distrusted(&error);
-    let cause = if is_final { Cause::Invalid } else { Cause::Interrupted };
-    Error::new(side, cause, action).because(error.without_url())
+/// Why there was no whole answer.
+fn unanswered(side: Side, action: &str, failure: Failure) -> Error {
+    let cause = if failure.is_final() { Cause::Invalid } else { Cause::Interrupted };
+    Error::new(side, cause, action).because(failure)
 }

@@ -175,7 +175,7 @@ impl Reserve {
 fn queue_url(text: &str) -> Result<String, String> {
     // Case counts: SQS wants the suffix exactly so.
     let is_fifo = text.strip_suffix(".fifo").is_some();
-    let url: reqwest::Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    let url: url::Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
     if matches!(url.scheme(), "http" | "https") && is_fifo {
         Ok(text.to_owned())
     } else {

@@ -12,15 +12,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use http::header::HeaderValue;
+use http::{Method, StatusCode};
 use tokio::sync::{MutexGuard, OnceCell};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, TokenService};
 use super::pace::Api;
 use super::token::{self, Token};
-use super::{ANSWER, refusal, unanswered};
+use super::transport::{Request, Transport};
+use super::{refusal, unanswered};
 use crate::aws::{Keyring, Login};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host, is_loopback};
@@ -38,7 +39,7 @@ pub(super) enum Access {
 
 /// Finds the header for each request.
 pub(super) struct Authorizer {
-    http: reqwest::Client,
+    transport: Transport,
     endpoints: Endpoints,
     keyring: Arc<Keyring>,
     challenges: Slots<String, Challenge>,
@@ -58,9 +59,9 @@ enum Verdict {
 }
 
 impl Authorizer {
-    pub(super) fn new(http: reqwest::Client, endpoints: Endpoints, keyring: Arc<Keyring>) -> Self {
+    pub(super) fn new(transport: Transport, endpoints: Endpoints, keyring: Arc<Keyring>) -> Self {
         Self {
-            http,
+            transport,
             endpoints,
             keyring,
             challenges: Mutex::default(),
@@ -163,8 +164,8 @@ impl Authorizer {
         let invalid = |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
         let url =
             self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
-        let answer = self.http.get(url).timeout(ANSWER).send().await;
-        let answer = answer.map_err(|error| unanswered(side, &action, error))?;
+        let answer = self.transport.send(Request::new(Method::GET, url)).await;
+        let answer = answer.map_err(|failure| unanswered(side, &action, failure))?;
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }
@@ -183,7 +184,7 @@ impl Authorizer {
         let (mut login, mut first) = self.login(service, repository).await?;
         let mut is_reread = false;
         loop {
-            let sold = token::buy(&self.http, service, repository, access, side, login.as_deref()).await;
+            let sold = token::buy(&self.transport, service, repository, access, side, login.as_deref()).await;
             let refused = match sold {
                 Err(error) if *error.cause() == Cause::BadCredential => error,
                 other => {

@@ -1,8 +1,8 @@
 //! What a registry demands of those who ask.
 
+use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use http_auth::parse_challenges;
-use reqwest::Url;
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use url::Url;
 
 /// The answer to an unauthenticated `GET /v2/`.
 #[derive(Clone, Debug, PartialEq, Eq)]

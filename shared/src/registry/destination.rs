@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt, future};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use reqwest::{Body, Method, Response, StatusCode, Url};
+use futures_util::{Stream, StreamExt, TryStreamExt, future};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::{Method, StatusCode};
 use tokio::time::Instant;
+use url::Url;
 
-use super::source::accept;
-use super::{ANSWER, BlobStream, Fault, Remote, Source, persistently, verified};
+use super::source::accepting;
+use super::transport::{Request, Response};
+use super::{BlobStream, Fault, Remote, Source, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
@@ -62,17 +64,19 @@ impl Destination {
     }
 
     async fn has(&self, tail: &str) -> Result<bool, Error> {
-        let answer = self.remote().ask(&format!("look for {tail}"), Method::HEAD, tail, accept).await;
+        let request = accepting(self.remote().request(Method::HEAD, tail)?);
+        let answer = self.remote().ask(&format!("look for {tail}"), &request).await;
         absent(answer).map(|found| found.is_some())
     }
 
     /// Puts `manifest` under `reference`, a tag or its digest, byte for byte.
     pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
         let action = format!("put manifest {reference} {}", manifest.digest);
-        let shape = |request: reqwest::RequestBuilder| {
-            request.header(CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone())
-        };
-        let response = self.remote().ask(&action, Method::PUT, &format!("manifests/{reference}"), shape).await?;
+        let media_type = HeaderValue::try_from(&manifest.media_type)
+            .map_err(|error| self.remote().error(Cause::Invalid, &action).because(error))?;
+        let request = self.remote().request(Method::PUT, &format!("manifests/{reference}"))?;
+        let request = request.header(CONTENT_TYPE, media_type).body(manifest.bytes.clone());
+        let response = self.remote().ask(&action, &request).await?;
         let stored = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
         match stored {
             Some(stored) if stored != manifest.digest.as_str() => {
@@ -102,7 +106,7 @@ impl Destination {
         };
         let (hashing, fault) = (self.remote().registries.hashing, Fault::default());
         let counted = count(verified(bytes, blob.clone(), hashing, Arc::clone(&fault)), Arc::clone(moved));
-        let upload = self.upload(blob, session, Body::wrap_stream(counted));
+        let upload = self.upload(blob, session, counted.boxed());
         let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &put(blob))).await;
         // The source's fault comes first: the destination only saw a body that broke.
         fault.get().map_or(result, |error| Err(error.clone())).map(|()| blob.size_bytes)
@@ -143,19 +147,20 @@ impl Destination {
     }
 
     async fn post_upload(&self, blob: &Blob, query: &[(&str, &str)]) -> Result<Response, Error> {
-        let uploads = self.remote().url("blobs/uploads/")?;
-        let post =
-            |http: &reqwest::Client| http.post(uploads.clone()).query(query).header(CONTENT_LENGTH, 0).timeout(ANSWER);
-        self.remote().send(&put(blob), &uploads, post).await
+        let mut request = self.remote().request(Method::POST, "blobs/uploads/")?.header(CONTENT_LENGTH, 0);
+        if !query.is_empty() {
+            request.url.query_pairs_mut().extend_pairs(query);
+        }
+        self.remote().send(&put(blob), &request).await
     }
 
     /// Sends all of `body` in `session`, and completes it.
-    async fn upload(&self, blob: &Blob, mut session: Url, body: Body) -> Result<(), Error> {
+    async fn upload(&self, blob: &Blob, mut session: Url, body: BlobStream) -> Result<(), Error> {
         session.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let remote = self.remote();
-        let request = remote.registries.http.put(session.clone()).header(CONTENT_LENGTH, blob.size_bytes);
-        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(body);
-        let Err(refusal) = remote.send_once(&put(blob), &session, request).await? else { return Ok(()) };
+        let request = Request::new(Method::PUT, session).blob(blob.size_bytes).header(CONTENT_LENGTH, blob.size_bytes);
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else { return Ok(()) };
         if !refusal.is_expired_credential() {
             return Err(refusal.into_error());
         }

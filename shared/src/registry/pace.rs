@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Method;
 use tokio::time::Instant;
 
 use super::patience::LONGEST_WAIT;
@@ -31,12 +32,12 @@ impl Api {
     const ALL: [Self; 4] = [Self::GetManifest, Self::PutManifest, Self::ListTags, Self::Rest];
 
     /// The kind of a request by its method and path.
-    pub(super) fn of(method: &reqwest::Method, path: &str) -> Self {
+    pub(super) fn of(method: &Method, path: &str) -> Self {
         if path.ends_with("/tags/list") {
             Self::ListTags
         } else if !path.contains("/manifests/") {
             Self::Rest
-        } else if method == reqwest::Method::PUT {
+        } else if method == Method::PUT {
             Self::PutManifest
         } else {
             Self::GetManifest

@@ -8,10 +8,11 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff};
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, stream};
-use reqwest::header::CONTENT_RANGE;
-use reqwest::{Response, StatusCode};
+use http::StatusCode;
+use http::header::CONTENT_RANGE;
 
 use super::patience::{as_asked, patience};
+use super::transport::Response;
 use super::{BlobStream, Source};
 use crate::error::{Cause, Error};
 use crate::manifest::Blob;
@@ -99,7 +100,7 @@ impl Reader {
             let Ok(chunk) = tokio::time::timeout(IDLE, answer.body.chunk()).await else {
                 return Err(broken(source, blob, format!("nothing arrived for {} s", IDLE.as_secs())));
             };
-            let Some(mut chunk) = chunk.map_err(|error| broken(source, blob, error.without_url()))? else { break };
+            let Some(mut chunk) = chunk.map_err(|error| broken(source, blob, error))? else { break };
             let known = usize::try_from(answer.known).unwrap_or(usize::MAX).min(chunk.len());
             chunk.advance(known);
             answer.known -= known as u64;
@@ -177,8 +178,8 @@ mod tests {
         let registries = Registries::new(&Settings::default(), keyring).unwrap();
         let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
         let blob = Blob { digest: Digest::of(b"abc"), size_bytes: 3 };
-        let silent = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"ab"))]).chain(stream::pending());
-        let body = Response::from(http::Response::new(reqwest::Body::wrap_stream(silent)));
+        let silent = stream::iter([Ok(Bytes::from_static(b"ab"))]).chain(stream::pending());
+        let body = Response::made_up(silent.boxed());
         let answer = Some(Answer { body, known: 0 });
         // No other answer may be asked for: the test stays on this machine.
         let mut reader = Reader { answer, answers: ANSWERS, ..Reader::new(source, blob, 0) };

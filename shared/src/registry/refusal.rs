@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
 
 use super::pace::Api;
+use super::transport::Response;
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 

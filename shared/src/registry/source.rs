@@ -5,12 +5,13 @@ mod tags;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use reqwest::Response;
-use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use http::Method;
+use http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 
 use super::meter::Pull;
 use super::reader::Reader;
-use super::{ANSWER, Fault, Remote, persistently, verified};
+use super::transport::{ANSWER, Request, Response};
+use super::{Fault, Remote, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
 use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
@@ -67,8 +68,8 @@ impl Source {
     }
 
     async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {
-        let url = self.0.url(&format!("manifests/{reference}"))?;
-        let response = self.0.send(action, &url, |http| accept(http.head(url.clone()).timeout(ANSWER))).await?;
+        let request = self.0.request(Method::HEAD, &format!("manifests/{reference}"))?;
+        let response = self.0.send(action, &accepting(request)).await?;
         Ok(response.headers().clone())
     }
 
@@ -90,8 +91,8 @@ impl Source {
 
     async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<(Manifest, u64), Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
-        let url = self.0.url(&format!("manifests/{reference}"))?;
-        let response = self.0.send(&action, &url, |http| accept(http.get(url.clone()).timeout(ANSWER))).await?;
+        let request = self.0.request(Method::GET, &format!("manifests/{reference}"))?;
+        let response = self.0.send(&action, &accepting(request)).await?;
         drop(pull);
         let pulls = u64::from(response.headers().contains_key(METERED));
         let served_as = content_type(response.headers());
@@ -144,13 +145,13 @@ impl Source {
     /// The answer to a GET of `blob`, from the byte `first` on where that is not the first of all. Asks once.
     pub(super) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
         let action = format!("get blob {}", blob.digest);
-        let url = self.0.url(&format!("blobs/{}", blob.digest))?;
-        let get = |http: &reqwest::Client| match first {
-            0 => http.get(url.clone()),
-            first => http.get(url.clone()).header(RANGE, format!("bytes={first}-")),
-        };
+        let mut request = self.0.request(Method::GET, &format!("blobs/{}", blob.digest))?.blob(blob.size_bytes);
+        if first > 0 {
+            let rest = HeaderValue::try_from(format!("bytes={first}-")).expect("a number is plain ASCII");
+            request = request.header(RANGE, rest);
+        }
         // The answer has to begin in time; from then on the stream's reader watches for silence.
-        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &url, get)).await;
+        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &request)).await;
         answer.map_err(|_| self.0.error(Cause::Interrupted, &action).because("no answer began in time"))?
     }
 }
@@ -165,7 +166,7 @@ fn seen(digest: Digest, headers: &HeaderMap) -> Seen {
 }
 
 /// Tells all kinds of manifest that are copied.
-pub(super) fn accept(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+pub(super) fn accepting(request: Request) -> Request {
     request.header(ACCEPT_HEADER, HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"))
 }
 

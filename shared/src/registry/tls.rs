@@ -24,8 +24,8 @@ pub(super) fn configuration() -> Result<ClientConfig, Error> {
 }
 
 /// Whether a server showed a certificate that is not trusted: asking again would show the same.
-pub(super) fn is_distrusted(error: &reqwest::Error) -> bool {
-    let mut causes = std::iter::successors(error.source(), |&cause| below(cause));
+pub(super) fn is_distrusted(error: &(dyn StdError + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&cause| below(cause));
     causes.any(|cause| matches!(cause.downcast_ref(), Some(Error::InvalidCertificate(_))))
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -11,7 +13,8 @@ use tokio::time::Instant;
 use super::authorization::Access;
 use super::challenge::TokenService;
 use super::pace::Api;
-use super::{ANSWER, refusal, unanswered};
+use super::transport::{Request, Transport};
+use super::{refusal, unanswered};
 use crate::aws::Login;
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
@@ -43,7 +46,7 @@ struct Answer {
 
 /// Buys a token for `repository` at `service`, with `login` or anonymously.
 pub(super) async fn buy(
-    http: &reqwest::Client,
+    transport: &Transport,
     service: &TokenService,
     repository: &RepositoryRef,
     access: Access,
@@ -53,14 +56,15 @@ pub(super) async fn buy(
     let action = format!("buy a token for {repository}");
     let actions = if access == Access::Push { "pull,push" } else { "pull" };
     let scope = format!("repository:{}:{actions}", repository.path);
-    let mut request = http.get(service.realm.clone()).timeout(ANSWER).query(&[("scope", scope)]);
-    if let Some(name) = &service.service {
-        request = request.query(&[("service", name)]);
-    }
+    let mut url = service.realm.clone();
+    url.query_pairs_mut()
+        .append_pair("scope", &scope)
+        .extend_pairs(service.service.iter().map(|name| ("service", name)));
+    let mut request = Request::new(Method::GET, url);
     if let Some(login) = login {
-        request = request.basic_auth(&login.user, Some(login.password.expose_secret()));
+        request = request.header(AUTHORIZATION, basic(login));
     }
-    let mut response = request.send().await.map_err(|error| unanswered(side, &action, error))?;
+    let mut response = transport.send(request).await.map_err(|failure| unanswered(side, &action, failure))?;
     if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
         return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
             .because("Docker Hub refuses the user name or the access token of the secret"));
@@ -77,6 +81,14 @@ pub(super) async fn buy(
         }
     }
     token(&body).ok_or_else(|| Error::new(side, Cause::Unexpected, action).because("the answer holds no token"))
+}
+
+/// The header for `login`, by RFC 7617.
+fn basic(login: &Login) -> HeaderValue {
+    let text = BASE64.encode(format!("{}:{}", login.user, login.password.expose_secret()));
+    let mut header = HeaderValue::try_from(format!("Basic {text}")).expect("base64 is plain ASCII");
+    header.set_sensitive(true);
+    header
 }
 
 fn token(body: &[u8]) -> Option<Token> {

@@ -2,7 +2,7 @@
 //!
 //! Upstream is read once for all places of an image: once the first has it, the others are filled from there.
 
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future, stream};
 use tokio::sync::OnceCell;
 
 use super::deliver::{Delivery, Trust};
@@ -71,7 +71,8 @@ impl Copy<'_> {
             return Place::of(step, Ok(Done::Unchanged));
         }
         let target = &step.target;
-        let copy = self.copy(&step.action, target, step.present.as_ref());
+        // Boxed, because a deadline around it would take its room twice.
+        let copy = Box::pin(self.copy(&step.action, target, step.present.as_ref()));
         match self.run.in_time(Side::Replicator, || finish(target), copy).await {
             Ok(digest) => {
                 self.upstream.add_origin(target.uri.repository());
@@ -123,14 +124,23 @@ impl Copy<'_> {
         Ok(prepared.mutability)
     }
 
-    /// What goes under the tag. Known content that nothing is to be left out of is read back from the destination, which is free.
+    /// What goes under the tag. Where pulls are counted, content that is there already is read back from the destination, which is
+    /// free. Elsewhere the destination is asked meanwhile, for what follows.
     async fn wanted(&self, digest: &Digest, delivery: &Delivery<'_, '_>) -> Result<Manifest, Error> {
         let fetch = || async {
-            if self.planned.platforms.is_all() && delivery.has_manifest(digest).await? {
+            let upstream = self.upstream.wanted(digest, &self.planned);
+            if !self.planned.platforms.is_all() {
+                return upstream.await;
+            }
+            if !self.planned.is_metered {
+                return future::try_join(delivery.has_manifest(digest), upstream).await.map(|(_, manifest)| manifest);
+            }
+            if delivery.has_manifest(digest).await? {
                 return delivery.destination.manifest(digest).await;
             }
-            self.upstream.wanted(digest, &self.planned).await
+            upstream.await
         };
-        self.wanted.get_or_try_init(fetch).await.cloned()
+        // Boxed: its futures are large, and the copy that they belong to goes on for long.
+        self.wanted.get_or_try_init(|| fetch().boxed()).await.cloned()
     }
 }

@@ -27,6 +27,8 @@ const UNITS_OF_ONE: u64 = 4;
 const SMALL_BLOBS: usize = 8;
 /// Questions to destinations at once.
 const QUESTIONS: usize = 16;
+/// Manifests that are fetched at once: each of them may open a connection, which is kept.
+const FETCHES: usize = 32;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
@@ -41,6 +43,7 @@ pub struct Run {
     memory: Arc<Semaphore>,
     small_blobs: Arc<Semaphore>,
     pub(super) questions: Semaphore,
+    pub(super) fetches: Semaphore,
     pub(super) holdings: Holdings,
     rate: Rate,
     /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
@@ -65,6 +68,7 @@ impl Run {
             memory: Arc::new(Semaphore::new(UNITS)),
             small_blobs: Arc::new(Semaphore::new(SMALL_BLOBS)),
             questions: Semaphore::new(QUESTIONS),
+            fetches: Semaphore::new(FETCHES),
             holdings: Holdings::default(),
             rate: Rate::default(),
             asks_one_by_one: AtomicBool::new(false),

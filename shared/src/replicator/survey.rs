@@ -16,7 +16,7 @@ const HEADS_AT_ONCE: usize = 32;
 /// Looks at the mirror at once. ECR allows DescribeImages tens of times a second.
 pub(super) const AT_ONCE: usize = 16;
 /// Tags of one repository that are looked at at once, where there is no control plane.
-const TAGS_AT_ONCE: usize = 4;
+const TAGS_AT_ONCE: usize = 3;
 /// Indexes of one repository that are read to find an image in them.
 const INDEXES: usize = 50;
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::SemaphorePermit;
 
 use super::Run;
 use crate::digest::Digest;
@@ -167,7 +168,10 @@ impl<'a> Upstream<'a> {
             return;
         }
         let once = self.run.manifest(self.image.repository(), digest);
-        let fetch = || async { origin.source.manifest_once(digest, None).await.map(|(manifest, _)| manifest) };
+        let fetch = || async {
+            let _turn = self.turn().await;
+            origin.source.manifest_once(digest, None).await.map(|(manifest, _)| manifest)
+        };
         if let Err(error) = once.get_or_try_init(fetch).await {
             origin.fall(&error);
         }
@@ -179,6 +183,7 @@ impl<'a> Upstream<'a> {
     }
 
     async fn pull(&self, digest: &Digest) -> Result<Manifest, Error> {
+        let _turn = self.turn().await;
         let pull = if self.is_metered {
             if let Some(limit) = self.run.pull_limit.get() {
                 return Err(limit.clone());
@@ -194,6 +199,11 @@ impl<'a> Upstream<'a> {
         })?;
         self.pulls.fetch_add(pulls, Ordering::Relaxed);
         Ok(manifest)
+    }
+
+    /// Waits for a turn to fetch a manifest, which lasts as long as what this gives.
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.run.fetches.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Has `put` take `blob` from the best source that can give it. `put` begins to read, streams the bytes to where they belong,

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::Url;
-use reqwest::header::{HeaderMap, LINK};
+use http::Method;
+use http::header::{HeaderMap, LINK};
 use serde::Deserialize;
+use url::Url;
 
-use super::{ANSWER, Source, persistently};
+use super::{Request, Source, persistently};
 use crate::error::{Cause, Error};
 use crate::reference::is_tag;
 
@@ -57,7 +58,7 @@ impl Source {
 
     /// One page, and the address of the next as the answer gives it.
     async fn page(&self, action: &str, url: &Url) -> Result<(Vec<String>, Option<String>), Error> {
-        let response = self.0.send(action, url, |http| http.get(url.clone()).timeout(ANSWER)).await?;
+        let response = self.0.send(action, &Request::new(Method::GET, url.clone())).await?;
         let link = next(response.headers());
         let bytes = self.read(action, response, MAX_PAGE_BYTES).await?;
         let page: Page =
