@@ -73,7 +73,7 @@ impl Registries {
     /// Registries with the credentials of `keyring`. Nothing is sent yet.
     pub fn new(settings: &Settings, keyring: Arc<Keyring>) -> Result<Self, Error> {
         let transport = Transport::new()
-            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up connections").because(error))?;
+            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
         Ok(Self(Arc::new(Shared {
             authorizer: Authorizer::new(transport.clone(), settings.endpoints.clone(), keyring),
             transport,

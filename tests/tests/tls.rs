@@ -149,6 +149,6 @@ async fn a_proxy_makes_tunnels_to_what_is_trusted() {
 #[tokio::test]
 async fn a_proxy_of_another_kind_is_said_to_be_one() {
     let (output, connections, _) = plan("127.0.0.1", true, Some("https://127.0.0.1:1")).await;
-    assert_eq!((output.status.code(), connections), (Some(2), 0), "{}", said(&output));
+    assert_eq!((output.status.code(), connections), (Some(1), 0), "{}", said(&output));
     assert!(said(&output).contains("not the address of an HTTP proxy"), "{}", said(&output));
 }

@@ -20,10 +20,20 @@ use super::tls;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a connection may be quiet before its other end is asked for a sign of life, and again after each silence.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long what was sent may stay unacknowledged.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+
+/// The environment names a proxy that is not asked in plain HTTP.
+#[derive(Debug, thiserror::Error)]
+#[error("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of an HTTP proxy, http://host:port")]
+struct UnfitProxy;
 
 /// Makes connections. `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are read as curl reads them, but every proxy is asked
 /// for a tunnel, so that TLS reaches from here to the registry.
@@ -35,30 +45,43 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// An error where the environment names a proxy that is not asked in plain HTTP.
-    pub(super) fn new() -> Result<Self, BoxError> {
-        let proxies = Matcher::from_env();
-        for address in ["http://registry/", "https://registry/"] {
-            let proxy = proxies.intercept(&Uri::from_static(address));
-            if proxy.is_some_and(|proxy| proxy.uri().scheme_str() != Some("http")) {
-                return Err(
-                    "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of an HTTP proxy, http://host:port".into(),
-                );
-            }
-        }
+    pub(super) fn new() -> Result<Self, rustls::Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        Ok(Self { tcp, tls: Arc::new(tls::configuration()?), proxies: Arc::new(proxies) })
+        // Shared out among the addresses of a name: one that is silent leaves time for the next.
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_keepalive_interval(Some(KEEPALIVE));
+        tcp.set_keepalive_retries(Some(3));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        Ok(Self { tcp, tls: Arc::new(tls::configuration()?), proxies: Arc::new(Matcher::from_env()) })
     }
 
     fn connect(&self, uri: Uri) -> Connecting {
         let (tcp, tls) = (self.tcp.clone(), Arc::clone(&self.tls));
         match self.proxies.intercept(&uri) {
             None => HttpsConnector::from((tcp, tls)).call(uri),
-            Some(proxy) => HttpsConnector::from((tunnel(&proxy, tcp), tls)).call(uri),
+            Some(proxy) if proxy.uri().scheme_str() == Some("http") => {
+                HttpsConnector::from((tunnel(&proxy, tcp), tls)).call(with_port(uri))
+            }
+            Some(_) => Box::pin(async { Err(UnfitProxy.into()) }),
         }
     }
+}
+
+/// Whether what went wrong with a connection would go wrong again.
+pub(super) fn is_final(error: &(dyn StdError + 'static)) -> bool {
+    tls::causes(error).any(|cause| cause.is::<UnfitProxy>() || tls::is_distrust(cause))
+}
+
+/// A tunnel is to port 443 unless something else is asked for.
+fn with_port(uri: Uri) -> Uri {
+    let authority = uri.host().filter(|_| uri.port().is_none() && uri.scheme_str() == Some("http"));
+    let Some(authority) = authority.map(|host| format!("{host}:80")) else { return uri };
+    let rebuilt = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+    rebuilt.unwrap_or(uri)
 }
 
 fn tunnel(proxy: &Intercept, tcp: HttpConnector) -> Tunnel<HttpConnector> {
@@ -84,5 +107,19 @@ impl Service<Uri> for Connector {
             let late = || format!("no connection came about within {} s", CONNECT.as_secs());
             tokio::time::timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(late().into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tunnel_for_plain_http_is_to_its_own_port() {
+        let target = |uri: &'static str| with_port(Uri::from_static(uri)).authority().unwrap().to_string();
+        assert_eq!(target("http://registry/v2/"), "registry:80");
+        assert_eq!(target("http://[::1]/v2/"), "[::1]:80");
+        assert_eq!(target("http://registry:5000/v2/"), "registry:5000");
+        assert_eq!(target("https://registry/v2/"), "registry");
     }
 }

@@ -23,10 +23,14 @@ pub(super) fn configuration() -> Result<ClientConfig, Error> {
     Ok(configuration)
 }
 
-/// Whether a server showed a certificate that is not trusted: asking again would show the same.
-pub(super) fn is_distrusted(error: &(dyn StdError + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |&cause| below(cause));
-    causes.any(|cause| matches!(cause.downcast_ref(), Some(Error::InvalidCertificate(_))))
+/// Whether this says that a server showed a certificate that is not trusted: asking again would show the same.
+pub(super) fn is_distrust(error: &(dyn StdError + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(Error::InvalidCertificate(_)))
+}
+
+/// An error and what caused it.
+pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&cause| below(cause))
 }
 
 /// What caused an error. The source of an [`io::Error`] is not the error inside it, but that one's source.

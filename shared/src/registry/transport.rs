@@ -19,8 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::BlobStream;
-use super::connector::{BoxError, Connector};
-use super::tls;
+use super::connector::{self, BoxError, Connector};
 
 /// What a connection buffers, in bytes, of what it reads, and again of what it writes.
 const BUFFER: usize = 32 * 1024;
@@ -79,14 +78,14 @@ impl Failure {
         match self {
             Self::Late => false,
             Self::Refused(_) => true,
-            Self::Broken(error) => tls::is_distrusted(error.as_ref()),
+            Self::Broken(error) => connector::is_final(error.as_ref()),
         }
     }
 }
 
 impl Transport {
     /// No connection is made yet.
-    pub(super) fn new() -> Result<Self, BoxError> {
+    pub(super) fn new() -> Result<Self, rustls::Error> {
         let connector = Connector::new()?;
         let client = |buffer| {
             let mut client = Client::builder(TokioExecutor::new());

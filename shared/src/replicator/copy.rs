@@ -133,7 +133,10 @@ impl Copy<'_> {
                 return upstream.await;
             }
             if !self.planned.is_metered {
-                return future::try_join(delivery.has_manifest(digest), upstream).await.map(|(_, manifest)| manifest);
+                return match future::join(delivery.has_manifest(digest), upstream).await {
+                    (Ok(true), Err(_)) => delivery.destination.manifest(digest).await,
+                    (is_there, manifest) => is_there.and(manifest),
+                };
             }
             if delivery.has_manifest(digest).await? {
                 return delivery.destination.manifest(digest).await;

@@ -27,7 +27,7 @@ const UNITS_OF_ONE: u64 = 4;
 const SMALL_BLOBS: usize = 8;
 /// Questions to destinations at once.
 const QUESTIONS: usize = 16;
-/// Manifests that are fetched at once: each of them may open a connection, which is kept.
+/// Manifests that are fetched from one registry at once: each of them may open a connection, which is kept.
 const FETCHES: usize = 32;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
@@ -43,7 +43,7 @@ pub struct Run {
     memory: Arc<Semaphore>,
     small_blobs: Arc<Semaphore>,
     pub(super) questions: Semaphore,
-    pub(super) fetches: Semaphore,
+    fetches: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(super) holdings: Holdings,
     rate: Rate,
     /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
@@ -68,7 +68,7 @@ impl Run {
             memory: Arc::new(Semaphore::new(UNITS)),
             small_blobs: Arc::new(Semaphore::new(SMALL_BLOBS)),
             questions: Semaphore::new(QUESTIONS),
-            fetches: Semaphore::new(FETCHES),
+            fetches: Mutex::default(),
             holdings: Holdings::default(),
             rate: Rate::default(),
             asks_one_by_one: AtomicBool::new(false),
@@ -126,6 +126,15 @@ impl Run {
         let units = u32::try_from(size_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
         let room = if units == 1 { &self.small_blobs } else { &self.memory };
         Arc::clone(room).acquire_many_owned(units).await.expect("the semaphore is never closed")
+    }
+
+    /// Waits for a turn to fetch a manifest from `registry`, which lasts as long as what this gives.
+    pub(super) async fn turn(&self, registry: &str) -> OwnedSemaphorePermit {
+        let fetches = {
+            let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(fetches.entry(registry.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(FETCHES))))
+        };
+        fetches.acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// Lets a blob of this size set out; `None` when it cannot arrive before the deadline, at the rate at which others did.

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
-use tokio::sync::SemaphorePermit;
 
 use super::Run;
 use crate::digest::Digest;
@@ -169,7 +168,7 @@ impl<'a> Upstream<'a> {
         }
         let once = self.run.manifest(self.image.repository(), digest);
         let fetch = || async {
-            let _turn = self.turn().await;
+            let _turn = self.run.turn(&origin.repository.registry).await;
             origin.source.manifest_once(digest, None).await.map(|(manifest, _)| manifest)
         };
         if let Err(error) = once.get_or_try_init(fetch).await {
@@ -183,7 +182,7 @@ impl<'a> Upstream<'a> {
     }
 
     async fn pull(&self, digest: &Digest) -> Result<Manifest, Error> {
-        let _turn = self.turn().await;
+        let _turn = self.run.turn(&self.image.repository().registry).await;
         let pull = if self.is_metered {
             if let Some(limit) = self.run.pull_limit.get() {
                 return Err(limit.clone());
@@ -199,11 +198,6 @@ impl<'a> Upstream<'a> {
         })?;
         self.pulls.fetch_add(pulls, Ordering::Relaxed);
         Ok(manifest)
-    }
-
-    /// Waits for a turn to fetch a manifest, which lasts as long as what this gives.
-    async fn turn(&self) -> SemaphorePermit<'_> {
-        self.run.fetches.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Has `put` take `blob` from the best source that can give it. `put` begins to read, streams the bytes to where they belong,

@@ -17,7 +17,8 @@ pub(super) fn next(
         _ => false,
     };
     let Some(location) = location.filter(|_| leads_on) else { return Ok(None) };
-    let url = location.to_str().ok().and_then(|location| request.url.join(location).ok());
+    let url = std::str::from_utf8(location.as_bytes()).ok().and_then(|location| request.url.join(location).ok());
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or(Failure::Refused("a redirect leads nowhere"))?;
     if request.url.scheme() == "https" && url.scheme() != "https" {
         return Err(Failure::Refused("a redirect leads from TLS to plain HTTP"));
@@ -58,6 +59,7 @@ mod tests {
     fn tls_is_kept() {
         assert!(get("https://a/x", 307, "http://a/y").unwrap_err().contains("plain HTTP"));
         assert!(get("https://a/x", 307, "http://").unwrap_err().contains("nowhere"));
+        assert!(get("http://a/x", 307, "ftp://a/y").unwrap_err().contains("nowhere"));
     }
 
     #[test]
