@@ -29,6 +29,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
 
 pub use ecr_public::PublicRegistry;
+pub(crate) use keyring::authorization;
 pub use keyring::{Keyring, Login, RegistryToken};
 pub use mutability::Mutability;
 pub use repository::{LAYERS_AT_ONCE, Prepared, Repository};

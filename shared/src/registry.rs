@@ -54,7 +54,7 @@ use pace::{Api, Pace};
 pub(crate) use patience::{TRIES, persistently};
 use transport::{Failure, Request, Response, Transport};
 
-/// Every registry, with one pool of connections and one store of tokens. Clones share them.
+/// Every registry, with the connections and tokens for all of them. Clones share those.
 #[derive(Clone)]
 pub struct Registries(Arc<Shared>);
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::HeaderValue;
+use http::header::{HeaderValue, InvalidHeaderValue};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -172,6 +172,13 @@ fn login(text: &str) -> Result<Login, &'static str> {
     Ok(Login { user: json.username, password: json.password })
 }
 
+/// The value of an Authorization header, which no `Debug` shows.
+pub(crate) fn authorization(scheme: &str, credential: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut header = HeaderValue::try_from(format!("{scheme} {credential}"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 /// An expiry in the past, as moto states it, says nothing: the token was just made.
 fn registry_token(
     scheme: &str,
@@ -182,9 +189,7 @@ fn registry_token(
 ) -> Result<RegistryToken, Error> {
     let unusable =
         || Error::new(Side::Destination, Cause::Unexpected, action).because("the answer holds no usable token");
-    let mut header =
-        HeaderValue::from_str(&format!("{scheme} {}", value.ok_or_else(unusable)?)).map_err(|_| unusable())?;
-    header.set_sensitive(true);
+    let header = authorization(scheme, value.ok_or_else(unusable)?).map_err(|_| unusable())?;
     let stated = expires.and_then(|at| at.duration_since(now()).ok()).map(|left| left.saturating_sub(EARLY));
     let life = stated.filter(|life| !life.is_zero()).unwrap_or(TOKEN_LIFE).min(TOKEN_LIFE);
     Ok(RegistryToken { header, host, renew_at: Instant::now() + life })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -15,7 +15,7 @@ use super::challenge::TokenService;
 use super::pace::Api;
 use super::transport::{Request, Transport};
 use super::{refusal, unanswered};
-use crate::aws::Login;
+use crate::aws::{Login, authorization};
 use crate::error::{Cause, Error, Side};
 use crate::host::Host;
 use crate::reference::RepositoryRef;
@@ -85,17 +85,14 @@ pub(super) async fn buy(
 
 /// The header for `login`, by RFC 7617.
 fn basic(login: &Login) -> HeaderValue {
-    let text = BASE64.encode(format!("{}:{}", login.user, login.password.expose_secret()));
-    let mut header = HeaderValue::try_from(format!("Basic {text}")).expect("base64 is plain ASCII");
-    header.set_sensitive(true);
-    header
+    let text = BASE64_STANDARD.encode(format!("{}:{}", login.user, login.password.expose_secret()));
+    authorization("Basic", &text).expect("base64 is plain ASCII")
 }
 
 fn token(body: &[u8]) -> Option<Token> {
     let answer: Answer = serde_json::from_slice(body).ok()?;
     let value = answer.token.or(answer.access_token)?;
-    let mut header = HeaderValue::from_str(&format!("Bearer {value}")).ok()?;
-    header.set_sensitive(true);
+    let header = authorization("Bearer", &value).ok()?;
     let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE));
     let usable = life.saturating_sub(SKEW).max(life / 2);
     Some(Token { header: Some(header), renew_at: Instant::now() + usable })

@@ -110,8 +110,7 @@ impl Transport {
 
     /// Sends `request` with `body`, once, for as long as that takes.
     pub(super) async fn stream(&self, request: Request, body: BlobStream) -> Result<Response, Failure> {
-        let frames = body.map_ok(http_body::Frame::data).map_err(BoxError::from);
-        self.once(&request, BodyExt::boxed_unsync(StreamBody::new(frames)), None).await
+        self.once(&request, streamed(body), None).await
     }
 
     async fn once(&self, request: &Request, body: Body, deadline: Option<Instant>) -> Result<Response, Failure> {
@@ -126,6 +125,10 @@ impl Transport {
         let body = body.map_err(BoxError::from).boxed_unsync();
         Ok(Response { url: request.url.clone(), head, body, deadline })
     }
+}
+
+fn streamed(bytes: BlobStream) -> Body {
+    BodyExt::boxed_unsync(StreamBody::new(bytes.map_ok(http_body::Frame::data).map_err(BoxError::from)))
 }
 
 async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -191,8 +194,7 @@ impl Response {
     #[cfg(test)]
     pub(super) fn made_up(body: BlobStream) -> Self {
         let (head, ()) = http::Response::new(()).into_parts();
-        let frames = body.map_ok(http_body::Frame::data).map_err(BoxError::from);
         let url = Url::parse("http://127.0.0.1/").expect("it is an address");
-        Self { url, head, body: BodyExt::boxed_unsync(StreamBody::new(frames)), deadline: None }
+        Self { url, head, body: streamed(body), deadline: None }
     }
 }
