@@ -23,7 +23,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// `replicator sync` of a catalogue with all images.
-    pub(crate) fn replicator(&self, program: &Path) -> Result<Call, String> {
+    pub(crate) fn replicator(&self, program: &Path, is_hashed: bool) -> Result<Call, String> {
         let images = self.repositories().into_iter();
         let image = |(repository, tags)| json!({ "image": format!("{}/{repository}", self.source), "tags": tags });
         let place = json!({ "host": self.destination.to_string(), "repository": "{repository}" });
@@ -37,7 +37,9 @@ impl Job {
         // It takes loopback for plain HTTP unless it is told otherwise.
         let scheme = if self.authority.is_some() { "https" } else { "http" };
         let endpoints = [self.source, self.destination].map(|host| format!("{host}={scheme}://{host}"));
-        Ok(self.call(command, &[("REPLICATOR_REGISTRY_ENDPOINTS", &endpoints.join(","))]))
+        let hashing = if is_hashed { "here" } else { "destination" };
+        let settings = [("REPLICATOR_REGISTRY_ENDPOINTS", &*endpoints.join(",")), ("REPLICATOR_HASHING", hashing)];
+        Ok(self.call(command, &settings))
     }
 
     /// This program as the floor.
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn replicator_is_told_by_a_catalogue_where_the_images_are() {
         let directory = tempfile::tempdir().unwrap();
-        let call = job(Item::Small, directory.path()).replicator(Path::new("/r")).unwrap();
+        let call = job(Item::Small, directory.path()).replicator(Path::new("/r"), true).unwrap();
         let catalogue = directory.path().join("catalogue.yaml");
         assert_eq!(call.command[1..3], ["sync", "--catalogue"]);
         let json: Value = serde_json::from_slice(&std::fs::read(catalogue).unwrap()).unwrap();

@@ -19,18 +19,26 @@ pub(crate) struct Lineup {
 }
 
 impl Lineup {
-    /// `replicator`, skopeo, the two floors and `others`; of these only those named in `only`, where it names any.
+    /// `replicator` and the floor, each with and without hashing, skopeo and `others`; of these only those named in `only`, where it
+    /// names any.
     pub(crate) fn of(others: Vec<Tool>, only: &[String], replicator: Option<&Path>) -> Result<Self, String> {
-        let ours = Tool::Replicator(PathBuf::new());
-        let floors = [Tool::Floor { is_hashed: true }, Tool::Floor { is_hashed: false }];
-        let all: Vec<Tool> = [ours, Tool::Skopeo].into_iter().chain(others).chain(floors).collect();
+        let ours = [true, false].map(|is_hashed| Tool::Replicator { binary: PathBuf::new(), is_hashed });
+        let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
+        let all: Vec<Tool> = ours.into_iter().chain([Tool::Skopeo]).chain(others).chain(floors).collect();
         let is_wanted = |tool: &Tool| only.is_empty() || only.iter().any(|name| name == family(tool));
         if let Some(unknown) = only.iter().find(|name| !all.iter().any(|tool| family(tool) == *name)) {
             return Err(format!("no tool is called {unknown:?}"));
         }
+        let wanted: Vec<Tool> = all.into_iter().filter(is_wanted).collect();
+        let binary = match wanted.first() {
+            Some(Tool::Replicator { .. }) => present(replicator)?,
+            _ => PathBuf::new(),
+        };
         let (mut tools, mut described) = (Vec::new(), Vec::new());
-        for tool in all.into_iter().filter(is_wanted) {
-            let tool = present(tool, replicator)?;
+        for mut tool in wanted {
+            if let Tool::Replicator { binary: path, .. } = &mut tool {
+                path.clone_from(&binary);
+            }
             described.push((tool.name().to_owned(), describe(&tool)?));
             tools.push(tool);
         }
@@ -38,24 +46,24 @@ impl Lineup {
     }
 }
 
-/// Both floors go by one name.
+/// A tool goes by one name, with and without hashing.
 fn family(tool: &Tool) -> &str {
     match tool {
+        Tool::Replicator { .. } => "replicator",
         Tool::Floor { .. } => "floor",
         _ => tool.name(),
     }
 }
 
-/// The tool, built where it has to be.
-fn present(tool: Tool, replicator: Option<&Path>) -> Result<Tool, String> {
-    let Tool::Replicator(_) = tool else { return Ok(tool) };
+/// The binary of `replicator`, built where none is given.
+fn present(replicator: Option<&Path>) -> Result<PathBuf, String> {
     let binary = match replicator {
         // The runs have directories of their own.
         Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?,
         None => build()?,
     };
     output::complain(format_args!("replicator is {}", binary.display()));
-    Ok(Tool::Replicator(binary))
+    Ok(binary)
 }
 
 /// Builds the release binary of the command line, and says where it is.
@@ -74,12 +82,13 @@ fn build() -> Result<PathBuf, String> {
 /// What is measured, in a line.
 fn describe(tool: &Tool) -> Result<String, String> {
     match tool {
-        Tool::Replicator(path) => {
-            let version =
-                said(Command::new(path).arg("--version")).ok_or_else(|| format!("{} does not run", path.display()))?;
+        Tool::Replicator { binary, is_hashed: true } => {
+            let version = said(Command::new(binary).arg("--version"));
+            let version = version.ok_or_else(|| format!("{} does not run", binary.display()))?;
             let commit = said(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(WORKSPACE));
             Ok(commit.map_or(version.clone(), |commit| format!("{version}, checkout {commit}")))
         }
+        Tool::Replicator { is_hashed: false, .. } => Ok("the same with REPLICATOR_HASHING=destination".to_owned()),
         Tool::Skopeo => said(Command::new("skopeo").arg("--version")).ok_or_else(|| {
             "skopeo is not installed: apt-get install skopeo, or leave it out with --only replicator,floor".to_owned()
         }),

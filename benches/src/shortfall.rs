@@ -3,14 +3,15 @@
 use crate::results::{Measured, Run};
 use crate::table::digits;
 
-/// The tool that is compared with the others.
+/// The tool that is compared with the others, by how its names begin.
 const OURS: &str = "replicator";
 
 /// Where ours takes more than another tool that copies in earnest.
 pub(crate) fn shortfalls(measured: &[Measured]) -> String {
     let mut lines = Vec::new();
-    for ours in measured.iter().filter(|one| one.tool == OURS) {
-        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && !peer.tool.starts_with("floor");
+    for ours in measured.iter().filter(|one| one.tool.starts_with(OURS)) {
+        let is_tool = |name: &str| ![OURS, "floor"].iter().any(|ours| name.starts_with(ours));
+        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && is_tool(&peer.tool);
         for peer in measured.iter().filter(is_peer) {
             lines.extend(worse("s of wall time", ours, peer, Run::wall_seconds));
             lines.extend(worse("s of CPU", ours, peer, Run::processor_seconds));
@@ -25,10 +26,10 @@ pub(crate) fn shortfalls(measured: &[Measured]) -> String {
 
 fn worse(what: &str, ours: &Measured, peer: &Measured, value: fn(&Run) -> f64) -> Option<String> {
     let (own, other) = (ours.median(value), peer.median(value));
-    let (network, item, tool) = (ours.network.name(), ours.name(), &peer.tool);
-    (own > other).then(|| {
-        format!("* {network}, {item}: {} {what}, {tool} {} ({:.2} times)", digits(own), digits(other), own / other)
-    })
+    let (own_digits, digits) = (digits(own), digits(other));
+    let (network, item, tool, peer) = (ours.network.name(), ours.name(), &ours.tool, &peer.tool);
+    (own > other)
+        .then(|| format!("* {network}, {item}: {tool} {own_digits} {what}, {peer} {digits} ({:.2} times)", own / other))
 }
 
 #[cfg(test)]
@@ -40,8 +41,8 @@ mod tests {
         let all = [("replicator", 12.0, 0.5, 30_000_000), ("skopeo", 8.0, 0.6, 20_000_000), ("floor", 1.0, 0.1, 1)];
         let all = all.map(|(tool, wall, user, peak)| Measured::of(tool, wall, user, peak));
         let expected = "Where replicator takes more than another tool:\n\n\
-            * wan, many, cold: 12.0 s of wall time, skopeo 8.00 (1.50 times)\n\
-            * wan, many, cold: 30.0 MB of memory, skopeo 20.0 (1.50 times)\n";
+            * wan, many, cold: replicator 12.0 s of wall time, skopeo 8.00 (1.50 times)\n\
+            * wan, many, cold: replicator 30.0 MB of memory, skopeo 20.0 (1.50 times)\n";
         assert_eq!(shortfalls(&all), expected);
     }
 }

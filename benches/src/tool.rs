@@ -9,8 +9,8 @@ use crate::measure::Call;
 /// A way to copy images from one registry to another.
 #[derive(Clone, Debug)]
 pub(crate) enum Tool {
-    /// The release binary of this repository.
-    Replicator(PathBuf),
+    /// The release binary of this repository, with or without hashing.
+    Replicator { binary: PathBuf, is_hashed: bool },
     /// The floor, with or without hashing.
     Floor { is_hashed: bool },
     /// Debian's skopeo.
@@ -31,7 +31,8 @@ impl Tool {
 
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Replicator(_) => "replicator",
+            Self::Replicator { is_hashed: true, .. } => "replicator",
+            Self::Replicator { is_hashed: false, .. } => "replicator, unhashed",
             Self::Floor { is_hashed: true } => "floor",
             Self::Floor { is_hashed: false } => "floor, unhashed",
             Self::Skopeo => "skopeo",
@@ -39,15 +40,16 @@ impl Tool {
         }
     }
 
-    /// Whether the tool can do this step: the floor looks for nothing, so that it knows no difference to a cold copy.
+    /// Whether the tool is measured at this step: the floor looks for nothing, so that it knows no difference to a cold copy, and
+    /// who hashes matters to one alone.
     pub(crate) fn takes(&self, step: Step) -> bool {
-        !matches!(self, Self::Floor { .. }) || step == Step::Cold
+        !matches!(self, Self::Floor { .. } | Self::Replicator { is_hashed: false, .. }) || step == Step::Cold
     }
 
     /// The command that does `job`; files that it needs are written into the job's directory.
     pub(crate) fn call(&self, job: &Job) -> Result<Call, String> {
         match self {
-            Self::Replicator(program) => job.replicator(program),
+            Self::Replicator { binary, is_hashed } => job.replicator(binary, *is_hashed),
             Self::Floor { is_hashed } => job.floor(*is_hashed),
             Self::Skopeo => job.skopeo(),
             Self::Other { template, .. } => Ok(job.script(template)),

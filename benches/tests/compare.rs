@@ -35,9 +35,9 @@ fn small_is_copied_and_every_request_is_counted() {
     let results =
         compare(&["--item", "small", "--network", "loopback,tls", "--runs", "2", "--only", "replicator,floor"]);
     let tools: Vec<_> = results["tools"].as_array().unwrap().iter().map(|tool| &tool[0]).collect();
-    assert_eq!(tools, ["replicator", "floor", "floor, unhashed"]);
+    assert_eq!(tools, ["replicator", "replicator, unhashed", "floor", "floor, unhashed"]);
     let measured = results["measured"].as_array().unwrap();
-    assert_eq!(measured.len(), 6);
+    assert_eq!(measured.len(), 8);
     for one in measured {
         let runs = one["runs"].as_array().unwrap();
         assert_eq!(runs.len(), 2, "{one}");
