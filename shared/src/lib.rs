@@ -35,6 +35,7 @@ pub mod report;
 pub mod request;
 pub mod settings;
 pub mod signal;
+mod slots;
 pub mod state;
 pub mod subset;
 pub mod wake_up;

@@ -144,13 +144,13 @@ impl Remote {
         let response = self.send_once(action, request.clone(), None).await?;
         let expired = match response {
             Ok(response) => return Ok(response),
-            Err(refusal) if refusal.is_expired_credential() => refusal,
-            Err(refusal) => return Err(refusal.into_error()),
+            Err(refusal) if refusal.is_expired_credential => refusal,
+            Err(refusal) => return Err(refusal.error),
         };
-        if !self.registries.authorizer.renew(&self.repository, self.access, expired.authorization()).await {
-            return Err(expired.into_error());
+        if !self.registries.authorizer.renew(&self.repository, self.access, expired.authorization.as_ref()).await {
+            return Err(expired.error);
         }
-        self.send_once(action, request.clone(), None).await?.map_err(refusal::Refusal::into_error)
+        self.send_once(action, request.clone(), None).await?.map_err(|refusal| refusal.error)
     }
 
     /// Sends exactly one request, with a `body` that streams where there is one. The outer error is that there was no answer, the
@@ -187,7 +187,7 @@ impl Remote {
         }
         let refusal =
             refusal::Refusal::read(self.side, action, (&Host::of(registry), api), authorization, response).await;
-        pace.note(registry, api, refusal.error());
+        pace.note(registry, api, &refusal.error);
         Ok(Err(refusal))
     }
 

@@ -8,13 +8,12 @@
 //!
 //! One request at a time buys a token; the others wait for it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
-use tokio::sync::{MutexGuard, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, TokenService};
@@ -26,6 +25,7 @@ use crate::aws::{Keyring, Login};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host, is_loopback};
 use crate::reference::{DOCKER_HUB, RepositoryRef};
+use crate::slots::Slots;
 
 /// For so long a refused login is not tried again: registries lock accounts out.
 const LOCK_OUT: Duration = Duration::from_mins(1);
@@ -42,14 +42,12 @@ pub(super) struct Authorizer {
     transport: Transport,
     endpoints: Endpoints,
     keyring: Arc<Keyring>,
-    challenges: Slots<String, Challenge>,
-    tokens: Slots<(RepositoryRef, Access), Token>,
-    verdict: tokio::sync::Mutex<Verdict>,
+    /// Whoever makes one holds the lock while the others wait.
+    challenges: Slots<String, Mutex<Option<Challenge>>>,
+    tokens: Slots<(RepositoryRef, Access), Mutex<Option<Token>>>,
+    verdict: Mutex<Verdict>,
     has_ecr_public: OnceCell<bool>,
 }
-
-/// Values that are made once, by whoever comes first, while the others wait.
-type Slots<K, V> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<Option<V>>>>>;
 
 /// What is known of Docker Hub's login: whoever tries it first finds out for all.
 enum Verdict {
@@ -64,9 +62,9 @@ impl Authorizer {
             transport,
             endpoints,
             keyring,
-            challenges: Mutex::default(),
-            tokens: Mutex::default(),
-            verdict: tokio::sync::Mutex::new(Verdict::Unknown),
+            challenges: Slots::default(),
+            tokens: Slots::default(),
+            verdict: Mutex::new(Verdict::Unknown),
             has_ecr_public: OnceCell::new(),
         }
     }
@@ -120,7 +118,7 @@ impl Authorizer {
                 self.keyring.forget_ecr_public(refused).await;
             }
             _ => {
-                let slot = slot(&self.tokens, (repository.clone(), access));
+                let slot = self.tokens.get((repository.clone(), access), Mutex::default);
                 let mut token = slot.lock().await;
                 if token.as_ref().is_some_and(|token| token.header.as_ref() == Some(refused)) {
                     *token = None;
@@ -136,7 +134,7 @@ impl Authorizer {
         access: Access,
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
-        let slot = slot(&self.tokens, (repository.clone(), access));
+        let slot = self.tokens.get((repository.clone(), access), Mutex::default);
         let mut held = slot.lock().await;
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
             return Ok(token.header.clone());
@@ -155,7 +153,7 @@ impl Authorizer {
         if registry == DOCKER_HUB && self.endpoints.override_of(registry).is_none() {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
-        let slot = slot(&self.challenges, registry.to_owned());
+        let slot = self.challenges.get(registry.to_owned(), Mutex::default);
         let mut held = slot.lock().await;
         if let Some(challenge) = &*held {
             return Ok(challenge.clone());
@@ -169,7 +167,7 @@ impl Authorizer {
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }
-        Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.into_error())
+        Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.error)
     }
 
     /// Buys a token. A secret that is refused is read again once: it may have been rotated. It is never dropped for an
@@ -247,9 +245,4 @@ impl Authorizer {
             Some(url) => is_loopback(host) || (url.scheme() == "https" && url.origin() == service.realm.origin()),
         }
     }
-}
-
-fn slot<K: std::hash::Hash + Eq, V>(slots: &Slots<K, V>, key: K) -> Arc<tokio::sync::Mutex<Option<V>>> {
-    let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(slots.entry(key).or_default())
 }

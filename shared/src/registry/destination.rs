@@ -161,11 +161,11 @@ impl Destination {
         let request = Request::new(Method::PUT, session).blob(blob.size_bytes).header(CONTENT_LENGTH, blob.size_bytes);
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else { return Ok(()) };
-        if !refusal.is_expired_credential() {
-            return Err(refusal.into_error());
+        if !refusal.is_expired_credential {
+            return Err(refusal.error);
         }
-        remote.registries.authorizer.renew(&remote.repository, remote.access, refusal.authorization()).await;
-        Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.into_error()))
+        remote.registries.authorizer.renew(&remote.repository, remote.access, refusal.authorization.as_ref()).await;
+        Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.error))
     }
 
     fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {

@@ -5,6 +5,8 @@
 //! because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
 //! when it no longer covers what it has left to do.
 
+mod claim;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,6 +14,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::quota::Quota;
 use crate::settings::Reserve;
+pub(crate) use claim::{Claim, Pull};
 
 /// The quota of the one account that this process pulls with.
 #[derive(Default)]
@@ -58,8 +61,23 @@ impl Meter {
     /// Sets `pulls` aside; `None` when there are not so many left above the reserve. Waits for those on their way, because until
     /// they are answered they may count twice.
     pub(crate) async fn claim(&self, pulls: u32) -> Option<Claim<'_>> {
-        let claim = Claim { meter: self, left: Mutex::new(0) };
+        let claim = Claim::none(self);
         claim.grow(pulls).await.then_some(claim)
+    }
+
+    /// What `take` takes, tried again with each pull that is answered; `None` when none is on its way and it takes nothing.
+    async fn take<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        loop {
+            let settled = self.settled.notified();
+            {
+                let mut state = self.state();
+                let taken = take(&mut state);
+                if taken.is_some() || state.on_their_way == 0 {
+                    return taken;
+                }
+            }
+            settled.await;
+        }
     }
 
     /// Pulls that nobody has set aside; all there can be where nothing is counted.
@@ -70,102 +88,6 @@ impl Meter {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Pulls that are set aside for one copy. What is not used is given back.
-pub(crate) struct Claim<'a> {
-    meter: &'a Meter,
-    left: Mutex<u32>,
-}
-
-impl<'a> Claim<'a> {
-    /// Makes it `pulls` or more. Says whether that was possible.
-    pub(crate) async fn reach(&self, pulls: u32) -> bool {
-        let left = *self.left();
-        left >= pulls || self.grow(pulls - left).await
-    }
-
-    /// Makes it `pulls` from here on: sets more aside, or gives some back. Says whether that was possible.
-    pub(crate) async fn settle_on(&self, pulls: u32) -> bool {
-        let left = *self.left();
-        if pulls > left {
-            return self.grow(pulls - left).await;
-        }
-        *self.left() = pulls;
-        self.meter.state().claimed -= left - pulls;
-        self.meter.settled.notify_waiters();
-        true
-    }
-
-    async fn grow(&self, pulls: u32) -> bool {
-        loop {
-            let settled = self.meter.settled.notified();
-            {
-                let mut state = self.meter.state();
-                if pulls <= self.meter.free(&state) {
-                    state.claimed = state.claimed.saturating_add(pulls);
-                    *self.left() += pulls;
-                    return true;
-                }
-                if state.on_their_way == 0 {
-                    return false;
-                }
-            }
-            settled.await;
-        }
-    }
-
-    /// One of the pulls, which is on its way until the answer drops it; one more than was set aside where it takes that. `None` when
-    /// others have spent so much meanwhile that the rest of this claim is no longer covered.
-    pub(crate) async fn pull(&self) -> Option<Pull<'a>> {
-        let is_used_up = *self.left() == 0;
-        if is_used_up && !self.grow(1).await {
-            return None;
-        }
-        loop {
-            let settled = self.meter.settled.notified();
-            {
-                let mut state = self.meter.state();
-                let budget = Budget::of(state.quota, self.meter.reserve);
-                let covered = budget.map_or(u32::MAX, |budget| budget.available());
-                if covered >= self.left().saturating_add(state.on_their_way) {
-                    *self.left() -= 1;
-                    state.on_their_way += 1;
-                    return Some(Pull { meter: self.meter });
-                }
-                if state.on_their_way == 0 {
-                    return None;
-                }
-            }
-            settled.await;
-        }
-    }
-
-    fn left(&self) -> MutexGuard<'_, u32> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.meter.state().claimed -= *self.left();
-        self.meter.settled.notify_waiters();
-    }
-}
-
-/// A pull on its way.
-pub(crate) struct Pull<'a> {
-    meter: &'a Meter,
-}
-
-impl Drop for Pull<'_> {
-    fn drop(&mut self) {
-        let mut state = self.meter.state();
-        state.on_their_way -= 1;
-        state.claimed -= 1;
-        drop(state);
-        self.meter.settled.notify_waiters();
     }
 }
 

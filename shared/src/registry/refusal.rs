@@ -18,9 +18,12 @@ const MAX_MESSAGE: usize = 300;
 
 /// An answer that is no success.
 pub(super) struct Refusal {
-    error: Error,
-    is_expired_credential: bool,
-    authorization: Option<HeaderValue>,
+    /// What it means.
+    pub(super) error: Error,
+    /// Whether another credential may help.
+    pub(super) is_expired_credential: bool,
+    /// The header that the request carried.
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 /// An error in the shape of the distribution specification, or the plain text that some servers send instead.
@@ -65,26 +68,6 @@ impl Refusal {
             status == StatusCode::UNAUTHORIZED || said.contains("token has expired") || is_silent_403;
         let detail = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         Self { error: Error::new(side, cause, action).because(detail), is_expired_credential, authorization }
-    }
-
-    /// Whether another credential may help.
-    pub(super) fn is_expired_credential(&self) -> bool {
-        self.is_expired_credential
-    }
-
-    /// What it means.
-    pub(super) fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// The header that the request carried.
-    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
-        self.authorization.as_ref()
-    }
-
-    /// The refusal as the error that it is.
-    pub(super) fn into_error(self) -> Error {
-        self.error
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn buy(
     }
     if !response.status().is_success() {
         let host = Host::of(&repository.registry);
-        return Err(refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response).await.into_error());
+        return Err(refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response).await.error);
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(side, &action, error))? {

@@ -120,7 +120,7 @@ impl Delivery<'_, '_> {
         if let Some(is_there) = self.run.holdings.has(self.repository, digest) {
             return Ok(is_there);
         }
-        let _question = self.run.questions.acquire().await.expect("the semaphore is never closed");
+        let _question = self.run.question().await;
         let is_there = Box::pin(ask()).await?;
         self.run.holdings.note(self.repository, digest, is_there);
         Ok(is_there)

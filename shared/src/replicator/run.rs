@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::holdings::Holdings;
@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
 use crate::reference::RepositoryRef;
+use crate::slots::Slots;
 use crate::state::Tags;
 
 /// A unit of the memory that blobs take while they are read.
@@ -25,10 +26,10 @@ const UNITS: usize = 24;
 const UNITS_OF_ONE: u64 = 4;
 /// Blobs of a unit at the most that are read at once.
 const SMALL_BLOBS: usize = 8;
-/// Questions to destinations at once.
-const QUESTIONS: usize = 16;
-/// Manifests that are fetched from one registry at once: each of them may open a connection, which is kept.
-const FETCHES: usize = 32;
+/// Questions to destinations at once. Each of them may open a connection, which is kept.
+const QUESTIONS: usize = 32;
+/// Manifests that are fetched from one registry at once.
+const FETCHES: usize = 24;
 /// Manifests that are remembered at once: a few megabytes at the most.
 const MANIFESTS: usize = 1000;
 /// What is left of an invocation's time to record and to answer.
@@ -42,22 +43,19 @@ pub struct Run {
     /// Memory for large blobs that are being read, and places for small ones.
     memory: Arc<Semaphore>,
     small_blobs: Arc<Semaphore>,
-    pub(super) questions: Semaphore,
-    fetches: Mutex<HashMap<String, Arc<Semaphore>>>,
+    questions: Semaphore,
+    fetches: Slots<String, Semaphore>,
     pub(super) holdings: Holdings,
     rate: Rate,
     /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
     pub(super) asks_one_by_one: AtomicBool,
-    prepared: Cells<RepositoryRef, Mutability>,
-    blobs: Cells<(RepositoryRef, Digest), ()>,
-    manifests: Cells<(RepositoryRef, Digest), Manifest>,
+    prepared: Slots<RepositoryRef, OnceCell<Mutability>>,
+    blobs: Slots<(RepositoryRef, Digest), OnceCell<()>>,
+    manifests: Slots<(RepositoryRef, Digest), OnceCell<Manifest>>,
     states: Mutex<HashMap<RepositoryRef, Tags>>,
     /// Registries of origins that could not be reached.
     down: Mutex<HashSet<String>>,
 }
-
-/// Things that are done once, by whoever comes first, while the others wait.
-type Cells<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
 impl Run {
     /// A run that starts nothing after `deadline` and breaks off what goes on then.
@@ -68,13 +66,13 @@ impl Run {
             memory: Arc::new(Semaphore::new(UNITS)),
             small_blobs: Arc::new(Semaphore::new(SMALL_BLOBS)),
             questions: Semaphore::new(QUESTIONS),
-            fetches: Mutex::default(),
+            fetches: Slots::default(),
             holdings: Holdings::default(),
             rate: Rate::default(),
             asks_one_by_one: AtomicBool::new(false),
-            prepared: Mutex::default(),
-            blobs: Mutex::default(),
-            manifests: Mutex::default(),
+            prepared: Slots::default(),
+            blobs: Slots::default(),
+            manifests: Slots::default(),
             states: Mutex::default(),
             down: Mutex::default(),
         }
@@ -128,12 +126,14 @@ impl Run {
         Arc::clone(room).acquire_many_owned(units).await.expect("the semaphore is never closed")
     }
 
+    /// Waits for a turn to ask a destination, which lasts as long as what this gives.
+    pub(super) async fn question(&self) -> SemaphorePermit<'_> {
+        self.questions.acquire().await.expect("the semaphore is never closed")
+    }
+
     /// Waits for a turn to fetch a manifest from `registry`, which lasts as long as what this gives.
     pub(super) async fn turn(&self, registry: &str) -> OwnedSemaphorePermit {
-        let fetches = {
-            let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(fetches.entry(registry.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(FETCHES))))
-        };
+        let fetches = self.fetches.get(registry.to_owned(), || Semaphore::new(FETCHES));
         fetches.acquire_owned().await.expect("the semaphore is never closed")
     }
 
@@ -145,20 +145,17 @@ impl Run {
     }
 
     pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<Mutability>> {
-        cell(&self.prepared, repository.clone())
+        self.prepared.get(repository.clone(), OnceCell::new)
     }
 
     pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
-        cell(&self.blobs, (repository.clone(), digest.clone()))
+        self.blobs.get((repository.clone(), digest.clone()), OnceCell::new)
     }
 
     /// The manifest of a source: tags that share it, and destinations that want it, pull it once.
     pub(super) fn manifest(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<Manifest>> {
-        let mut cells = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.len() >= MANIFESTS {
-            cells.clear();
-        }
-        Arc::clone(cells.entry((repository.clone(), digest.clone())).or_default())
+        self.manifests.empty_at(MANIFESTS);
+        self.manifests.get((repository.clone(), digest.clone()), OnceCell::new)
     }
 
     /// Keeps the resource tags of `repository` as they were seen.
@@ -183,12 +180,8 @@ impl Run {
     /// Forgets what `repository` holds.
     pub(super) fn distrust(&self, repository: &RepositoryRef) {
         self.holdings.distrust(repository);
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _), _| known != repository);
+        self.blobs.retain(|(known, _)| known != repository);
     }
-}
-
-fn cell<K: std::hash::Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
-    Arc::clone(cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
 }
 
 #[cfg(test)]

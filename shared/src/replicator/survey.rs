@@ -15,8 +15,6 @@ use crate::request::Request;
 const HEADS_AT_ONCE: usize = 32;
 /// Looks at the mirror at once. ECR allows DescribeImages tens of times a second.
 pub(super) const AT_ONCE: usize = 16;
-/// Tags of one repository that are looked at at once, where there is no control plane.
-const TAGS_AT_ONCE: usize = 3;
 /// Indexes of one repository that are read to find an image in them.
 const INDEXES: usize = 50;
 
@@ -64,7 +62,7 @@ impl Replicator {
             wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
         }
         let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
-            let look = Box::pin(self.mirror(&repository, &tags));
+            let look = Box::pin(self.mirror(&repository, &tags, run));
             let mirror = run.in_time(Side::Destination, || format!("look at {repository}"), look).await;
             (repository, mirror)
         };
@@ -76,8 +74,10 @@ impl Replicator {
 
     /// The digest of one tag of the mirror, where it can be found out.
     pub async fn tag(&self, uri: &ImageRef) -> Option<Digest> {
-        let tag = [uri.tag().to_owned()];
-        self.mirror(uri.repository(), &tag).await.ok()?.remove(uri.tag())
+        match self.aws.repository(uri.repository()).await {
+            Some(control) => Box::pin(control.mirror()).await.ok()?.remove(uri.tag()),
+            None => self.registries.destination(uri.repository()).digest(uri.tag()).await.ok()?,
+        }
     }
 
     /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
@@ -88,8 +88,12 @@ impl Replicator {
         digest: &Digest,
         is_ours: impl Fn(&ImageRef) -> bool,
     ) -> Result<Vec<(ImageRef, Digest)>, Error> {
-        let tagged = Box::pin(self.mirror(repository, &[])).await?.into_iter();
-        let named = tagged.filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
+        let tagged = match self.aws.repository(repository).await {
+            Some(control) => Box::pin(control.mirror()).await?,
+            None => return Ok(Vec::new()),
+        };
+        let named =
+            tagged.into_iter().filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
         let destination = self.registries.destination(repository);
         let mut found = Vec::new();
         for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {
@@ -101,13 +105,16 @@ impl Replicator {
         Ok(found)
     }
 
-    pub(super) async fn mirror(&self, repository: &RepositoryRef, tags: &[String]) -> Result<Mirror, Error> {
+    async fn mirror(&self, repository: &RepositoryRef, tags: &[String], run: &Run) -> Result<Mirror, Error> {
         if let Some(control) = self.aws.repository(repository).await {
             return control.mirror().await;
         }
         let destination = &self.registries.destination(repository);
-        let look = |tag: String| async move { Ok(destination.digest(&tag).await?.map(|digest| (tag, digest))) };
-        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(TAGS_AT_ONCE);
+        let look = |tag: String| async move {
+            let _question = run.question().await;
+            Ok(destination.digest(&tag).await?.map(|digest| (tag, digest)))
+        };
+        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(AT_ONCE);
         looks.try_filter_map(future::ok).try_collect().await
     }
 }
