@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::output;
-use crate::tool::Tool;
+use crate::tool::{OURS, Tool};
 
 /// The workspace that this program was built from.
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -22,26 +22,18 @@ impl Lineup {
     /// `replicator` and the floor, each with and without hashing, skopeo and `others`; of these only those named in `only`, where it
     /// names any.
     pub(crate) fn of(others: Vec<Tool>, only: &[String], replicator: Option<&Path>) -> Result<Self, String> {
-        let ours = [true, false].map(|is_hashed| Tool::Replicator { binary: PathBuf::new(), is_hashed });
-        let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
-        let all: Vec<Tool> = ours.into_iter().chain([Tool::Skopeo]).chain(others).chain(floors).collect();
-        let is_wanted = |tool: &Tool| only.is_empty() || only.iter().any(|name| name == family(tool));
-        if let Some(unknown) = only.iter().find(|name| !all.iter().any(|tool| family(tool) == *name)) {
+        let known: Vec<&str> = [OURS, "skopeo", "floor"].into_iter().chain(others.iter().map(Tool::name)).collect();
+        if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("no tool is called {unknown:?}"));
         }
-        let wanted: Vec<Tool> = all.into_iter().filter(is_wanted).collect();
-        let binary = match wanted.first() {
-            Some(Tool::Replicator { .. }) => present(replicator)?,
-            _ => PathBuf::new(),
-        };
-        let (mut tools, mut described) = (Vec::new(), Vec::new());
-        for mut tool in wanted {
-            if let Tool::Replicator { binary: path, .. } = &mut tool {
-                path.clone_from(&binary);
-            }
-            described.push((tool.name().to_owned(), describe(&tool)?));
-            tools.push(tool);
-        }
+        let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
+        let binary = if is_wanted(OURS) { present(replicator)? } else { PathBuf::new() };
+        let ours = [true, false].map(|is_hashed| Tool::Replicator { binary: binary.clone(), is_hashed });
+        let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
+        let all = ours.into_iter().chain([Tool::Skopeo]).chain(others).chain(floors);
+        let tools: Vec<Tool> = all.filter(|tool| is_wanted(family(tool))).collect();
+        let described = tools.iter().map(|tool| Ok((tool.name().to_owned(), describe(tool)?)));
+        let described = described.collect::<Result<_, String>>()?;
         Ok(Self { tools, described })
     }
 }
@@ -49,7 +41,7 @@ impl Lineup {
 /// A tool goes by one name, with and without hashing.
 fn family(tool: &Tool) -> &str {
     match tool {
-        Tool::Replicator { .. } => "replicator",
+        Tool::Replicator { .. } => OURS,
         Tool::Floor { .. } => "floor",
         _ => tool.name(),
     }

@@ -2,16 +2,14 @@
 
 use crate::results::{Measured, Run};
 use crate::table::digits;
-
-/// The tool that is compared with the others, by how its names begin.
-const OURS: &str = "replicator";
+use crate::tool::{OURS, OURS_UNHASHED};
 
 /// Where ours takes more than another tool that copies in earnest.
 pub(crate) fn shortfalls(measured: &[Measured]) -> String {
     let mut lines = Vec::new();
-    for ours in measured.iter().filter(|one| one.tool.starts_with(OURS)) {
-        let is_tool = |name: &str| ![OURS, "floor"].iter().any(|ours| name.starts_with(ours));
-        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && is_tool(&peer.tool);
+    let is_ours = |one: &&Measured| [OURS, OURS_UNHASHED].contains(&one.tool.as_str());
+    for ours in measured.iter().filter(is_ours) {
+        let is_peer = |peer: &&Measured| peer.is_peer_of(ours) && !is_ours(peer) && !peer.tool.starts_with("floor");
         for peer in measured.iter().filter(is_peer) {
             lines.extend(worse("s of wall time", ours, peer, Run::wall_seconds));
             lines.extend(worse("s of CPU", ours, peer, Run::processor_seconds));
@@ -26,10 +24,11 @@ pub(crate) fn shortfalls(measured: &[Measured]) -> String {
 
 fn worse(what: &str, ours: &Measured, peer: &Measured, value: fn(&Run) -> f64) -> Option<String> {
     let (own, other) = (ours.median(value), peer.median(value));
-    let (own_digits, digits) = (digits(own), digits(other));
-    let (network, item, tool, peer) = (ours.network.name(), ours.name(), &ours.tool, &peer.tool);
-    (own > other)
-        .then(|| format!("* {network}, {item}: {tool} {own_digits} {what}, {peer} {digits} ({:.2} times)", own / other))
+    (own > other).then(|| {
+        let (network, item, times) = (ours.network.name(), ours.name(), own / other);
+        let (own, other) = (digits(own), digits(other));
+        format!("* {network}, {item}: {} {own} {what}, {} {other} ({times:.2} times)", ours.tool, peer.tool)
+    })
 }
 
 #[cfg(test)]

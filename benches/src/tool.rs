@@ -6,6 +6,10 @@ use crate::item::Step;
 use crate::job::Job;
 use crate::measure::Call;
 
+/// What ours is called, and what it is called when it leaves hashing to the destination.
+pub(crate) const OURS: &str = "replicator";
+pub(crate) const OURS_UNHASHED: &str = "replicator, unhashed";
+
 /// A way to copy images from one registry to another.
 #[derive(Clone, Debug)]
 pub(crate) enum Tool {
@@ -31,8 +35,8 @@ impl Tool {
 
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Replicator { is_hashed: true, .. } => "replicator",
-            Self::Replicator { is_hashed: false, .. } => "replicator, unhashed",
+            Self::Replicator { is_hashed: true, .. } => OURS,
+            Self::Replicator { is_hashed: false, .. } => OURS_UNHASHED,
             Self::Floor { is_hashed: true } => "floor",
             Self::Floor { is_hashed: false } => "floor, unhashed",
             Self::Skopeo => "skopeo",

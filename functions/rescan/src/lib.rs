@@ -54,7 +54,7 @@ pub async fn handle(
         let catalogue = replicator.any_catalogue().await?;
         let places = replicator.places(catalogue.destinations.values()).await;
         for scan in scans {
-            let (found, strange) = scanned(&scan, request_id, &catalogue, &places, replicator).await?;
+            let (found, strange) = scanned(&scan, request_id, &catalogue, &places, &run, replicator).await?;
             ignored.extend(strange);
             for one in found {
                 let what = one.uri.to_string();
@@ -86,6 +86,7 @@ async fn scanned(
     request_id: &str,
     catalogue: &Catalogue,
     places: &Places,
+    run: &Run,
     replicator: &Replicator,
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
     let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
@@ -95,7 +96,7 @@ async fn scanned(
     let tagged: Vec<_> = scan.tags.iter().map(|tag| ImageRef::new(repository.clone(), tag)).collect();
     let is_part = tagged.is_empty();
     let named = if is_part {
-        replicator.indexes_with(&repository, &scan.digest, |uri| upstream_of(uri).is_some()).await?
+        replicator.indexes_with(&repository, &scan.digest, |uri| upstream_of(uri).is_some(), run).await?
     } else {
         tagged.into_iter().flatten().map(|uri| (uri, scan.digest.clone())).collect()
     };

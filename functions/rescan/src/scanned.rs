@@ -118,7 +118,7 @@ impl Scanned {
             ));
         }
         let repository = self.uri.repository().clone();
-        let private = replicator.tag(&self.uri).await;
+        let private = replicator.tag(&self.uri, run).await;
         if private != Some(self.scan.digest.clone()) {
             return Led::Ignored(format!("{repository} has moved on since it was scanned"));
         }

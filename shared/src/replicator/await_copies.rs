@@ -30,7 +30,7 @@ impl Replicator {
                 let Some(upstream) = outcome.upstream.clone() else { continue };
                 let wanted = Standing::new(upstream, &outcome.platforms);
                 for place in outcome.places.iter_mut().filter(|place| is_queued(place)) {
-                    match self.look(place, &wanted, &outcome.platforms, asked).await {
+                    match self.look(place, &wanted, &outcome.platforms, run, asked).await {
                         Some(Ok(digest)) => (place.present, place.result) = (Some(digest), Ok(Done::Copied)),
                         Some(Err(error)) => place.result = Err(error),
                         None => {}
@@ -50,10 +50,11 @@ impl Replicator {
         place: &Place,
         wanted: &Standing,
         platforms: &Platforms,
+        run: &Run,
         asked: Timestamp,
     ) -> Option<Result<Digest, Error>> {
         let uri = &place.target.uri;
-        if let Some(here) = self.tag(uri).await {
+        if let Some(here) = self.tag(uri, run).await {
             let is_part = !platforms.is_all() && place.present.as_ref() != Some(&here);
             if here == wanted.upstream || (is_part && self.is_part(uri, &here, wanted, platforms).await) {
                 return Some(Ok(here));

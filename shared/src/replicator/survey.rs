@@ -73,11 +73,9 @@ impl Replicator {
     }
 
     /// The digest of one tag of the mirror, where it can be found out.
-    pub async fn tag(&self, uri: &ImageRef) -> Option<Digest> {
-        match self.aws.repository(uri.repository()).await {
-            Some(control) => Box::pin(control.mirror()).await.ok()?.remove(uri.tag()),
-            None => self.registries.destination(uri.repository()).digest(uri.tag()).await.ok()?,
-        }
+    pub async fn tag(&self, uri: &ImageRef, run: &Run) -> Option<Digest> {
+        let tag = [uri.tag().to_owned()];
+        Box::pin(self.mirror(uri.repository(), &tag, run)).await.ok()?.remove(uri.tag())
     }
 
     /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
@@ -87,13 +85,10 @@ impl Replicator {
         repository: &RepositoryRef,
         digest: &Digest,
         is_ours: impl Fn(&ImageRef) -> bool,
+        run: &Run,
     ) -> Result<Vec<(ImageRef, Digest)>, Error> {
-        let tagged = match self.aws.repository(repository).await {
-            Some(control) => Box::pin(control.mirror()).await?,
-            None => return Ok(Vec::new()),
-        };
-        let named =
-            tagged.into_iter().filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
+        let tagged = Box::pin(self.mirror(repository, &[], run)).await?.into_iter();
+        let named = tagged.filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
         let destination = self.registries.destination(repository);
         let mut found = Vec::new();
         for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {

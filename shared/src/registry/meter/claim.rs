@@ -56,9 +56,9 @@ impl<'a> Claim<'a> {
         let set_out = |state: &mut State| {
             let budget = Budget::of(state.quota, self.meter.reserve);
             let covered = budget.map_or(u32::MAX, |budget| budget.available());
-            let left = *self.left();
+            let mut left = self.left();
             (covered >= left.saturating_add(state.on_their_way)).then(|| {
-                *self.left() -= 1;
+                *left -= 1;
                 state.on_their_way += 1;
                 Pull { meter: self.meter }
             })
