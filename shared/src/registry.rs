@@ -12,9 +12,10 @@
 //! * `reader`: a blob on its way, read on where an answer breaks off,
 //! * `refusal`: the one table from answers to causes,
 //! * `source`, `destination`: the verbs,
-//! * `transport`, `connector`, `tls`: requests and redirects, the connections below them, and whom those trust,
+//! * `transport`, `connector`, `ahead`, `tls`: requests and redirects, the connections below them, those made early, and whom all trust,
 //! * `verify`: bytes in flight are held back until they are known to be right.
 
+mod ahead;
 mod authorization;
 mod challenge;
 mod connector;
@@ -53,6 +54,9 @@ use mounts::Mounts;
 use pace::{Api, Pace};
 pub(crate) use patience::{TRIES, persistently};
 use transport::{Failure, Request, Response, Transport};
+
+/// Connections that are made to a registry when the first image is about to be copied from or to it: an image has some five layers.
+const AHEAD: usize = 5;
 
 /// Every registry, with the connections and tokens for all of them. Clones share those.
 #[derive(Clone)]
@@ -127,6 +131,13 @@ impl Remote {
             base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string())
         })
         .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
+    }
+
+    /// Connects while a copy's first manifest is on its way, for the requests that come after it.
+    fn connect_ahead(&self) {
+        if let Ok(base) = self.registries.endpoints.base(&self.repository.registry) {
+            self.registries.transport.connect_ahead(&base, AHEAD);
+        }
     }
 
     /// A request for `tail`.

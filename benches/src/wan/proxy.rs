@@ -111,14 +111,15 @@ impl Track {
     /// Takes bytes when the window lets them go, and reckons when they arrive.
     fn take(&self, mut from: TcpStream, sender: &SyncSender<Parcel>) {
         let (round_trip, mut window) = (self.round_trip(), Window::default());
-        let mut is_opening = self.direction == Direction::Up;
+        let opens_at = Instant::now() + round_trip;
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let room = self.wait_for_room(&mut window);
             // A connection that broke ends, as one that was closed.
             let read = from.read(&mut buffer[..room]).unwrap_or(0);
-            if std::mem::take(&mut is_opening) {
-                thread::sleep(round_trip);
+            if self.direction == Direction::Up {
+                // Nothing leaves before the handshake is over.
+                thread::sleep(opens_at.saturating_duration_since(Instant::now()));
             }
             let arrival = self.depart(read as u64) + round_trip / 2;
             window.sent(read as u64, arrival + round_trip / 2);

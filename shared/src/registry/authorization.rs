@@ -8,27 +8,28 @@
 //!
 //! One request at a time buys a token; the others wait for it.
 
+mod login;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
+
+use login::Verdict;
 
 use super::challenge::{Challenge, TokenService};
 use super::pace::Api;
-use super::token::{self, Token};
+use super::token::Token;
 use super::transport::{Request, Transport};
 use super::{refusal, unanswered};
-use crate::aws::{Keyring, Login};
+use crate::aws::Keyring;
 use crate::error::{Cause, Error, Side};
-use crate::host::{Endpoints, Host, is_loopback};
+use crate::host::{Endpoints, Host};
 use crate::reference::{DOCKER_HUB, RepositoryRef};
 use crate::slots::Slots;
-
-/// For so long a refused login is not tried again: registries lock accounts out.
-const LOCK_OUT: Duration = Duration::from_mins(1);
 
 /// What a request does with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,13 +48,6 @@ pub(super) struct Authorizer {
     tokens: Slots<(RepositoryRef, Access), Mutex<Option<Token>>>,
     verdict: Mutex<Verdict>,
     has_ecr_public: OnceCell<bool>,
-}
-
-/// What is known of Docker Hub's login: whoever tries it first finds out for all.
-enum Verdict {
-    Unknown,
-    Good(Arc<Login>),
-    Refused(Arc<Login>, Error, Instant),
 }
 
 impl Authorizer {
@@ -168,81 +162,5 @@ impl Authorizer {
             return Ok(held.insert(Challenge::read(answer.headers())).clone());
         }
         Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.error)
-    }
-
-    /// Buys a token. A secret that is refused is read again once: it may have been rotated. It is never dropped for an
-    /// anonymous token, which would spend somebody else's quota and hide the fault.
-    async fn buy(
-        &self,
-        service: &TokenService,
-        repository: &RepositoryRef,
-        access: Access,
-        side: Side,
-    ) -> Result<Token, Error> {
-        let (mut login, mut first) = self.login(service, repository).await?;
-        let mut is_reread = false;
-        loop {
-            let sold = token::buy(&self.transport, service, repository, access, side, login.as_deref()).await;
-            let refused = match sold {
-                Err(error) if *error.cause() == Cause::BadCredential => error,
-                other => {
-                    if let (Some(verdict), Some(login), Ok(_)) = (&mut first, login, &other) {
-                        **verdict = Verdict::Good(login);
-                    }
-                    return other;
-                }
-            };
-            login = match login {
-                Some(used) if !is_reread => self.keyring.reread_docker_hub(&used).await?,
-                Some(used) => {
-                    let until = Instant::now() + LOCK_OUT;
-                    let mut verdict = match first {
-                        Some(verdict) => verdict,
-                        None => self.verdict.lock().await,
-                    };
-                    *verdict = Verdict::Refused(used, refused.clone(), until);
-                    return Err(refused);
-                }
-                None => return Err(refused),
-            };
-            is_reread = true;
-        }
-    }
-
-    /// The credential for `repository`, where it has one and `service` may see it.
-    ///
-    /// Whoever tries a login first holds the verdict on it until it is known: a catalogue full of images is one bad login, not
-    /// hundreds. There is no verdict to hold when the login is known to be good, or there is none.
-    async fn login(
-        &self,
-        service: &TokenService,
-        repository: &RepositoryRef,
-    ) -> Result<(Option<Arc<Login>>, Option<MutexGuard<'_, Verdict>>), Error> {
-        if repository.registry != DOCKER_HUB {
-            return Ok((None, None));
-        }
-        let verdict = self.verdict.lock().await;
-        let Some(login) = self.keyring.docker_hub().await? else { return Ok((None, None)) };
-        if !self.is_docker_hubs_own(service) {
-            let host = service.realm.host_str().unwrap_or_default();
-            let why = format!("Docker Hub's credential goes to its own token service over TLS, not to {host}");
-            return Err(Error::new(Side::Credentials, Cause::Invalid, "buy a token").because(why));
-        }
-        match &*verdict {
-            Verdict::Good(known) if Arc::ptr_eq(known, &login) => Ok((Some(login), None)),
-            Verdict::Refused(known, error, until) if Arc::ptr_eq(known, &login) && Instant::now() < *until => {
-                Err(error.clone())
-            }
-            _ => Ok((Some(login), Some(verdict))),
-        }
-    }
-
-    /// With an endpoint override the token service may be on this machine, or, over TLS, the overriding registry's own.
-    fn is_docker_hubs_own(&self, service: &TokenService) -> bool {
-        let host = service.realm.host_str().unwrap_or_default();
-        match self.endpoints.override_of(DOCKER_HUB) {
-            None => service.realm == TokenService::docker_hub().realm,
-            Some(url) => is_loopback(host) || (url.scheme() == "https" && url.origin() == service.realm.origin()),
-        }
     }
 }

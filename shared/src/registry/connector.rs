@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::ahead::Ahead;
 use super::tls;
 
 /// How long a connection may take to come about.
@@ -27,8 +28,8 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
-type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
 
 /// The environment names a proxy that is not asked in plain HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,7 @@ pub(super) struct Connector {
     tcp: HttpConnector,
     tls: Arc<ClientConfig>,
     proxies: Arc<Matcher>,
+    ahead: Arc<Ahead>,
 }
 
 impl Connector {
@@ -56,7 +58,21 @@ impl Connector {
         tcp.set_keepalive_retries(Some(3));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        Ok(Self { tcp, tls: Arc::new(tls::configuration()?), proxies: Arc::new(Matcher::from_env()) })
+        let (tls, proxies) = (Arc::new(tls::configuration()?), Arc::new(Matcher::from_env()));
+        Ok(Self { tcp, tls, proxies, ahead: Arc::default() })
+    }
+
+    /// Sees to it that requests to `uri` soon find `count` connections, without a wait for handshakes.
+    pub(super) fn connect_ahead(&self, uri: &Uri, count: usize) {
+        self.ahead.make(uri, count, || self.connect_in_time(uri.clone()));
+    }
+
+    fn connect_in_time(&self, uri: Uri) -> Connecting {
+        let connecting = self.connect(uri);
+        Box::pin(async {
+            let late = || format!("no connection came about within {} s", CONNECT.as_secs());
+            tokio::time::timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(late().into()))
+        })
     }
 
     fn connect(&self, uri: Uri) -> Connecting {
@@ -102,11 +118,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        let connecting = self.connect(uri);
-        Box::pin(async {
-            let late = || format!("no connection came about within {} s", CONNECT.as_secs());
-            tokio::time::timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(late().into()))
-        })
+        match self.ahead.take(&uri) {
+            Some(made) => Box::pin(async { made.await? }),
+            None => self.connect_in_time(uri),
+        }
     }
 }
 

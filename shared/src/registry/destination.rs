@@ -43,6 +43,11 @@ impl Destination {
         &self.0.0
     }
 
+    /// Has connections made for a copy that is about to begin.
+    pub(crate) fn connect_ahead(&self) {
+        self.0.connect_ahead();
+    }
+
     /// The digest of `tag`; `None` where there is no such tag.
     pub async fn digest(&self, tag: &str) -> Result<Option<Digest>, Error> {
         absent(self.0.seen(tag, None).await.map(|seen| seen.digest))

@@ -34,6 +34,11 @@ impl Source {
         Self(remote)
     }
 
+    /// Has connections made for a copy that is about to begin.
+    pub(crate) fn connect_ahead(&self) {
+        self.0.connect_ahead();
+    }
+
     /// What `tag` stands for, or whether there is what is pinned by `pin`: by a HEAD, which Docker Hub does not count as a pull.
     ///
     /// A registry that names no digest of a tag is asked for the manifest itself, except Docker Hub, where that would cost.

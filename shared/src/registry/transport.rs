@@ -38,6 +38,7 @@ type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// Sends requests. Clones share the connections.
 #[derive(Clone)]
 pub(super) struct Transport {
+    connector: Connector,
     client: Client<Connector, Body>,
     for_large_blobs: Client<Connector, Body>,
 }
@@ -91,7 +92,15 @@ impl Transport {
             let mut client = Client::builder(TokioExecutor::new());
             client.pool_timer(TokioTimer::new()).http1_max_buf_size(buffer).build(connector.clone())
         };
-        Ok(Self { client: client(BUFFER), for_large_blobs: client(LARGE_BUFFER) })
+        let (client, for_large_blobs) = (client(BUFFER), client(LARGE_BUFFER));
+        Ok(Self { connector, client, for_large_blobs })
+    }
+
+    /// Sees to it that requests to the origin of `url` soon find `count` connections.
+    pub(super) fn connect_ahead(&self, url: &Url, count: usize) {
+        if let Ok(uri) = url.as_str().parse() {
+            self.connector.connect_ahead(&uri, count);
+        }
     }
 
     /// Sends `request`, and follows redirects.

@@ -85,6 +85,11 @@ impl Copy<'_> {
     /// Copies to one place, and gives the digest that it has then.
     async fn copy(&self, action: &Action, target: &Target, present: Option<&Digest>) -> Result<Digest, Error> {
         let repository = target.uri.repository();
+        let destination = self.replicator.registries.destination(repository);
+        if let Action::Copy(_) = action {
+            destination.connect_ahead();
+            self.upstream.connect_ahead();
+        }
         // Boxed: the AWS SDK's futures are large.
         let control = Box::pin(self.replicator.aws.repository(repository)).await;
         let prepared = self.run.prepared(repository);
@@ -92,7 +97,6 @@ impl Copy<'_> {
         if present.is_some() && !mutability.lets_move(target.uri.tag()) {
             return Err(Error::new(Side::Destination, Cause::Immutable, format!("move {}", target.uri)));
         }
-        let destination = self.replicator.registries.destination(repository);
         let (upstream, run) = (&self.upstream, self.run);
         let delivery = Delivery { upstream, destination: &destination, control, repository, run };
         let root = match action {

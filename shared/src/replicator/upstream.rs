@@ -99,6 +99,14 @@ impl<'a> Upstream<'a> {
         origins.iter().filter(|origin| !origin.has_fallen.load(Ordering::Relaxed)).cloned().collect()
     }
 
+    /// Has connections made to where the blobs will come from.
+    pub(super) fn connect_ahead(&self) {
+        match self.origins().first() {
+            Some(origin) => origin.source.connect_ahead(),
+            None => self.source.connect_ahead(),
+        }
+    }
+
     /// What is wanted of `digest`: itself, or the part of an index for the platforms that were chosen.
     pub(super) async fn wanted(&self, digest: &Digest, planned: &Planned) -> Result<Manifest, Error> {
         let digests = std::slice::from_ref(digest);
