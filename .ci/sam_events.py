@@ -66,9 +66,16 @@ class Sam:
         self.options += ["--parameter-overrides", f"Architecture={architecture}"]
 
     def invoke(self, function, event):
-        """`sam local invoke`, one container for one event."""
+        """`sam local invoke`, one container for one event.
+
+        Once in some hundred times SAM ends well and without a word, as if the container had never been asked: that says nothing
+        of the function, and is tried once more.
+        """
         command = ["sam", "local", "invoke", function, "--event", event, *self.options]
         ended = subprocess.run(command, capture_output=True, text=True)
+        if ended.returncode == 0 and not ended.stdout.strip():
+            print(f"{function} on {event}: no answer, one more try\n{ended.stderr}", flush=True)
+            ended = subprocess.run(command, capture_output=True, text=True)
         answer = ended.stdout.strip().rsplit("\n", 1)[-1]
         try:
             return json.loads(answer)
