@@ -55,9 +55,6 @@ use pace::{Api, Pace};
 pub(crate) use patience::{TRIES, persistently};
 use transport::{Failure, Request, Response, Transport};
 
-/// Connections that are made to a registry when the first image is about to be copied from or to it: an image has some five layers.
-const AHEAD: usize = 5;
-
 /// Every registry, with the connections and tokens for all of them. Clones share those.
 #[derive(Clone)]
 pub struct Registries(Arc<Shared>);
@@ -131,13 +128,6 @@ impl Remote {
             base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string())
         })
         .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
-    }
-
-    /// Connects while a copy's first manifest is on its way, for the requests that come after it.
-    fn connect_ahead(&self) {
-        if let Ok(base) = self.registries.endpoints.base(&self.repository.registry) {
-            self.registries.transport.connect_ahead(&base, AHEAD);
-        }
     }
 
     /// A request for `tail`.

@@ -24,7 +24,8 @@ pub(super) struct Ahead(Mutex<HashMap<(Scheme, Authority), Made>>);
 struct Made {
     since: Instant,
     count: usize,
-    waiting: VecDeque<JoinHandle<Result<Connection, BoxError>>>,
+    /// Those that nobody took yet, and since when each is there.
+    waiting: VecDeque<(Instant, JoinHandle<Result<Connection, BoxError>>)>,
 }
 
 impl Ahead {
@@ -38,7 +39,7 @@ impl Ahead {
         }
         while made.count < count {
             made.count += 1;
-            made.waiting.push_back(tokio::spawn(connect()));
+            made.waiting.push_back((Instant::now(), tokio::spawn(connect())));
         }
     }
 
@@ -46,10 +47,8 @@ impl Ahead {
     pub(super) fn take(&self, uri: &Uri) -> Option<JoinHandle<Result<Connection, BoxError>>> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made = places.get_mut(&place(uri)?)?;
-        if made.since.elapsed() > KEPT {
-            made.waiting.clear();
-        }
-        made.waiting.pop_front()
+        made.waiting.retain(|(since, _)| since.elapsed() <= KEPT);
+        made.waiting.pop_front().map(|(_, connection)| connection)
     }
 }
 
@@ -98,6 +97,17 @@ mod tests {
         assert_eq!(make(3), 3);
         tokio::time::advance(IN_USE).await;
         assert_eq!(make(3), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_connection_is_as_old_as_itself() {
+        let (ahead, uri) = (Ahead::default(), Uri::from_static("https://registry/v2/"));
+        let connect = || -> Connecting { Box::pin(std::future::pending()) };
+        ahead.make(&uri, 1, connect);
+        tokio::time::advance(KEPT * 2).await;
+        ahead.make(&uri, 2, connect);
+        assert!(ahead.take(&uri).is_some(), "the second was made just now");
+        assert!(ahead.take(&uri).is_none(), "the first is too old");
     }
 
     /// A server that answers when `connections` wait for it, and counts how many there ever are.

@@ -43,7 +43,7 @@ impl Destination {
         &self.0.0
     }
 
-    /// Has connections made for a copy that is about to begin.
+    /// As [`Source::connect_ahead`].
     pub(crate) fn connect_ahead(&self) {
         self.0.connect_ahead();
     }

@@ -11,7 +11,7 @@ use http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, Header
 use super::meter::Pull;
 use super::reader::Reader;
 use super::transport::{ANSWER, Request, Response};
-use super::{Fault, Remote, persistently, verified};
+use super::{Fault, Remote, Shared, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
 use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
@@ -19,6 +19,8 @@ use crate::plan::Seen;
 use crate::reference::DOCKER_HUB;
 use crate::settings::Hashing;
 
+/// Connections that are made to a registry when the first image is about to be copied from or to it: an image has some five layers.
+const AHEAD: usize = 5;
 /// An answer about a manifest with this header was counted, or would have been; a HEAD is free.
 const METERED: &str = "ratelimit-remaining";
 
@@ -34,9 +36,12 @@ impl Source {
         Self(remote)
     }
 
-    /// Has connections made for a copy that is about to begin.
+    /// Connects while a copy's first manifest is on its way, for the requests that come after it.
     pub(crate) fn connect_ahead(&self) {
-        self.0.connect_ahead();
+        let Shared { endpoints, transport, .. } = &*self.0.registries;
+        if let Ok(base) = endpoints.base(&self.0.repository.registry) {
+            transport.connect_ahead(&base, AHEAD);
+        }
     }
 
     /// What `tag` stands for, or whether there is what is pinned by `pin`: by a HEAD, which Docker Hub does not count as a pull.
