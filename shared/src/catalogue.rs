@@ -108,9 +108,8 @@ impl Catalogue {
     fn complete(&self, image: &ImageRef, mut terms: Terms) -> Terms {
         let catalogue = self.beside.as_ref().filter(|catalogue| catalogue.names(image));
         let known = catalogue.map(|catalogue| catalogue.want(image.clone()).terms);
+        terms.priority = terms.priority.max(known.as_ref().map_or(i32::MIN, |known| known.priority));
         if terms.to.is_empty() {
-            let priority = known.as_ref().map_or(i32::MIN, |known| known.priority);
-            terms.priority = terms.priority.max(priority);
             terms.to = known.as_ref().map_or_else(|| self.default_to.clone(), |known| known.to.clone());
         }
         let left_open = || known.and_then(|known| known.platforms).unwrap_or_else(|| self.default_platforms.clone());

@@ -3,12 +3,14 @@
 //! One schedule, whatever its images: what is put off later joins it. Its time never moves away from those that wait already, so
 //! that new wishes cannot keep old ones waiting for ever; what still does not fit then is put off again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::catalogue::Terms;
+use crate::catalogue::document::PlatformsSpec;
 use crate::reference::ImageRef;
 
 /// The largest input that EventBridge Scheduler takes, in bytes
@@ -20,21 +22,21 @@ const MAX_INPUT: usize = 256 * 1024;
 pub struct WakeUp {
     /// When.
     pub at: Timestamp,
-    /// Which images; `None`: all of the catalogue, because there are too many to be named.
-    pub images: Option<BTreeSet<ImageRef>>,
+    /// Which images, and how; `None`: all of the catalogue, because there are too many to be named.
+    pub images: Option<BTreeMap<ImageRef, Terms>>,
 }
 
 impl WakeUp {
     /// A wake-up for `images`.
-    pub fn new(at: Timestamp, images: impl IntoIterator<Item = ImageRef>) -> Self {
-        Self { at, images: Some(images.into_iter().collect()) }
+    pub fn new(at: Timestamp, images: impl IntoIterator<Item = (ImageRef, Terms)>) -> Self {
+        Self { at, images: Some(join(BTreeMap::new(), images)) }
     }
 
     /// This one together with the `known` one that was asked for before. One whose time has come wakes nobody any more.
     #[must_use]
     pub fn join(self, known: Option<Self>, now: Timestamp) -> Self {
         let Some(known) = known.filter(|known| known.at > now) else { return self };
-        let images = self.images.zip(known.images).map(|(images, known)| &images | &known);
+        let images = self.images.zip(known.images).map(|(images, known)| join(known, images));
         Self { at: self.at.min(known.at), images }
     }
 
@@ -42,7 +44,7 @@ impl WakeUp {
     pub fn covers(&self, wanted: &Self) -> bool {
         match (&self.images, &wanted.images) {
             (None, _) => true,
-            (Some(images), Some(wanted)) => wanted.is_subset(images),
+            (Some(images), Some(wanted)) => join(images.clone(), wanted.clone()) == *images,
             (Some(_), None) => false,
         }
     }
@@ -50,7 +52,7 @@ impl WakeUp {
     /// The event that `refresh` gets: a catalogue document with the images, or none for everything.
     pub fn input(&self) -> String {
         let event = json!({"command": "refresh", "execution_id": "<aws.scheduler.execution-id>"});
-        let images = self.images.iter().flatten().map(|image| json!({"image": image})).collect::<Vec<Value>>();
+        let images = self.images.iter().flatten().map(|(image, terms)| entry(image, terms)).collect::<Vec<Value>>();
         if images.is_empty() {
             return event.to_string();
         }
@@ -69,16 +71,48 @@ impl WakeUp {
         #[derive(Deserialize)]
         struct Entry {
             image: ImageRef,
+            #[serde(default)]
+            to: Vec<String>,
+            platforms: Option<PlatformsSpec>,
         }
+        let terms = |to, platforms: Option<PlatformsSpec>| {
+            let platforms = platforms.map(|PlatformsSpec(platforms)| platforms);
+            Terms { to, platforms, ..Terms::default() }
+        };
+        let named = |Entry { image, to, platforms }| (image, terms(to, platforms));
         let event: Option<Event> = serde_json::from_str(input).ok();
-        Self { at, images: event.map(|event| event.images.into_iter().map(|entry| entry.image).collect()) }
+        Self { at, images: event.map(|event| join(BTreeMap::new(), event.images.into_iter().map(named))) }
     }
+}
+
+/// `known` with `more`: each image on the terms of both.
+fn join(
+    mut known: BTreeMap<ImageRef, Terms>,
+    more: impl IntoIterator<Item = (ImageRef, Terms)>,
+) -> BTreeMap<ImageRef, Terms> {
+    for (image, terms) in more {
+        known.entry(image).or_insert_with(|| terms.clone()).join(&terms);
+    }
+    known
+}
+
+/// An image in the catalogue's shape. What its terms leave open, the catalogue says.
+fn entry(image: &ImageRef, terms: &Terms) -> Value {
+    let mut entry = json!({"image": image});
+    if !terms.to.is_empty() {
+        entry["to"] = json!(terms.to);
+    }
+    if let Some(platforms) = &terms.platforms {
+        entry["platforms"] = if platforms.is_all() { json!("all") } else { json!(platforms) };
+    }
+    entry
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogue::{Catalogue, Document};
+    use crate::platform::Platforms;
     use crate::request::{TriggerKind, Wish, wish};
 
     fn at(seconds: i64) -> Timestamp {
@@ -86,7 +120,13 @@ mod tests {
     }
 
     fn wake_up(seconds: i64, images: &[&str]) -> WakeUp {
-        WakeUp::new(at(seconds), images.iter().map(|image| image.parse().unwrap()))
+        wake_up_for(seconds, &["private"], images)
+    }
+
+    fn wake_up_for(seconds: i64, to: &[&str], images: &[&str]) -> WakeUp {
+        let to = to.iter().map(|&name| name.to_owned()).collect();
+        let terms = Terms { to, platforms: Some(Platforms::ALL), ..Terms::default() };
+        WakeUp::new(at(seconds), images.iter().map(|image| (image.parse().unwrap(), terms.clone())))
     }
 
     #[test]
@@ -94,7 +134,7 @@ mod tests {
         let wake_up = wake_up(9, &["node:21", "redis:7"]);
         assert_eq!(
             wake_up.input(),
-            r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>","images":[{"image":"docker.io/library/node:21"},{"image":"docker.io/library/redis:7"}]}"#
+            r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>","images":[{"image":"docker.io/library/node:21","platforms":"all","to":["private"]},{"image":"docker.io/library/redis:7","platforms":"all","to":["private"]}]}"#
         );
         assert_eq!(WakeUp::read(at(9), &wake_up.input()), wake_up);
     }
@@ -109,7 +149,7 @@ mod tests {
         assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "d32c5kddcf5bb8c3"));
         let Wish::Inline(document) = wish else { panic!("not these images alone") };
         let catalogue = Catalogue::merge(&[Document::parse("event", &document).unwrap()]).unwrap();
-        let images: BTreeSet<ImageRef> = catalogue.images.into_iter().map(|wanted| wanted.image).collect();
+        let images = catalogue.images.into_iter().map(|wanted| (wanted.image, wanted.terms)).collect();
         assert_eq!(Some(images), asked.images);
     }
 
@@ -123,9 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_is_asked_for_twice_goes_wherever_either_wants_it() {
+        let (private, public) = (wake_up_for(9, &["private"], &["node:21"]), wake_up_for(9, &["public"], &["node:21"]));
+        assert!(!private.covers(&public));
+        let both = public.clone().join(Some(private.clone()), at(0));
+        assert_eq!(both, wake_up_for(9, &["private", "public"], &["node:21"]));
+        assert!(both.covers(&private) && both.covers(&public));
+    }
+
+    #[test]
     fn more_images_than_can_be_named_are_all() {
-        let names = (0..9000).map(|n| format!("team/application-with-a-long-name-{n}:1").parse().unwrap());
-        let many = WakeUp::new(at(1), names);
+        let names: Vec<String> = (0..9000).map(|n| format!("team/application-with-a-long-name-{n}:1")).collect();
+        let many = wake_up(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(many.input(), r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>"}"#);
         let all = WakeUp::read(at(1), &many.input());
         assert_eq!(all.images, None);

@@ -117,3 +117,28 @@ async fn eight_workers_side_by_side_copy_the_same_set_and_leave_the_reserve_alon
     }
     assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.refused()), (70, 0));
 }
+
+#[tokio::test]
+async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
+    let mut world = World::start().await;
+    world.wake_up();
+    let queue = world.queue();
+    world.catalogue(
+        "destinations:\n  private: { ecr: { repository: 'docker-hub/{repository}' } }\n  lab: { ecr: { repository: 'lab/{repository}' } }\ndefaults: { to: [private] }\nimages: [{ image: library/app00, tags: ['1'] }]",
+    );
+    world.cloud.hub.push(&name(0), "1", &image(0, 1));
+    world.cloud.hub.quota(0, WINDOW);
+    let wish = json!({"images": [{"image": "app00:1", "to": ["lab"], "platforms": ["linux/amd64"]}]});
+    world.refresh_with(wish).await.unwrap();
+    world.replicate(&queue).await.unwrap();
+    let held = |path: &str| world.cloud.ecr.region("us-east-1").image(path, "1");
+    assert_eq!(held("lab/library/app00"), None);
+
+    world.cloud.hub.quota(1000, WINDOW);
+    world.wait_for_wake_up().await.expect("a wake-up");
+    world.work_off(&queue).await;
+    let amd64 = image(0, 1).children()[0].digest();
+    assert!(held("lab/library/app00").is_some_and(|part| part != image(0, 1).digest()));
+    assert!(world.cloud.ecr.region("us-east-1").manifest("lab/library/app00", &amd64).is_some(), "the platform that was wanted");
+    assert_eq!(held("docker-hub/library/app00"), None, "nobody wanted it there");
+}

@@ -6,6 +6,7 @@ use cloud::Image;
 use jiff::Timestamp;
 use replicator::aws::Aws;
 use replicator::settings;
+use replicator::catalogue::Terms;
 use replicator::wake_up::WakeUp;
 use serde_json::{Value, json};
 use tests::real::{Moto, World};
@@ -148,7 +149,7 @@ async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
     };
     let now = Timestamp::now();
     let hours = |hours: i64| Timestamp::from_second(now.as_second() + hours * 3600).expect("it is soon");
-    let wish = |at: Timestamp, image: &str| WakeUp::new(at, [image.parse().expect("an image")]);
+    let wish = |at: Timestamp, image: &str| WakeUp::new(at, [(image.parse().expect("an image"), Terms::default())]);
     let join = async |wish: &WakeUp| aws.join_wake_up(&settings, wish, now).await.expect("the scheduler answers");
     assert_eq!(aws.wake_up(&settings).await.expect("the scheduler answers"), None);
     assert_eq!(join(&wish(hours(6), "node:21")).await, hours(6));

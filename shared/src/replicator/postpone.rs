@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::Replicator;
 use crate::budget::Budget;
+use crate::catalogue::{Catalogue, Publish, Terms};
+use crate::error::Error;
 use crate::report::{Done, Outcome};
 use crate::wake_up::WakeUp;
 
@@ -13,12 +15,22 @@ const SIX_HOURS: Duration = Duration::from_hours(6);
 impl Replicator {
     /// Has what waits for pulls tried again when the window is likely to have freed them, and says so in its errors.
     ///
-    /// Where nothing can be woken up, or that fails, the errors say nothing, and the next refresh tries again.
+    /// Where nothing can be woken up, that fails, or a refresh would not do what was asked for, the errors say nothing: whoever asked
+    /// asks again, or the next refresh.
     pub async fn postpone(&self, outcomes: &mut [Outcome]) {
-        let waiting = || outcomes.iter().filter(|outcome| outcome.waits_for_pulls());
-        let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
+        let waits = outcomes.iter().any(Outcome::waits_for_pulls);
+        let Some(settings) = self.settings.wake_up.as_ref().filter(|_| waits) else { return };
+        let catalogue = match self.any_catalogue().await {
+            Ok(catalogue) => catalogue,
+            Err(error) => return tracing::error!("nothing wakes up for what was put off: {}", error.chain()),
+        };
+        let wishes: Vec<Option<Terms>> = outcomes.iter().map(|outcome| wish(outcome, &catalogue)).collect();
+        let waiting = || outcomes.iter().zip(&wishes).filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)));
+        if waiting().next().is_none() {
+            return;
+        }
         let now = self.now();
-        let pulls = waiting().map(|outcome| outcome.price).sum();
+        let pulls = waiting().map(|(outcome, _)| outcome.price).sum();
         let planned: u32 = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
         let spent = outcomes.iter().map(|outcome| outcome.pulls).sum::<u64>().try_into().unwrap_or(u32::MAX);
         let at = match self.budget() {
@@ -26,10 +38,11 @@ impl Replicator {
             Some(budget) => budget.before(spent).frees_at(pulls, planned.saturating_add(spent), now),
             None => now + SIX_HOURS,
         };
-        let wanted = WakeUp::new(at, waiting().map(|outcome| outcome.image.clone()));
+        let wanted = WakeUp::new(at, waiting().map(|(outcome, wish)| (outcome.image.clone(), wish)));
         match Box::pin(self.aws.join_wake_up(settings, &wanted, now)).await {
             Ok(at) => {
-                for place in outcomes.iter_mut().flat_map(|outcome| &mut outcome.places) {
+                let put_off = outcomes.iter_mut().zip(&wishes).filter(|(_, wish)| wish.is_some());
+                for place in put_off.flat_map(|(outcome, _)| &mut outcome.places) {
                     if let Err(error) = &mut place.result
                         && error.waits_for_pulls()
                     {
@@ -45,6 +58,16 @@ impl Replicator {
     pub fn budget(&self) -> Option<Budget> {
         Budget::of(self.quota(), self.settings.reserve)
     }
+}
+
+/// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, where a destination is not in the catalogue but
+/// in an event of its own, and where a refresh would wait for a scan that has been.
+fn wish(outcome: &Outcome, catalogue: &Catalogue) -> Option<Terms> {
+    let waiting = outcome.places.iter().filter(|place| place.result.as_ref().is_err_and(Error::waits_for_pulls));
+    let to: Vec<String> = waiting.map(|place| place.target.destination.clone()).collect();
+    let brings = |name| catalogue.destinations.get(name).is_some_and(|it| it.publish == Publish::Always);
+    let platforms = Some(outcome.platforms.clone());
+    (!to.is_empty() && to.iter().all(brings)).then(|| Terms { to, platforms, ..Terms::default() })
 }
 
 fn is_queued(outcome: &Outcome) -> bool {
