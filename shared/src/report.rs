@@ -179,10 +179,10 @@ impl Outcome {
         self.places.iter().any(|place| place.result.as_ref().is_err_and(super::error::Error::waits_for_pulls))
     }
 
-    /// Whether the same copy can succeed later without anybody changing anything, and nothing else tries it again.
-    pub fn is_worth_another_try(&self) -> bool {
-        let is_left = |error: &Error| error.is_transient() && error.tried_again_at().is_none();
-        self.places.iter().any(|place| place.result.as_ref().is_err_and(&is_left))
+    /// What keeps the same copy from succeeding for now, although nobody has to change anything, and nothing else tries it again.
+    pub fn worth_another_try(&self) -> Option<&Error> {
+        let mut errors = self.places.iter().filter_map(|place| place.result.as_ref().err());
+        errors.find(|error| error.is_transient() && error.tried_again_at().is_none())
     }
 }
 

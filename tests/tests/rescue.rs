@@ -223,6 +223,58 @@ async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
 }
 
 #[tokio::test]
+async fn a_publication_that_cannot_be_made_for_now_is_an_error_and_made_by_the_next_try() {
+    let mut world = world().await;
+    world.catalogue(&format!(
+        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
+    ));
+    world.refresh().await;
+    let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    let clean = scan(&digest, &json!({}));
+    let act = || async { rescan::handle(&clean, "request", soon(), &world.replicator()).await };
+
+    let fail = |action, times| world.cloud.failures.fail_next(action, "ThrottlingException", times);
+    fail("ecr.api.DescribeImages", 10);
+    assert!(act().await.unwrap_err().is_transient(), "whether the tag still stands for it is not known");
+    fail("ecr.api.DescribeImages", 0);
+    fail("ecr_public.api.DescribeImages", 10);
+    assert!(act().await.unwrap_err().is_transient(), "what is public is not known");
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), None);
+
+    fail("ecr_public.api.DescribeImages", 0);
+    assert_eq!(statuses(&json!(act().await.unwrap())), ["copied docker.io/library/node:21"]);
+    assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), Some(digest));
+}
+
+#[tokio::test]
+async fn a_publication_that_waits_for_pulls_comes_back_to_the_worker() {
+    let mut world = world().await;
+    world.wake_up();
+    world.catalogue(&format!(
+        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
+    ));
+    world.refresh().await;
+    let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+    let queue = world.queue();
+    world.cloud.hub.quota(0, 21_600);
+    rescan(&world, &scan(&digest, &json!({}))).await;
+    let answer = world.replicate(&queue).await.expect("a message");
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "a refresh would wait for a scan that has been");
+    assert_eq!(world.cloud.scheduler.schedules(), []);
+}
+
+#[tokio::test]
+async fn a_scan_in_a_registry_that_is_not_ours_is_left_alone() {
+    let world = world().await;
+    let mut event = scan(&Image::docker(1, &[1000]).digest(), &json!({"CRITICAL": 1}));
+    event["account"] = json!("999988887777");
+    event["detail"]["image-tags"] = json!([]);
+    let answer = rescan(&world, &event).await;
+    assert!(answer["ignored"][0]["why"].as_str().unwrap().contains("no destination"), "{answer:#}");
+    assert_eq!(world.cloud.counts.get("ecr.api.DescribeImages"), 0);
+}
+
+#[tokio::test]
 async fn what_is_published_is_what_was_scanned_even_when_upstream_moves_meanwhile() {
     let mut world = world().await;
     world.catalogue(&format!(

@@ -46,7 +46,7 @@ impl Worked {
 /// Messages of one group, which is one repository, go one after another. After one that comes back the rest of its group comes
 /// back too, untried, so that their order is kept.
 pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicator) -> Worked {
-    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let run = Run::until(deadline, Timestamp::now().into());
     let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
     for message in event.records {
         let group = message.attributes.get("MessageGroupId").cloned().unwrap_or_default();
@@ -66,7 +66,7 @@ async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) ->
     for message in group {
         if !run.is_over() && worked.come_back.is_empty() {
             let outcomes = try_one(&message, run, replicator).await;
-            let again = outcomes.iter().any(Outcome::is_worth_another_try);
+            let again = outcomes.iter().any(|outcome| outcome.worth_another_try().is_some());
             delay = if again { pause(&outcomes) } else { delay };
             worked.outcomes.extend(outcomes);
             if !again {

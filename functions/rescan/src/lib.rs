@@ -12,7 +12,7 @@ use replicator::catalogue::Catalogue;
 use replicator::error::Error;
 use replicator::reference::{ImageRef, RepositoryRef};
 use replicator::replicator::{Replicator, Run};
-use replicator::report::{ImageReport, Policy, Report};
+use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Places, Trigger, TriggerKind, origin};
 use replicator::signal::{Ignored, Scan, Signal, signals};
 use replicator::state::Scope;
@@ -33,14 +33,17 @@ pub struct Rescanned {
 }
 
 /// Acts on the scans that `event` tells of. Safe to run twice, and in any order.
+///
+/// No refresh knows that a scan came back clean: what keeps a publication for now is an error, so that Lambda asks again.
 pub async fn handle(
     event: &Value,
     request_id: &str,
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Rescanned, Error> {
-    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let run = Run::until(deadline, Timestamp::now().into());
     let (mut outcomes, mut waiting, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unpublished = None;
     let mut scans = Vec::new();
     for signal in signals(event) {
         match signal {
@@ -59,9 +62,14 @@ pub async fn handle(
             for one in found {
                 let what = one.uri.to_string();
                 match Box::pin(one.act(&catalogue, &run, replicator)).await {
-                    Led::Brought(brought) => outcomes.extend(brought),
-                    Led::Waiting => waiting.push(what),
-                    Led::Ignored(why) => ignored.push(Ignored { what, why }),
+                    Ok(Led::Brought(brought)) => outcomes.extend(brought),
+                    Ok(Led::Published(brought)) => {
+                        unpublished = unpublished.or(brought.iter().find_map(Outcome::worth_another_try).cloned());
+                        outcomes.extend(brought);
+                    }
+                    Ok(Led::Waiting) => waiting.push(what),
+                    Ok(Led::Ignored(why)) => ignored.push(Ignored { what, why }),
+                    Err(error) => unpublished = unpublished.or(Some(error)),
                 }
             }
         }
@@ -73,7 +81,7 @@ pub async fn handle(
         ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
     }
     tracing::info!(?waiting, ?ignored, "scans read");
-    Ok(Rescanned { report, waiting, ignored })
+    unpublished.map_or(Ok(Rescanned { report, waiting, ignored }), Err)
 }
 
 fn not_ours(what: String) -> Ignored {
@@ -91,6 +99,13 @@ async fn scanned(
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
     let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
     let registry = replicator.registry_of(scan.account.as_deref(), scan.region.as_deref()).await?;
+    // A delegated administrator of Amazon Inspector hears of the findings of all accounts.
+    if !places.values().flatten().any(|place| place.registry == registry) {
+        if let Some(Err(error)) = places.values().find(|place| place.as_ref().is_err_and(Error::is_transient)) {
+            return Err(error.clone());
+        }
+        return Ok((Vec::new(), vec![ignore("no destination of the catalogue is in its registry")]));
+    }
     let repository = RepositoryRef { registry, path: scan.repository.clone() };
     let upstream_of = |uri: &ImageRef| origin(catalogue, places, uri).filter(|upstream| catalogue.allows(upstream));
     let tagged: Vec<_> = scan.tags.iter().map(|tag| ImageRef::new(repository.clone(), tag)).collect();

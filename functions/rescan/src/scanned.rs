@@ -30,18 +30,20 @@ pub(crate) struct Scanned {
 /// What a scan led to.
 pub(crate) enum Led {
     Brought(Vec<Outcome>),
+    Published(Vec<Outcome>),
     Waiting,
     Ignored(String),
 }
 
 impl Scanned {
-    pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+    /// Acts on the scan; an error where it cannot be told whether something has to be published.
+    pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Result<Led, Error> {
         if self.scan.severities.at_or_above(catalogue.severity) > 0 {
-            self.look_upstream(catalogue, run, replicator).await
+            Ok(self.look_upstream(catalogue, run, replicator).await)
         } else if self.is_part {
-            Led::Ignored("a part of an index is clean, which says nothing of the others".to_owned())
+            Ok(Led::Ignored("a part of an index is clean, which says nothing of the others".to_owned()))
         } else if !self.scan.is_complete {
-            Led::Ignored("no finding counts so far, and not everything is known; a whole scan will tell".to_owned())
+            Ok(Led::Ignored("no finding counts so far, and not everything is known; a whole scan will tell".to_owned()))
         } else {
             self.publish(catalogue, run, replicator).await
         }
@@ -99,7 +101,7 @@ impl Scanned {
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.
-    async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+    async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Result<Led, Error> {
         let on_record = self.on_record(replicator).await;
         // What is published is named as upstream names it.
         let digest = on_record.as_ref().and_then(|entry| entry.digest.clone()).unwrap_or(self.scan.digest.clone());
@@ -112,21 +114,18 @@ impl Scanned {
             request.targets.iter_mut().for_each(|target| target.waits_for_scan = false);
         }
         if requests.iter().all(|request| request.targets.is_empty()) {
-            return Led::Ignored(format!(
-                "no finding of {:?} or above, and nothing waits for that",
-                catalogue.severity
-            ));
+            let severity = catalogue.severity;
+            return Ok(Led::Ignored(format!("no finding of {severity:?} or above, and nothing waits for that")));
         }
         let repository = self.uri.repository().clone();
-        let private = replicator.tag(&self.uri, run).await;
-        if private != Some(self.scan.digest.clone()) {
-            return Led::Ignored(format!("{repository} has moved on since it was scanned"));
+        if replicator.tag(&self.uri, run).await?.as_ref() != Some(&self.scan.digest) {
+            return Ok(Led::Ignored(format!("{repository} has moved on since it was scanned")));
         }
         let as_scanned = |found: Result<Seen, Error>| {
             Ok(found.ok().filter(|seen| seen.digest == digest).unwrap_or_else(|| digest.clone().into()))
         };
         let survey = replicator.survey_as(&requests, as_scanned, run).await;
-        Led::Brought(replicator.act(replicator.plan(&requests, &survey), run).await)
+        Ok(Led::Published(replicator.act(replicator.plan(&requests, &survey), run).await))
     }
 
     async fn requests(&self, catalogue: &Catalogue, replicator: &Replicator) -> Vec<Request> {

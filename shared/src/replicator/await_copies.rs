@@ -54,7 +54,7 @@ impl Replicator {
         asked: Timestamp,
     ) -> Option<Result<Digest, Error>> {
         let uri = &place.target.uri;
-        if let Some(here) = self.tag(uri, run).await {
+        if let Ok(Some(here)) = self.tag(uri, run).await {
             let is_part = !platforms.is_all() && place.present.as_ref() != Some(&here);
             if here == wanted.upstream || (is_part && self.is_part(uri, &here, wanted, platforms).await) {
                 return Some(Ok(here));

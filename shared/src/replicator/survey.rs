@@ -72,10 +72,10 @@ impl Replicator {
         stream::iter(owned.collect::<Vec<_>>()).map(|one| look(one).boxed()).buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// The digest of one tag of the mirror, where it can be found out.
-    pub async fn tag(&self, uri: &ImageRef, run: &Run) -> Option<Digest> {
+    /// The digest of one tag of the mirror; `None` where there is no such tag.
+    pub async fn tag(&self, uri: &ImageRef, run: &Run) -> Result<Option<Digest>, Error> {
         let tag = [uri.tag().to_owned()];
-        Box::pin(self.mirror(uri.repository(), &tag, run)).await.ok()?.remove(uri.tag())
+        Ok(Box::pin(self.mirror(uri.repository(), &tag, run)).await?.remove(uri.tag()))
     }
 
     /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
