@@ -142,7 +142,7 @@ pub fn parse(text: &str) -> Result<Name, NotAnImage> {
 }
 
 /// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").
-fn is_docker_hub(host: &str) -> bool {
+pub(crate) fn is_docker_hub(host: &str) -> bool {
     matches!(host, DOCKER_HUB | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com")
 }
 

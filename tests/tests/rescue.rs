@@ -259,7 +259,11 @@ async fn a_publication_that_waits_for_pulls_comes_back_to_the_worker() {
     world.cloud.hub.quota(0, 21_600);
     rescan(&world, &scan(&digest, &json!({}))).await;
     let answer = world.replicate(&queue).await.expect("a message");
-    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "a refresh would wait for a scan that has been");
+    assert_eq!(
+        answer["batchItemFailures"].as_array().unwrap().len(),
+        1,
+        "a refresh would wait for a scan that has been"
+    );
     assert_eq!(world.cloud.scheduler.schedules(), []);
 }
 
@@ -287,6 +291,35 @@ async fn what_is_published_is_what_was_scanned_even_when_upstream_moves_meanwhil
     world.cloud.hub.push("library/node", "21", &Image::docker(77, &[1000]));
     world.work_off(&queue).await;
     assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), Some(digest));
+}
+
+#[tokio::test]
+async fn a_pin_of_the_catalogue_is_rescued_as_what_it_is() {
+    let mut world = world().await;
+    let digest = Image::docker(2, &[1000]).digest();
+    world.catalogue(&format!("images: [{{ image: 'redis@{digest}' }}]"));
+    let answer = rescue(&world, &stopped_task(&format!("redis@{digest}"), LIMIT)).await;
+    assert_eq!(statuses(&answer), [format!("copied docker.io/library/redis@{digest}")], "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_build_that_does_not_wait_hears_at_once_of_what_is_level() {
+    let mut world = world().await;
+    world.refresh().await;
+    let queue = world.queue();
+    let report = world.ensure(json!({"images": ["node:21", "redis:7"], "wait_seconds": 0})).await;
+    assert_eq!(
+        statuses(&report),
+        ["unchanged docker.io/library/node:21", "deferred docker.io/library/redis:7"],
+        "{report:#}"
+    );
+    assert!(report["images"][1]["reason"].as_str().unwrap().contains("it is queued"), "{report:#}");
+    assert_eq!(world.work_off(&queue).await, 1);
+}
+
+#[test]
+fn a_build_has_to_ask_for_something() {
+    assert!(ensure::Wanted::parse(&json!({"images": []})).unwrap_err().chain().contains("names no images"));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use replicator::request::{Request, Trigger, TriggerKind};
 use replicator::state::Scope;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// What a build asks for.
 #[derive(Debug, Deserialize)]
@@ -19,7 +20,7 @@ use serde_json::Value;
 pub struct Wanted {
     /// Image references with a tag, a digest or both, as a Dockerfile has them: `node:21-alpine`.
     pub images: Vec<String>,
-    /// The longest time, in seconds, that copying may take; the function's own deadline holds besides.
+    /// The longest time, in seconds, until the answer where something is to be copied; the function's own deadline holds besides.
     #[serde(default = "five_minutes")]
     pub wait_seconds: u64,
     /// Whether an older copy is good enough when upstream cannot be read.
@@ -38,11 +39,14 @@ fn yes() -> bool {
 impl Wanted {
     /// Reads the event of an invocation.
     pub fn parse(event: &Value) -> Result<Self, Error> {
-        Self::deserialize(event).map_err(|error| {
+        let not_understood = |why: &str| {
             let want = r#"{"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#;
-            let why = format!("{error}; want {want}");
+            let why = format!("{why}; want {want}");
             Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(why)
-        })
+        };
+        let wanted = Self::deserialize(event).map_err(|error| not_understood(&error.to_string()))?;
+        // An answer without images would be `ok`, and a build would go on without what it needs.
+        if wanted.images.is_empty() { Err(not_understood("it names no images")) } else { Ok(wanted) }
     }
 }
 
@@ -58,10 +62,11 @@ pub async fn handle(
     replicator: &Replicator,
 ) -> Result<Report, Error> {
     let trigger = Trigger { kind: TriggerKind::OnDemand, id: request_id.to_owned() };
-    let run = Run::until(deadline, Timestamp::now().into(), Some(Duration::from_secs(wanted.wait_seconds)));
+    let mut run = Run::until(deadline, Timestamp::now().into());
+    let end = Instant::now().checked_add(Duration::from_secs(wanted.wait_seconds));
     let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();
     let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
-    let mut outcomes = bring(unique.into_iter(), &trigger, &run, replicator).await?;
+    let mut outcomes = bring(unique.into_iter(), &trigger, (&mut run, end), replicator).await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
         replicator.postpone(&mut outcomes).await;
@@ -83,10 +88,11 @@ pub async fn handle(
     Ok(report)
 }
 
+/// Looks for as long as `run` lasts; copying, or waiting for copies, ends at `end`.
 async fn bring(
     images: impl Iterator<Item = &ImageRef>,
     trigger: &Trigger,
-    run: &Run,
+    (run, end): (&mut Run, Option<Instant>),
     replicator: &Replicator,
 ) -> Result<Vec<Outcome>, Error> {
     let catalogue = replicator.any_catalogue().await?;
@@ -94,7 +100,11 @@ async fn bring(
     let mut requests = replicator.requests(&catalogue, &images, trigger).await;
     requests.iter_mut().for_each(leave_out_what_waits);
     let asked = replicator.now();
-    let mut outcomes = replicator.bring(&requests, run).await;
+    let survey = replicator.survey(&requests, run).await;
+    if let Some(end) = end {
+        run.end_by(end);
+    }
+    let mut outcomes = replicator.act(replicator.plan(&requests, &survey), run).await;
     replicator.await_copies(&mut outcomes, run, asked).await;
     Ok(outcomes)
 }

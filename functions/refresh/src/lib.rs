@@ -26,7 +26,7 @@ pub async fn handle(
         Wish::Catalogue => (replicator.catalogue().await?, Scope::Whole),
         Wish::Inline(text) => (replicator.inline(&text).await?, Scope::Part),
     };
-    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let run = Run::until(deadline, Timestamp::now().into());
     let (catalogue, selected) = replicator.expand(catalogue, &run).await;
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
     let mut outcomes = replicator.bring(&requests, &run).await;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use replicator::catalogue::Catalogue;
 use replicator::error::Error;
 use replicator::host::Host;
-use replicator::reference::ImageRef;
+use replicator::reference::{ImageRef, NotAnImage};
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
@@ -53,7 +53,7 @@ pub async fn handle(
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Rescued, Error> {
-    let run = Run::until(deadline, Timestamp::now().into(), None);
+    let run = Run::until(deadline, Timestamp::now().into());
     let (failures, mut ignored) = failures(event, replicator).await?;
     let mut refused = Vec::new();
     let mut outcomes = Vec::new();
@@ -117,9 +117,7 @@ async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailu
 }
 
 fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdict {
-    // The digest of `name:tag@sha256:…` says which bytes were wanted; what is mirrored is the tag.
-    let name = failure.image.split('@').next().unwrap_or_default();
-    let image: ImageRef = match name.parse() {
+    let image = match wanted(&failure.image, catalogue) {
         Ok(image) => image,
         Err(problem) => return Verdict::Refuse(format!("it is no image with a tag: {problem}")),
     };
@@ -140,6 +138,15 @@ fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdi
         Verdict::Copy(upstream)
     } else {
         Verdict::Refuse(format!("neither the catalogue nor its rescue.allow names {upstream}"))
+    }
+}
+
+/// The image that `name` stands for. The digest of `name:tag@sha256:…` says which bytes were wanted; what is mirrored is the tag, unless
+/// the catalogue pins just these.
+fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, NotAnImage> {
+    match name.parse() {
+        Ok(pin) if catalogue.names(&pin) => Ok(pin),
+        _ => name.split('@').next().unwrap_or_default().parse(),
     }
 }
 

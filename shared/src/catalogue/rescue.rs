@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::reference::{DOCKER_HUB, RepositoryRef};
+use crate::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub};
 
 /// The repositories that `rescue.allow` lists.
 #[derive(Clone, Debug)]
@@ -16,13 +16,12 @@ impl Default for Allowed {
 }
 
 impl Allowed {
-    /// Reads patterns such as `library/*`; one that begins with no host is Docker Hub's. `*` stays within a path segment.
+    /// Reads patterns such as `library/*`; one that begins with no host is Docker Hub's, and one of a single segment an official image's, as
+    /// in a reference. `*` stays within a path segment.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Self, String> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let begins_with_host = pattern.split('/').next().is_some_and(|first| first.contains(['.', ':']));
-            let whole = if begins_with_host { pattern.clone() } else { format!("{DOCKER_HUB}/{pattern}") };
-            let glob = GlobBuilder::new(&whole).literal_separator(true).build();
+            let glob = GlobBuilder::new(&spell_out(pattern)?).literal_separator(true).build();
             set.add(glob.map_err(|error| error.to_string())?);
         }
         set.build().map(Self).map_err(|error| error.to_string())
@@ -32,6 +31,21 @@ impl Allowed {
     pub fn matches(&self, repository: &RepositoryRef) -> bool {
         self.0.is_match(repository.to_string())
     }
+}
+
+/// `pattern` with what a reference may leave out, so that it is compared with names that are spelled out.
+fn spell_out(pattern: &str) -> Result<String, String> {
+    let first = pattern.split('/').next().unwrap_or_default();
+    let (host, path) = match pattern.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+        _ => (DOCKER_HUB, pattern),
+    };
+    if path.contains([':', '@']) || path == first && first.contains('.') {
+        return Err(format!("{pattern:?} has to be a repository: without a tag, and with a path behind its registry"));
+    }
+    let host = if is_docker_hub(host) { DOCKER_HUB } else { host };
+    let library = if host == DOCKER_HUB && !path.contains('/') && path != "**" { "library/" } else { "" };
+    Ok(format!("{host}/{library}{path}"))
 }
 
 #[cfg(test)]
@@ -50,6 +64,21 @@ mod tests {
         assert!(!matches("library/*", "evil/node:1"));
         assert!(!matches("library/*", "quay.io/library/node:1"));
         assert!(matches("quay.io/team/*", "quay.io/team/tool:1"));
+    }
+
+    #[test]
+    fn a_pattern_is_short_for_what_a_reference_is_short_for() {
+        assert!(matches("python", "python:3"));
+        assert!(matches("registry-1.docker.io/library/php", "php:8"));
+        assert!(matches("docker.io/ruby", "ruby:3"));
+        assert!(matches("*", "node:1") && !matches("*", "evil/node:1"));
+        assert!(matches("**", "grafana/grafana:1") && !matches("**", "quay.io/a/b:1"));
+        for pattern in ["library/httpd:*", "node@sha256:0", "quay.io"] {
+            assert!(
+                Allowed::new([pattern.to_owned()].iter()).unwrap_err().contains("has to be a repository"),
+                "{pattern}"
+            );
+        }
     }
 
     #[test]

@@ -78,15 +78,19 @@ impl Run {
         }
     }
 
-    /// A run of an invocation that ends at `deadline`, and of `wait` at the most.
+    /// A run of an invocation that ends at `deadline`.
     ///
     /// It stops early enough to record and to answer: ten seconds before, or a fifth of the time where that is less. A deadline
     /// in the past is an emulator's (`cargo lambda watch`) and means none.
-    pub fn until(deadline: SystemTime, now: SystemTime, wait: Option<Duration>) -> Self {
+    pub fn until(deadline: SystemTime, now: SystemTime) -> Self {
         let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero());
         let left = left.map(|left| left.saturating_sub(MARGIN.min(left / 5)));
-        let time = left.into_iter().chain(wait).min();
-        Self::new(time.and_then(|time| Instant::now().checked_add(time)))
+        Self::new(left.and_then(|left| Instant::now().checked_add(left)))
+    }
+
+    /// The same, which now ends at `end` at the latest.
+    pub fn end_by(&mut self, end: Instant) {
+        self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
     }
 
     /// Bytes of blobs sent so far, those of failed attempts included.
