@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Plan(Wanted),
     /// Make sure that images can be pulled from the mirror, and print the names to pull
     #[command(
-        after_help = "Example, in a buildspec:\n  export NODE=$(replicator ensure --json node:21-alpine | jq -r '.images[0].targets[0].uri')"
+        after_help = "Example, in a buildspec:\n  answer=$(replicator ensure --json node:21-alpine) && export NODE=$(echo \"$answer\" | jq -r '.images[0].targets[0].uri')"
     )]
     Ensure(Ensure),
     /// Show the sync state that the tags of the mirror's repositories record

@@ -18,8 +18,10 @@ use crate::sync::{self, Asked};
 pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bool) -> Result<bool, Error> {
     let Asked { requests, selected } = sync::ask(replicator, images, &[], &Run::new(None)).await?;
     let unknown: Vec<Error> = selected.iter().filter_map(Selected::trouble).collect();
-    for error in &unknown {
-        output::complain(error.chain());
+    let unplaced = requests.iter().flat_map(|request| &request.unplaced);
+    let strange: BTreeSet<String> = unknown.iter().chain(unplaced).map(Error::chain).collect();
+    for problem in &strange {
+        output::complain(problem);
     }
     let targets = requests.iter().flat_map(|request| &request.targets);
     let repositories: BTreeSet<&RepositoryRef> = targets.map(|target| target.uri.repository()).collect();
@@ -36,7 +38,7 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
             &std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>(),
         );
     }
-    Ok(unknown.is_empty() && states.values().all(is_well) && requests.iter().all(|request| request.unplaced.is_empty()))
+    Ok(strange.is_empty() && states.values().all(is_well))
 }
 
 fn is_well(state: &Result<Tags, Error>) -> bool {
