@@ -18,7 +18,9 @@ mod scheduler;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecr::config::{Credentials, RuntimeComponents, SharedHttpClient};
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
@@ -37,6 +39,10 @@ pub use repository::{LAYERS_AT_ONCE, Prepared, Repository};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::plan::Mirror;
+
+/// How long one attempt of a call may take, and its connection to come about: the SDK itself waits for an answer without end.
+const ATTEMPT: Duration = Duration::from_secs(20);
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// AWS, reached with the credentials of the environment.
 #[derive(Default)]
@@ -89,7 +95,8 @@ impl Aws {
 }
 
 async fn load(emulator: Option<&str>) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).timeout_config(timeouts);
     match emulator {
         None => loader.load().await,
         Some(endpoint) => {
@@ -120,18 +127,22 @@ fn take_in(mirror: &mut Mirror, digest: Option<&str>, tags: &[String]) {
 }
 
 /// What an SDK's error means, by its code. The SDK has retried what is worth it by the time it answers.
-fn error<E, R>(side: Side, action: &str, error: &SdkError<E, R>) -> Error
+fn error<E>(side: Side, action: &str, error: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let cause = match (error.code(), error) {
         (Some(code), _) => cause(code),
-        (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) | SdkError::ResponseError(_)) => {
-            Cause::Unexpected
-        }
+        (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)) => Cause::Unexpected,
+        (None, SdkError::ResponseError(_)) => Cause::Interrupted,
         (None, _) if said(error).contains("credentials") => Cause::BadCredential,
         (None, _) => Cause::Interrupted,
+    };
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let cause = if cause == Cause::Unexpected && status.is_some_and(|status| status >= 500) {
+        Cause::Unavailable
+    } else {
+        cause
     };
     let message = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
     Error::new(side, cause, action).because(message.unwrap_or_else(|| said(error)))

@@ -139,6 +139,9 @@ async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
     world.work_off(&queue).await;
     let amd64 = image(0, 1).children()[0].digest();
     assert!(held("lab/library/app00").is_some_and(|part| part != image(0, 1).digest()));
-    assert!(world.cloud.ecr.region("us-east-1").manifest("lab/library/app00", &amd64).is_some(), "the platform that was wanted");
+    assert!(
+        world.cloud.ecr.region("us-east-1").manifest("lab/library/app00", &amd64).is_some(),
+        "the platform that was wanted"
+    );
     assert_eq!(held("docker-hub/library/app00"), None, "nobody wanted it there");
 }

@@ -1,6 +1,6 @@
 //! What goes wrong gets a status and a reason of its own, leaves no half-made tag, hides no other image, and heals.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cloud::Image;
 use serde_json::json;
@@ -135,9 +135,11 @@ async fn pulls_that_do_not_suffice_defer_without_asking_and_a_copy_makes_it_stal
 #[tokio::test]
 async fn the_abuse_limit_is_waited_for_as_long_as_the_server_asks() {
     let (world, _) = world().await;
-    world.cloud.hub.abuse(2, 1);
+    world.cloud.hub.abuse(2, 2);
+    let begun = Instant::now();
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["copied docker.io/library/node:21"]);
+    assert!(begun.elapsed() >= Duration::from_secs(4), "two waits of two seconds");
 }
 
 #[tokio::test]
@@ -208,6 +210,33 @@ async fn an_upload_that_is_cut_starts_over_in_a_new_session() {
     world.cloud.ecr.faults().cut_upload(50_000, 1);
     assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
     assert_eq!(mirrored(&world, "21"), Some(image.digest()));
+    assert_eq!(world.cloud.counts.get("ecr.upload.post"), 3, "one for the configuration, two for the layer");
+}
+
+#[tokio::test]
+async fn a_tag_whose_answer_was_lost_is_found_although_it_cannot_be_put_again() {
+    let (world, image) = world().await;
+    let ecr = world.cloud.ecr.region("us-east-1");
+    ecr.create_repository("docker-hub/library/node", true);
+    ecr.faults().lose_answers(1);
+    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(world.cloud.counts.get("ecr.manifest.put"), 2);
+    assert_eq!(mirrored(&world, "21"), Some(image.digest()));
+}
+
+#[tokio::test]
+async fn docker_hubs_pull_limit_is_met_once_for_all_images_of_a_run() {
+    let (world, _) = world().await;
+    for (seed, name) in [(2, "library/redis"), (3, "library/caddy")] {
+        world.cloud.hub.push(name, "21", &Image::oci(seed, &[100]));
+    }
+    world.cloud.hub.refuse_pulls(100);
+    let report = world.refresh_images(&["caddy:21", "node:21", "redis:21"]).await;
+    assert!(statuses(&report).iter().all(|status| status.starts_with("deferred ")), "{report:#}");
+    assert!(reason(&report).contains("pull rate limit"), "{}", reason(&report));
+    assert!((1..=3).contains(&world.cloud.hub.refused()), "what was refused is not asked for again");
+    world.cloud.hub.refuse_pulls(0);
+    assert_eq!(world.refresh_images(&["caddy:21", "node:21", "redis:21"]).await["ok"], true);
 }
 
 #[tokio::test]
@@ -242,7 +271,7 @@ async fn a_deadline_hands_the_message_back_and_the_next_run_finishes() {
     world.cloud.hub.faults().stall_blob(&image.layers()[0], 1000, 1);
     let event = world.cloud.sqs.next_event(&queue, 1).unwrap();
     let batch = serde_json::from_value(event.clone()).unwrap();
-    let deadline = SystemTime::now() + Duration::from_millis(1500);
+    let deadline = SystemTime::now() + Duration::from_secs(5);
     let response = json!(replicate::handle(batch, deadline, &world.replicator()).await.response());
     assert_eq!(response["batchItemFailures"][0]["itemIdentifier"], event["Records"][0]["messageId"]);
     assert_eq!(mirrored(&world, "21"), None);

@@ -110,10 +110,11 @@ async fn a_gallery_that_lies_is_found_out_and_docker_hub_gives_the_right_bytes()
 #[tokio::test]
 async fn a_gallery_with_wrong_layers_is_found_out() {
     let (world, right) = level().await;
-    for layer in right.layers() {
+    for layer in right.children().iter().flat_map(Image::layers) {
         world.cloud.ecr_public.faults().corrupt_blob(&layer, 100);
     }
     assert_copied(&world, &right).await;
+    assert!(world.cloud.counts.get("hub.blob.get") > 0, "{:?}", world.cloud.counts.all());
 }
 
 #[tokio::test]

@@ -85,8 +85,10 @@ impl EcrRepository {
             return if is_there { Ok(Prepared::default()) } else { Err(self.error("create", &failure)) };
         }
         let rule = self.client.put_lifecycle_policy().registry_id(&self.account).repository_name(&self.name);
-        let rule = rule.lifecycle_policy_text(LIFECYCLE).send().await;
-        rule.map_err(|failure| self.error("set the lifecycle policy of", &failure))?;
+        if let Err(failure) = rule.lifecycle_policy_text(LIFECYCLE).send().await {
+            // The next run would find the repository and not come back to this: the image is worth more than the rule.
+            tracing::warn!("{}", self.error("set the lifecycle policy of", &failure).chain());
+        }
         Ok(Prepared { mutability: Mutability::default(), is_new: true })
     }
 
@@ -132,10 +134,9 @@ impl EcrRepository {
         format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
     }
 
-    fn error<E, R>(&self, verb: &str, failure: &aws_sdk_ecr::error::SdkError<E, R>) -> Error
+    fn error<E>(&self, verb: &str, failure: &aws_sdk_ecr::error::SdkError<E>) -> Error
     where
         E: aws_sdk_ecr::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
         error(Side::Destination, &format!("{verb} repository {} in {}", self.name, self.region), failure)
     }

@@ -138,10 +138,9 @@ impl EcrPublicRepository<'_> {
         Ok(format!("arn:aws:ecr-public::{}:repository/{}", registry.account, self.name))
     }
 
-    fn error<E, R>(&self, verb: &str, failure: &aws_sdk_ecrpublic::error::SdkError<E, R>) -> Error
+    fn error<E>(&self, verb: &str, failure: &aws_sdk_ecrpublic::error::SdkError<E>) -> Error
     where
         E: aws_sdk_ecrpublic::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
         error(Side::Destination, &format!("{verb} repository {} in {ECR_PUBLIC}", self.name), failure)
     }

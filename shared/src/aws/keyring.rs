@@ -190,8 +190,9 @@ fn registry_token(
     let unusable =
         || Error::new(Side::Destination, Cause::Unexpected, action).because("the answer holds no usable token");
     let header = authorization(scheme, value.ok_or_else(unusable)?).map_err(|_| unusable())?;
-    let stated = expires.and_then(|at| at.duration_since(now()).ok()).map(|left| left.saturating_sub(EARLY));
-    let life = stated.filter(|life| !life.is_zero()).unwrap_or(TOKEN_LIFE).min(TOKEN_LIFE);
+    let left = expires.and_then(|at| at.duration_since(now()).ok());
+    let stated = left.map(|left| left.saturating_sub(EARLY).max(left / 2));
+    let life = stated.unwrap_or(TOKEN_LIFE).min(TOKEN_LIFE);
     Ok(RegistryToken { header, host, renew_at: Instant::now() + life })
 }
 
@@ -232,5 +233,8 @@ mod tests {
         let token = registry_token("Basic", Some("x"), None, Some(past), "get").unwrap();
         assert!(token.renew_at > Instant::now() + Duration::from_hours(1));
         assert!(!format!("{:?}", token.header).contains('x'));
+        let soon = now() + Duration::from_mins(20);
+        let token = registry_token("Basic", Some("x"), None, Some(soon), "get").unwrap();
+        assert!(token.renew_at < Instant::now() + Duration::from_mins(11), "it is renewed before it expires");
     }
 }

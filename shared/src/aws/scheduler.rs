@@ -83,10 +83,9 @@ impl Aws {
 }
 
 /// `result`, where the code `race` says that somebody else has just made or removed the schedule, which is no error.
-fn unless_raced<E, R>(result: Result<(), SdkError<E, R>>, race: &str) -> Result<(), Error>
+fn unless_raced<E>(result: Result<(), SdkError<E>>, race: &str) -> Result<(), Error>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     match result {
         Err(failure) if failure.code() == Some(race) => Ok(()),

@@ -6,19 +6,21 @@
 //!   Public is read anonymously.
 //! * Every other registry: an anonymous token where the registry asks for one.
 //!
-//! One request at a time buys a token; the others wait for it.
+//! One request at a time buys a token; the others wait for it, and share what comes of that.
 
 mod login;
+mod shared;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use login::Verdict;
+use shared::Shared;
 
 use super::challenge::{Challenge, TokenService};
 use super::pace::Api;
@@ -43,11 +45,10 @@ pub(super) struct Authorizer {
     transport: Transport,
     endpoints: Endpoints,
     keyring: Arc<Keyring>,
-    /// Whoever makes one holds the lock while the others wait.
-    challenges: Slots<String, Mutex<Option<Challenge>>>,
-    tokens: Slots<(RepositoryRef, Access), Mutex<Option<Token>>>,
+    challenges: Slots<String, Shared<Challenge>>,
+    tokens: Slots<(RepositoryRef, Access), Shared<Token>>,
     verdict: Mutex<Verdict>,
-    has_ecr_public: OnceCell<bool>,
+    has_ecr_public: OnceLock<bool>,
 }
 
 impl Authorizer {
@@ -59,7 +60,7 @@ impl Authorizer {
             challenges: Slots::default(),
             tokens: Slots::default(),
             verdict: Mutex::new(Verdict::Unknown),
-            has_ecr_public: OnceCell::new(),
+            has_ecr_public: OnceLock::new(),
         }
     }
 
@@ -82,19 +83,24 @@ impl Authorizer {
     }
 
     /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, which
-    /// is asked once.
+    /// is asked once, and while it cannot be had.
     async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
-        let is_ours = async || match self.keyring.ecr_public().await {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::info!("ECR Public is read anonymously: {}", error.chain());
-                false
-            }
-        };
-        if !*self.has_ecr_public.get_or_init(is_ours).await {
+        if self.has_ecr_public.get() == Some(&false) {
             return None;
         }
-        self.keyring.ecr_public().await.ok().map(|token| token.header.clone())
+        match self.keyring.ecr_public().await {
+            Ok(token) => {
+                let _ = self.has_ecr_public.set(true);
+                Some(token.header.clone())
+            }
+            Err(error) => {
+                tracing::info!("ECR Public is read anonymously: {}", error.chain());
+                if !error.is_transient() {
+                    let _ = self.has_ecr_public.set(false);
+                }
+                None
+            }
+        }
     }
 
     /// Forgets the credential that was just refused. Says whether asking once more makes sense.
@@ -112,11 +118,8 @@ impl Authorizer {
                 self.keyring.forget_ecr_public(refused).await;
             }
             _ => {
-                let slot = self.tokens.get((repository.clone(), access), Mutex::default);
-                let mut token = slot.lock().await;
-                if token.as_ref().is_some_and(|token| token.header.as_ref() == Some(refused)) {
-                    *token = None;
-                }
+                let slot = self.tokens.get((repository.clone(), access), Shared::default);
+                slot.forget(|token| token.header.as_ref() == Some(refused)).await;
             }
         }
         true
@@ -128,30 +131,28 @@ impl Authorizer {
         access: Access,
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
-        let slot = self.tokens.get((repository.clone(), access), Mutex::default);
-        let mut held = slot.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
-            return Ok(token.header.clone());
-        }
-        let token = match self.challenge(&repository.registry, side).await? {
-            Challenge::Bearer(service) => self.buy(&service, repository, access, side).await?,
-            // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
-            Challenge::Open | Challenge::Basic => {
-                Token { header: None, renew_at: Instant::now() + Duration::from_hours(1) }
+        let slot = self.tokens.get((repository.clone(), access), Shared::default);
+        let get = async {
+            match self.challenge(&repository.registry, side).await? {
+                Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
+                // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
+                Challenge::Open | Challenge::Basic => {
+                    Ok(Token { header: None, renew_at: Instant::now() + Duration::from_hours(1) })
+                }
             }
         };
-        Ok(held.insert(token).header.clone())
+        Ok(slot.get(|token| Instant::now() < token.renew_at, get).await?.header)
     }
 
     async fn challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
         if registry == DOCKER_HUB && self.endpoints.override_of(registry).is_none() {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
-        let slot = self.challenges.get(registry.to_owned(), Mutex::default);
-        let mut held = slot.lock().await;
-        if let Some(challenge) = &*held {
-            return Ok(challenge.clone());
-        }
+        let slot = self.challenges.get(registry.to_owned(), Shared::default);
+        slot.get(|_| true, self.ask_for_challenge(registry, side)).await
+    }
+
+    async fn ask_for_challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
         let action = format!("reach {registry}");
         let invalid = |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
         let url =
@@ -159,7 +160,7 @@ impl Authorizer {
         let answer = self.transport.send(Request::new(Method::GET, url)).await;
         let answer = answer.map_err(|failure| unanswered(side, &action, failure))?;
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
-            return Ok(held.insert(Challenge::read(answer.headers())).clone());
+            return Ok(Challenge::read(answer.headers()));
         }
         Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.error)
     }

@@ -18,8 +18,9 @@ use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::{Blob, Manifest};
 
-/// How long an upload may stand still. A registry takes its time over the last byte of a large layer.
-const STANDSTILL: Duration = Duration::from_mins(2);
+/// How long an upload may stand still. A registry takes its time over the last byte of a large layer, and a source that falls silent is
+/// asked again for almost four minutes before it is given up.
+const STANDSTILL: Duration = Duration::from_mins(5);
 
 /// A repository that is written.
 pub struct Destination(Source);
@@ -81,7 +82,14 @@ impl Destination {
             .map_err(|error| self.remote().error(Cause::Invalid, &action).because(error))?;
         let request = self.remote().request(Method::PUT, &format!("manifests/{reference}"))?;
         let request = request.header(CONTENT_TYPE, media_type).body(manifest.bytes.clone());
-        let response = self.remote().ask(&action, &request).await?;
+        let response = match self.remote().ask(&action, &request).await {
+            // So ECR answers a second PUT of the same, whose first answer was lost.
+            Err(error) if *error.cause() == Cause::Immutable => {
+                let is_there = self.digest(reference).await?.as_ref() == Some(&manifest.digest);
+                return if is_there { Ok(()) } else { Err(error) };
+            }
+            response => response?,
+        };
         let stored = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
         match stored {
             Some(stored) if stored != manifest.digest.as_str() => {

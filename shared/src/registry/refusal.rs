@@ -64,8 +64,10 @@ impl Refusal {
         let cause = cause(side, asked, status, &said, retry_after);
         // A HEAD is answered without a word: at ECR the token may have expired, which it says with 403.
         let is_silent_403 = status == StatusCode::FORBIDDEN && said.is_empty() && matches!(host, Host::Ecr { .. });
+        // ECR Public says it with 400, of which a HEAD has nothing but the number.
+        let is_silent_400 = status == StatusCode::BAD_REQUEST && said.is_empty() && *host == Host::EcrPublic;
         let is_expired_credential =
-            status == StatusCode::UNAUTHORIZED || said.contains("token has expired") || is_silent_403;
+            status == StatusCode::UNAUTHORIZED || cause == Cause::BadCredential || is_silent_403 || is_silent_400;
         let detail = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         Self { error: Error::new(side, cause, action).because(detail), is_expired_credential, authorization }
     }
@@ -99,12 +101,12 @@ fn cause(side: Side, asked: (&Host, Api), status: StatusCode, said: &str, retry_
     match status {
         StatusCode::TOO_MANY_REQUESTS => limit(asked, &lower, retry_after),
         _ if says("toomanyrequests") || says("rate exceeded") => limit(asked, &lower, retry_after),
-        _ if says("immutable") => Cause::Immutable,
+        _ if says("is immutable") || says("tag is already immutable") => Cause::Immutable,
         _ if says("blob_upload_unknown") || status == StatusCode::RANGE_NOT_SATISFIABLE => Cause::Interrupted,
         _ if is_missing_content(&lower) && side == Side::Destination => Cause::MissingContent,
         _ if says("digest_invalid") || says("layer digests match") => Cause::Mismatch,
         StatusCode::UNAUTHORIZED if matches!(host, Host::Ecr { .. } | Host::EcrPublic) => Cause::BadCredential,
-        _ if says("token has expired") => Cause::BadCredential,
+        _ if says("token has expired") || says("authorization token is invalid") => Cause::BadCredential,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
         StatusCode::NOT_FOUND => Cause::NotFound,
         StatusCode::REQUEST_TIMEOUT => Cause::Interrupted,

@@ -30,6 +30,7 @@ const LONGEST_LIFE: u64 = 24 * 3600;
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// What a request shows to the registry.
+#[derive(Clone)]
 pub(super) struct Token {
     /// The Authorization header; `None` where none is needed.
     pub(super) header: Option<HeaderValue>,

@@ -34,6 +34,7 @@ enum Fault {
     Upload {
         after_bytes: u64,
     },
+    LostAnswer,
 }
 
 /// What is sent in place of a manifest.
@@ -114,6 +115,11 @@ impl Faults {
         self.plan(Fault::Upload { after_bytes }, times);
     }
 
+    /// Stores manifests that are put, and closes the connection in place of an answer.
+    pub fn lose_answers(&self, times: u32) {
+        self.plan(Fault::LostAnswer, times);
+    }
+
     /// Answers `requests` more of any kind; then every connection is closed without an answer, until [`Faults::revive`].
     pub fn die_after(&self, requests: u32) {
         self.state().die_after(requests);
@@ -186,11 +192,17 @@ impl Faults {
         })
     }
 
-    pub(crate) fn take_upload(&self) -> Option<u64> {
-        self.take(|fault| match fault {
-            Fault::Upload { after_bytes } => Some(*after_bytes),
+    /// Whether a body that has reached so many bytes is cut there.
+    pub(crate) fn cuts_upload(&self, reached: u64) -> bool {
+        let cut = self.take(|fault| match fault {
+            Fault::Upload { after_bytes } if *after_bytes <= reached => Some(()),
             _ => None,
-        })
+        });
+        cut.is_some()
+    }
+
+    pub(crate) fn loses_answer(&self) -> bool {
+        self.take(|fault| matches!(fault, Fault::LostAnswer).then_some(())).is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

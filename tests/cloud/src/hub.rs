@@ -109,6 +109,11 @@ impl Hub {
         self.meter.spend(user, pulls);
     }
 
+    /// Refuses the next `pulls` with the words of the pull limit, although the quota's headers still say that there are some.
+    pub fn refuse_pulls(&self, pulls: u32) {
+        self.meter.refuse(pulls);
+    }
+
     /// How many requests were answered with the 429 of the pull limit so far.
     pub fn refused(&self) -> u64 {
         self.meter.refused()

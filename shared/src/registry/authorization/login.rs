@@ -22,6 +22,8 @@ pub(super) enum Verdict {
     Unknown,
     Good(Arc<Login>),
     Refused(Arc<Login>, Error, Instant),
+    /// It could not be tried, and since when that is known: whoever waited for it need not wait as long again.
+    Untried(Error, Instant),
 }
 
 impl Authorizer {
@@ -41,8 +43,12 @@ impl Authorizer {
             let refused = match sold {
                 Err(error) if *error.cause() == Cause::BadCredential => error,
                 other => {
-                    if let (Some(verdict), Some(login), Ok(_)) = (&mut first, login, &other) {
-                        **verdict = Verdict::Good(login);
+                    match (&mut first, login, &other) {
+                        (Some(verdict), Some(login), Ok(_)) => **verdict = Verdict::Good(login),
+                        (Some(verdict), _, Err(error)) if error.is_transient() => {
+                            **verdict = Verdict::Untried(error.clone(), Instant::now());
+                        }
+                        _ => {}
                     }
                     return other;
                 }
@@ -76,6 +82,7 @@ impl Authorizer {
         if repository.registry != DOCKER_HUB {
             return Ok((None, None));
         }
+        let asked = Instant::now();
         let verdict = self.verdict.lock().await;
         let is_its_own = self.is_docker_hubs_own(service);
         if is_its_own && matches!(*verdict, Verdict::Unknown) {
@@ -92,6 +99,7 @@ impl Authorizer {
             Verdict::Refused(known, error, until) if Arc::ptr_eq(known, &login) && Instant::now() < *until => {
                 Err(error.clone())
             }
+            Verdict::Untried(error, known) if *known > asked => Err(error.clone()),
             _ => Ok((Some(login), Some(verdict))),
         }
     }

@@ -49,14 +49,18 @@ impl<'a> Claim<'a> {
     /// One of the pulls, which is on its way until the answer drops it; one more than was set aside where it takes that. `None` when
     /// others have spent so much meanwhile that the rest of this claim is no longer covered.
     pub(crate) async fn pull(&self) -> Option<Pull<'a>> {
-        let is_used_up = *self.left() == 0;
-        if is_used_up && !self.grow(1).await {
-            return None;
-        }
         let set_out = |state: &mut State| {
             let budget = Budget::of(state.quota, self.meter.reserve);
             let covered = budget.map_or(u32::MAX, |budget| budget.available());
             let mut left = self.left();
+            // Another pull of this claim may have taken the last one while this one waited.
+            if *left == 0 {
+                if self.meter.free(state) == 0 {
+                    return None;
+                }
+                state.claimed = state.claimed.saturating_add(1);
+                *left = 1;
+            }
             (covered >= left.saturating_add(state.on_their_way)).then(|| {
                 *left -= 1;
                 state.on_their_way += 1;

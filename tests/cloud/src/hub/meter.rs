@@ -37,6 +37,8 @@ struct State {
     sponsored: HashSet<String>,
     pulls: HashMap<String, VecDeque<Timestamp>>,
     refused: u64,
+    /// Pulls still to be refused, whatever the quota says.
+    to_refuse: u32,
 }
 
 /// What the headers say.
@@ -51,7 +53,7 @@ pub(crate) struct Reading {
 impl Meter {
     pub(crate) fn new(clock: Clock) -> Self {
         let (unmetered, sponsored, pulls) = Default::default();
-        let state = State { limit: 100, window_seconds: 21_600, unmetered, sponsored, pulls, refused: 0 };
+        let state = State { limit: 100, window_seconds: 21_600, unmetered, sponsored, pulls, refused: 0, to_refuse: 0 };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -73,6 +75,11 @@ impl Meter {
         let now = self.clock.now();
         let spent = std::iter::repeat_n(now, usize::try_from(pulls).expect("a quota fits into memory"));
         lock(&self.state).pulls.entry(source.into()).or_default().extend(spent);
+    }
+
+    /// Refuses the next `pulls`, with no word of the quota beside it.
+    pub(super) fn refuse(&self, pulls: u32) {
+        lock(&self.state).to_refuse = pulls;
     }
 
     /// How many pulls were refused.
@@ -98,6 +105,11 @@ impl Meter {
     pub(crate) fn pull(&self, caller: &Caller, repository: &str) -> Result<Option<Reading>, Refusal> {
         let mut state = lock(&self.state);
         let Some(source) = state.source(caller, repository) else { return Ok(None) };
+        if state.to_refuse > 0 {
+            state.to_refuse -= 1;
+            state.refused += 1;
+            return Err(spent());
+        }
         let now = self.clock.now();
         let reading = state.read(source.clone(), now);
         if reading.remaining == 0 {
@@ -145,7 +157,10 @@ impl Reading {
     }
 
     fn refusal(&self) -> Refusal {
-        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", SPENT);
-        self.pairs().into_iter().fold(refusal, |refusal, (name, value)| refusal.with(name, value))
+        self.pairs().into_iter().fold(spent(), |refusal, (name, value)| refusal.with(name, value))
     }
+}
+
+fn spent() -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", SPENT)
 }

@@ -28,6 +28,9 @@ impl Registry {
             bytes,
         };
         let digest = self.deposit(&repository, &deposit).map_err(refuse)?;
+        if self.faults().loses_answer() {
+            return Err(Refusal::Cut);
+        }
         Ok((StatusCode::CREATED, self.created(&name, reference, digest)).into_response())
     }
 

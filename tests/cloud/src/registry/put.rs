@@ -54,7 +54,7 @@ impl Repository {
         }
         check_media_type(deposit)?;
         self.check_references(&deposit.bytes)?;
-        deposit.tag.map_or(Ok(()), |tag| self.check_tag(tag, computed))
+        deposit.tag.map_or(Ok(()), |tag| self.check_tag(tag))
     }
 
     fn check_references(&self, bytes: &[u8]) -> Result<(), PutError> {
@@ -68,13 +68,10 @@ impl Repository {
         }
     }
 
-    fn check_tag(&self, tag: &str, computed: &str) -> Result<(), PutError> {
-        match self.tags.get(tag) {
-            Some(current) if current != computed && self.mutability.protects(tag) => {
-                Err(PutError::ImmutableTag(tag.to_owned()))
-            }
-            _ => Ok(()),
-        }
+    /// ECR refuses a tag that is there even where it would stay what it is.
+    fn check_tag(&self, tag: &str) -> Result<(), PutError> {
+        let is_kept = self.tags.contains_key(tag) && self.mutability.protects(tag);
+        if is_kept { Err(PutError::ImmutableTag(tag.to_owned())) } else { Ok(()) }
     }
 }
 

@@ -110,15 +110,15 @@ impl Registry {
     async fn receive(&self, session: &Session, body: Body) -> Result<(), Refusal> {
         let parts = self.parts();
         let _open = parts.surroundings.counts.open(format!("{}.upload", parts.name));
-        let mut budget = self.faults().take_upload();
+        let mut reached = 0;
         let mut stream = body.into_data_stream();
         session.begin_part();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| Refusal::Cut)?;
-            if budget.is_some_and(|left| left <= chunk.len() as u64) {
+            reached += chunk.len() as u64;
+            if self.faults().cuts_upload(reached) {
                 return Err(Refusal::Cut);
             }
-            budget = budget.map(|left| left - chunk.len() as u64);
             parts.surroundings.counts.add(&format!("{}.bytes", parts.name), chunk.len() as u64);
             session.receive(&chunk);
         }
