@@ -32,7 +32,8 @@ impl Lineup {
         let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
         let all = ours.into_iter().chain([Tool::Skopeo]).chain(others).chain(floors);
         let tools: Vec<Tool> = all.filter(|tool| is_wanted(family(tool))).collect();
-        let described = tools.iter().map(|tool| Ok((tool.name().to_owned(), describe(tool)?)));
+        let is_built_here = replicator.is_none();
+        let described = tools.iter().map(|tool| Ok((tool.name().to_owned(), describe(tool, is_built_here)?)));
         let described = described.collect::<Result<_, String>>()?;
         Ok(Self { tools, described })
     }
@@ -71,14 +72,16 @@ fn build() -> Result<PathBuf, String> {
     executable.filter(|_| output.status.success()).ok_or_else(|| "replicator does not build".to_owned())
 }
 
-/// What is measured, in a line.
-fn describe(tool: &Tool) -> Result<String, String> {
+/// What is measured, in a line. Only of a binary that was built here it is known from which commit.
+fn describe(tool: &Tool, is_built_here: bool) -> Result<String, String> {
     match tool {
         Tool::Replicator { binary, is_hashed: true } => {
             let version = said(Command::new(binary).arg("--version"));
             let version = version.ok_or_else(|| format!("{} does not run", binary.display()))?;
-            let commit = said(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(WORKSPACE));
-            Ok(commit.map_or(version.clone(), |commit| format!("{version}, checkout {commit}")))
+            let mut git = Command::new("git");
+            let commit = git.args(["describe", "--always", "--dirty"]).current_dir(WORKSPACE);
+            let origin = if is_built_here { said(commit).map(|commit| format!("checkout {commit}")) } else { None };
+            Ok(format!("{version}, {}", origin.unwrap_or_else(|| binary.display().to_string())))
         }
         Tool::Replicator { is_hashed: false, .. } => Ok("the same with REPLICATOR_HASHING=destination".to_owned()),
         Tool::Skopeo => said(Command::new("skopeo").arg("--version")).ok_or_else(|| {
