@@ -34,7 +34,7 @@ pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool
     let asked = ask(replicator, &wanted.images, &wanted.to, &run).await?;
     let survey = replicator.survey(&asked.requests, &run).await;
     let mut outcomes = carry_out(replicator, replicator.plan_work(&asked.requests, &survey), &run, is_json).await;
-    replicator.postpone(&mut outcomes).await;
+    replicator.postpone(&mut outcomes, None).await;
     replicator.record_expanded(&outcomes, &asked.selected, &trigger(), Scope::Part, &run).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);
     if is_json {

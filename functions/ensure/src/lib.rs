@@ -69,7 +69,7 @@ pub async fn handle(
     let mut outcomes = bring(unique.into_iter(), &trigger, (&mut run, end), replicator).await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
-        replicator.postpone(&mut outcomes).await;
+        replicator.postpone(&mut outcomes, None).await;
         let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
         replicator.record(&news, Scope::Part, &run).await;
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use replicator::error::Error;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Policy, Report};
-use replicator::request::{Wish, wish};
+use replicator::request::{TriggerKind, Wish, wish};
 use replicator::state::Scope;
 use serde_json::Value;
 
@@ -24,13 +24,20 @@ pub async fn handle(
     let (wish, trigger) = wish(event, request_id)?;
     let (catalogue, scope) = match wish {
         Wish::Catalogue => (replicator.catalogue().await?, Scope::Whole),
-        Wish::Inline(text) => (replicator.inline(&text).await?, Scope::Part),
+        Wish::Inline(text) => match replicator.inline(&text).await {
+            // A destination that is no longer in the catalogue must not keep all others waiting.
+            Err(error) if trigger.kind == TriggerKind::Schedule => {
+                tracing::warn!("all of the catalogue is refreshed in place of what was put off: {}", error.chain());
+                (replicator.catalogue().await?, Scope::Whole)
+            }
+            catalogue => (catalogue?, Scope::Part),
+        },
     };
     let run = Run::until(deadline, Timestamp::now().into());
     let (catalogue, selected) = replicator.expand(catalogue, &run).await;
     let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
     let mut outcomes = replicator.bring(&requests, &run).await;
-    replicator.postpone(&mut outcomes).await;
+    replicator.postpone(&mut outcomes, Some(&catalogue)).await;
     replicator.record_expanded(&outcomes, &selected, &trigger, scope, &run).await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);
     report.log(&trigger);

@@ -122,7 +122,10 @@ async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outco
     let survey = replicator.survey_as(&requests, judge, run).await;
     let plan = replicator.plan_work(&requests, &survey);
     let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, run).collect().await;
-    replicator.postpone(&mut outcomes).await;
+    // No refresh knows of the scan: the message comes back instead.
+    if !is_publication {
+        replicator.postpone(&mut outcomes, None).await;
+    }
     replicator.record(&outcomes, Scope::Part, run).await;
     Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes

@@ -73,7 +73,7 @@ pub async fn handle(
                 }
             }
         }
-        replicator.postpone(&mut outcomes).await;
+        replicator.postpone(&mut outcomes, Some(&catalogue)).await;
         replicator.record(&outcomes, Scope::Part, &run).await;
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());

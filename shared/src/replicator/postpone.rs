@@ -15,20 +15,12 @@ const SIX_HOURS: Duration = Duration::from_hours(6);
 impl Replicator {
     /// Has what waits for pulls tried again when the window is likely to have freed them, and says so in its errors.
     ///
-    /// Where nothing can be woken up, that fails, or a refresh would not do what was asked for, the errors say nothing: whoever asked
-    /// asks again, or the next refresh.
-    pub async fn postpone(&self, outcomes: &mut [Outcome]) {
-        let waits = outcomes.iter().any(Outcome::waits_for_pulls);
-        let Some(settings) = self.settings.wake_up.as_ref().filter(|_| waits) else { return };
-        let catalogue = match self.any_catalogue().await {
-            Ok(catalogue) => catalogue,
-            Err(error) => return tracing::error!("nothing wakes up for what was put off: {}", error.chain()),
-        };
-        let wishes: Vec<Option<Terms>> = outcomes.iter().map(|outcome| wish(outcome, &catalogue)).collect();
+    /// Where nothing can be woken up, that fails, or a refresh would wait for a scan that has been, as far as `catalogue` says, the
+    /// errors say nothing: whoever asked asks again, or the next refresh.
+    pub async fn postpone(&self, outcomes: &mut [Outcome], catalogue: Option<&Catalogue>) {
+        let wishes: Vec<Option<Terms>> = outcomes.iter().map(|outcome| wish(outcome, catalogue)).collect();
         let waiting = || outcomes.iter().zip(&wishes).filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)));
-        if waiting().next().is_none() {
-            return;
-        }
+        let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
         let now = self.now();
         let pulls = waiting().map(|(outcome, _)| outcome.price).sum();
         let planned: u32 = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
@@ -60,14 +52,14 @@ impl Replicator {
     }
 }
 
-/// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, where a destination is not in the catalogue but
-/// in an event of its own, and where a refresh would wait for a scan that has been.
-fn wish(outcome: &Outcome, catalogue: &Catalogue) -> Option<Terms> {
+/// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, and where a refresh would wait for a scan.
+fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
     let waiting = outcome.places.iter().filter(|place| place.result.as_ref().is_err_and(Error::waits_for_pulls));
     let to: Vec<String> = waiting.map(|place| place.target.destination.clone()).collect();
-    let brings = |name| catalogue.destinations.get(name).is_some_and(|it| it.publish == Publish::Always);
+    let destination = |name| catalogue.and_then(|catalogue| catalogue.destinations.get(name));
+    let waits_for_scan = |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
     let platforms = Some(outcome.platforms.clone());
-    (!to.is_empty() && to.iter().all(brings)).then(|| Terms { to, platforms, ..Terms::default() })
+    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms { to, platforms, ..Terms::default() })
 }
 
 fn is_queued(outcome: &Outcome) -> bool {
