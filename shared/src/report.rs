@@ -174,11 +174,6 @@ impl Outcome {
         Self { image, upstream, platforms, price: price.pulls, waits_since, places, unplaced, bytes, pulls, trigger }
     }
 
-    /// Whether a place waits for Docker Hub's window to move on.
-    pub fn waits_for_pulls(&self) -> bool {
-        self.places.iter().any(|place| place.result.as_ref().is_err_and(super::error::Error::waits_for_pulls))
-    }
-
     /// What keeps the same copy from succeeding for now, although nobody has to change anything, and nothing else tries it again.
     pub fn worth_another_try(&self) -> Option<&Error> {
         let mut errors = self.places.iter().filter_map(|place| place.result.as_ref().err());

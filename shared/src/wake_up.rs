@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::catalogue::Terms;
@@ -52,7 +52,8 @@ impl WakeUp {
     /// The event that `refresh` gets: a catalogue document with the images, or none for everything.
     pub fn input(&self) -> String {
         let event = json!({"command": "refresh", "execution_id": "<aws.scheduler.execution-id>"});
-        let images = self.images.iter().flatten().map(|(image, terms)| entry(image, terms)).collect::<Vec<Value>>();
+        let images =
+            self.images.iter().flatten().map(|(image, terms)| json!(Entry::of(image, terms))).collect::<Vec<Value>>();
         if images.is_empty() {
             return event.to_string();
         }
@@ -68,20 +69,8 @@ impl WakeUp {
         struct Event {
             images: Vec<Entry>,
         }
-        #[derive(Deserialize)]
-        struct Entry {
-            image: ImageRef,
-            #[serde(default)]
-            to: Vec<String>,
-            platforms: Option<PlatformsSpec>,
-        }
-        let terms = |to, platforms: Option<PlatformsSpec>| {
-            let platforms = platforms.map(|PlatformsSpec(platforms)| platforms);
-            Terms { to, platforms, ..Terms::default() }
-        };
-        let named = |Entry { image, to, platforms }| (image, terms(to, platforms));
         let event: Option<Event> = serde_json::from_str(input).ok();
-        Self { at, images: event.map(|event| join(BTreeMap::new(), event.images.into_iter().map(named))) }
+        Self { at, images: event.map(|event| join(BTreeMap::new(), event.images.into_iter().map(Entry::terms))) }
     }
 }
 
@@ -96,16 +85,26 @@ fn join(
     known
 }
 
-/// An image in the catalogue's shape. What its terms leave open, the catalogue says.
-fn entry(image: &ImageRef, terms: &Terms) -> Value {
-    let mut entry = json!({"image": image});
-    if !terms.to.is_empty() {
-        entry["to"] = json!(terms.to);
+/// An image in the catalogue's shape. What is left out, the catalogue says.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    image: ImageRef,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    to: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platforms: Option<PlatformsSpec>,
+}
+
+impl Entry {
+    fn of(image: &ImageRef, terms: &Terms) -> Self {
+        let platforms = terms.platforms.clone().map(PlatformsSpec);
+        Self { image: image.clone(), to: terms.to.clone(), platforms }
     }
-    if let Some(platforms) = &terms.platforms {
-        entry["platforms"] = if platforms.is_all() { json!("all") } else { json!(platforms) };
+
+    fn terms(self) -> (ImageRef, Terms) {
+        let platforms = self.platforms.map(|PlatformsSpec(platforms)| platforms);
+        (self.image, Terms { to: self.to, platforms, ..Terms::default() })
     }
-    entry
 }
 
 #[cfg(test)]

@@ -204,12 +204,18 @@ async fn a_finding_in_one_platform_of_an_index_is_a_finding_in_its_tag() {
     assert!(tags["replicator:tag:21"].starts_with(&format!("{} waiting-for-upstream ", index.digest())), "{tags:?}");
 }
 
-#[tokio::test]
-async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
+/// A world whose public copies wait for a clean scan of the private ones.
+async fn publishing() -> World {
     let mut world = world().await;
     world.catalogue(&format!(
         "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
     ));
+    world
+}
+
+#[tokio::test]
+async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
+    let world = publishing().await;
     let report = world.refresh().await;
     assert!(report["images"][0]["reason"].as_str().unwrap().contains("clean scan"), "{report:#}");
     let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
@@ -224,10 +230,7 @@ async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
 
 #[tokio::test]
 async fn a_publication_that_cannot_be_made_for_now_is_an_error_and_made_by_the_next_try() {
-    let mut world = world().await;
-    world.catalogue(&format!(
-        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
-    ));
+    let world = publishing().await;
     world.refresh().await;
     let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
     let clean = scan(&digest, &json!({}));
@@ -248,11 +251,8 @@ async fn a_publication_that_cannot_be_made_for_now_is_an_error_and_made_by_the_n
 
 #[tokio::test]
 async fn a_publication_that_waits_for_pulls_comes_back_to_the_worker() {
-    let mut world = world().await;
+    let mut world = publishing().await;
     world.wake_up();
-    world.catalogue(&format!(
-        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
-    ));
     world.refresh().await;
     let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
     let queue = world.queue();
@@ -280,10 +280,7 @@ async fn a_scan_in_a_registry_that_is_not_ours_is_left_alone() {
 
 #[tokio::test]
 async fn what_is_published_is_what_was_scanned_even_when_upstream_moves_meanwhile() {
-    let mut world = world().await;
-    world.catalogue(&format!(
-        "destinations:\n  private: {{ ecr: {{ repository: 'docker-hub/{{repository}}' }} }}\n  public: {{ ecr-public: {{ alias: {ALIAS}, repository: '{{name}}', publish: after-clean-scan }} }}\nimages: [{{ image: 'node:21', to: [private, public] }}]"
-    ));
+    let mut world = publishing().await;
     world.refresh().await;
     let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
     let queue = world.queue();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::tags::Tags;
@@ -109,6 +109,12 @@ pub struct Entry {
 /// Which platforms of an index are copied, as it is written: `all`, or a list.
 #[derive(Clone, Debug)]
 pub struct PlatformsSpec(pub Platforms);
+
+impl Serialize for PlatformsSpec {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_all() { serializer.serialize_str("all") } else { self.0.serialize(serializer) }
+    }
+}
 
 impl<'de> Deserialize<'de> for PlatformsSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -101,7 +101,7 @@ fn cause(side: Side, asked: (&Host, Api), status: StatusCode, said: &str, retry_
     match status {
         StatusCode::TOO_MANY_REQUESTS => limit(asked, &lower, retry_after),
         _ if says("toomanyrequests") || says("rate exceeded") => limit(asked, &lower, retry_after),
-        _ if says("is immutable") || says("tag is already immutable") => Cause::Immutable,
+        _ if says("is immutable") || says("as immutable") => Cause::Immutable,
         _ if says("blob_upload_unknown") || status == StatusCode::RANGE_NOT_SATISFIABLE => Cause::Interrupted,
         _ if is_missing_content(&lower) && side == Side::Destination => Cause::MissingContent,
         _ if says("digest_invalid") || says("layer digests match") => Cause::Mismatch,

@@ -117,12 +117,12 @@ impl EcrTokens {
         let token = issued.get(password)?;
         Some(if token.audience != audience {
             Err(denied("Your Authorization Token is invalid."))
-        } else if token.expires_at <= self.clock.now() && audience == PUBLIC {
-            Err(invalid_token())
-        } else if token.expires_at <= self.clock.now() {
-            Err(denied("Your authorization token has expired. Reauthenticate and try again."))
-        } else {
+        } else if token.expires_at > self.clock.now() {
             Ok(())
+        } else if audience == PUBLIC {
+            Err(invalid_token())
+        } else {
+            Err(denied("Your authorization token has expired. Reauthenticate and try again."))
         })
     }
 }
