@@ -1,16 +1,15 @@
 //! `sync`, `plan` and `ensure`.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use replicator::catalogue::{Catalogue, Selected};
 use replicator::error::Error;
 use replicator::plan::{Action, Plan};
-use replicator::replicator::{Replicator, Run};
+use replicator::replicator::{Replicator, Run, Scope};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Request, Trigger, TriggerKind};
-use replicator::state::Scope;
 use serde_json::json;
 
 use crate::args::{Ensure, Wanted};
@@ -106,24 +105,28 @@ async fn carry_out(replicator: &Replicator, plan: Plan, run: &Run, is_json: bool
     let bar = ProgressBar::new(plan.0.len() as u64);
     let style = ProgressStyle::with_template("{spinner} {pos}/{len} images  {wide_bar}  {msg}  {elapsed}");
     bar.set_style(style.expect("the template is a constant"));
-    let mut outcomes = Vec::with_capacity(plan.0.len());
-    let mut tick = tokio::time::interval(TICK);
-    let mut stream = std::pin::pin!(replicator.carry_out(plan, run));
-    loop {
-        tokio::select! {
-            next = stream.next() => {
-                let Some(outcome) = next else { break };
-                let report = ImageReport::of(&outcome, Policy::Keep);
-                bar.suspend(|| if is_json { output::complain(format_args!("{} {}", report.status, report.image)) } else { output::image(&report) });
-                bar.inc(1);
-                outcomes.push(outcome);
+    let tell = |outcome: &Outcome| {
+        let report = ImageReport::of(outcome, Policy::Keep);
+        bar.suspend(|| {
+            if is_json {
+                output::complain(format_args!("{} {}", report.status, report.image));
+            } else {
+                output::image(&report);
             }
+        });
+        bar.inc(1);
+    };
+    let mut tick = tokio::time::interval(TICK);
+    let mut copies = pin!(replicator.carry_out(plan, run, tell));
+    let outcomes = loop {
+        tokio::select! {
+            outcomes = &mut copies => break outcomes,
             _ = tick.tick() => {
                 bar.set_message(output::size(run.moved_bytes()));
                 bar.tick();
             }
         }
-    }
+    };
     bar.finish_and_clear();
     outcomes
 }

@@ -87,7 +87,7 @@ impl Budget {
     }
 
     /// What is to be set aside for a copy before it begins. A price that is only judged never keeps one out for good.
-    fn needs(&self, price: &Price) -> u32 {
+    pub fn needs(&self, price: &Price) -> u32 {
         if price.is_exact { price.pulls } else { price.pulls.min(self.whole()) }
     }
 

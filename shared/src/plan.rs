@@ -12,7 +12,7 @@ use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
 use crate::platform::Platforms;
 use crate::price::{Hints, Price};
-use crate::reference::{ImageRef, RepositoryRef};
+use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 use crate::request::{Request, Target, Trigger};
 use crate::state::{self, Tags};
 use crate::subset::Standing;
@@ -45,6 +45,13 @@ pub struct Seen {
     pub size_bytes: Option<u64>,
     /// Whether fetching it is a pull that counts.
     pub is_metered: bool,
+}
+
+impl Seen {
+    /// What `image` stands for as far as somebody else said: Docker Hub was not asked whether a pull of it counts, so that it does.
+    pub fn unasked(digest: Digest, image: &ImageRef) -> Self {
+        Self { is_metered: image.repository().registry == DOCKER_HUB, ..digest.into() }
+    }
 }
 
 impl From<Digest> for Seen {

@@ -2,7 +2,7 @@
 //!
 //! Blobs are free at Docker Hub, and so is a HEAD. An image costs 1. An index costs 1 and as many as it names, less those that the
 //! mirror has; how many it names is only known once it was fetched. Until then its predecessor in the mirror tells, which is
-//! nearly always built alike, or else its size, which a HEAD states.
+//! nearly always built alike, and its size, which a HEAD states.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::manifest::{Child, Content, Manifest};
 use crate::platform::Platforms;
-use crate::subset;
+use crate::subset::{self, Standing};
 
 /// An index spends at least so many bytes on each manifest that it names: a digest, a media type, a size and a platform.
 const BYTES_PER_CHILD: u64 = 250;
@@ -46,19 +46,31 @@ impl Price {
         if hints.is_index != Some(true) {
             return Self { pulls: 1, is_exact: hints.is_index.is_some(), alone: BTreeMap::new() };
         }
-        let predecessor = hints.predecessor.and_then(|manifest| match &manifest.content {
-            Content::Index(children) => Some(children),
-            Content::Image(_) => None,
-        });
-        match predecessor {
-            // A part of the predecessor, cut for the same platforms, is chosen whole.
-            Some(children) => {
-                let count = subset::chosen(children, platforms).map_or(children.len(), |chosen| chosen.len());
-                Self { pulls: 1 + as_u32(count as u64), is_exact: false, alone: alone(children) }
-            }
+        match hints.predecessor.and_then(|predecessor| by_predecessor(predecessor, hints.size_bytes, platforms)) {
+            Some((count, alone)) => Self { pulls: 1 + as_u32(count), is_exact: false, alone },
             None => Self { pulls: 1 + by_size(hints.size_bytes, platforms), is_exact: false, alone: BTreeMap::new() },
         }
     }
+}
+
+/// As many manifests as `predecessor` would lead to, and what its platforms would cost alone. All of an index are as many more as
+/// it is longer. `None` where that tells nothing: for an image, and for a part that was cut for other platforms.
+fn by_predecessor(
+    predecessor: &Manifest,
+    size_bytes: Option<u64>,
+    platforms: &Platforms,
+) -> Option<(u64, BTreeMap<String, u32>)> {
+    let Content::Index(children) = &predecessor.content else { return None };
+    if Standing::of_part(predecessor).is_some_and(|part| part.choice != platforms.fingerprint()) {
+        return None;
+    }
+    let count = subset::chosen(children, platforms).map_or(children.len(), |chosen| chosen.len()) as u64;
+    let before_bytes = predecessor.bytes.len() as u64;
+    let count = match size_bytes.filter(|bytes| platforms.is_all() && *bytes > before_bytes) {
+        Some(bytes) => (count.saturating_mul(bytes) + before_bytes / 2) / before_bytes,
+        None => count,
+    };
+    Some((count, alone(children)))
 }
 
 /// The most manifests that an index of this size can name, or that a choice of platforms leads to: each, and its attestation.
@@ -135,12 +147,24 @@ mod tests {
     #[test]
     fn an_index_costs_what_its_predecessor_would() {
         let predecessor = predecessor();
-        let hints = Hints { is_index: Some(true), size_bytes: Some(99_999), predecessor: Some(&predecessor) };
+        let size_bytes = predecessor.bytes.len() as u64;
+        let hints = Hints { is_index: Some(true), size_bytes: Some(size_bytes + 9), predecessor: Some(&predecessor) };
         let price = Price::of(&hints, &Platforms::ALL);
         assert_eq!((price.pulls, price.is_exact), (4, false));
+        assert_eq!(pulls(&Hints { size_bytes: Some(2 * size_bytes), ..hints }, &[]), 7, "twice as many");
+        assert_eq!(pulls(&Hints { size_bytes: Some(2 * size_bytes), ..hints }, &["linux/amd64"]), 3);
         assert_eq!(price.alone, [("linux/amd64".to_owned(), 3), ("linux/arm64".to_owned(), 2)].into());
         assert_eq!(pulls(&hints, &["linux/amd64"]), 3);
         assert_eq!(pulls(&hints, &["linux/s390x"]), 4, "what the predecessor lacks may be there now");
+    }
+
+    #[test]
+    fn a_part_tells_the_price_of_the_same_platforms_alone() {
+        let part = subset::subset(&predecessor(), &platforms(&["linux/amd64"])).unwrap();
+        let hints = Hints { is_index: Some(true), size_bytes: Some(2000), predecessor: Some(&part) };
+        assert_eq!(pulls(&hints, &["linux/amd64"]), 3);
+        assert_eq!(pulls(&hints, &[]), 9);
+        assert_eq!(pulls(&hints, &["linux/arm64"]), 3, "an image and its attestation");
     }
 
     #[test]

@@ -23,8 +23,8 @@ mod upstream;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
+pub use record::Scope;
 pub use run::Run;
 
 use crate::aws::{Aws, Keyring};
@@ -176,7 +176,7 @@ impl Replicator {
     pub async fn act(&self, plan: Plan, run: &Run) -> Vec<Outcome> {
         match &self.settings.queue_url {
             Some(queue) => self.enqueue(queue, plan).await,
-            None => self.carry_out(plan, run).collect().await,
+            None => self.carry_out(plan, run, |_| ()).await,
         }
     }
 

@@ -69,29 +69,22 @@ pub struct Changes {
     pub remove: Vec<String>,
 }
 
-/// How much of a repository `news` speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every tag that is wanted there: a trouble with a tag that nobody wants any more is over.
-    Whole,
-    /// Some tags; the others are as they were.
-    Part,
-}
-
 /// Brings the record in `tags` up to date with `news`. Tags of the owner are counted, never touched.
-pub fn changes(tags: &Tags, news: &[News], scope: Scope, now: Timestamp) -> Changes {
+///
+/// Where all tags are known that are `wanted` in the repository, a trouble with another one is over.
+pub fn changes(tags: &Tags, news: &[News], wanted: Option<&BTreeSet<String>>, now: Timestamp) -> Changes {
     let mut entries = entries(tags);
-    if scope == Scope::Whole {
-        let is_wanted = |key: &str| news.iter().any(|new| key[TAG.len()..] == new.tag);
-        entries.retain(|key, entry| entry.status.is_level() || is_wanted(key));
+    if let Some(wanted) = wanted {
+        entries.retain(|key, entry| entry.status.is_level() || wanted.contains(&key[TAG.len()..]));
     }
-    let mut is_news = false;
     for new in news {
-        is_news |= note(&mut entries, new, now);
+        note(&mut entries, new, now);
     }
     let owners = tags.keys().filter(|key| !is_ours(key)).count();
     let room = MAX_TAGS.saturating_sub(owners + SUMMARY.len() + LEFT_FREE);
-    let kept = keep(entries, room);
+    let copied: BTreeSet<&str> = news.iter().filter(|new| new.is_copied).map(|new| new.tag.as_str()).collect();
+    let is_held = |key: &str| tags.contains_key(key) || copied.contains(&key[TAG.len()..]);
+    let kept = keep(entries, is_held, room);
     let remove: Vec<String> =
         tags.keys().filter(|key| key.starts_with(TAG) && !kept.contains_key(*key)).cloned().collect();
     let mut wanted: Tags = kept.iter().map(|(key, entry)| (key.clone(), entry.to_string())).collect();
@@ -101,7 +94,7 @@ pub fn changes(tags: &Tags, news: &[News], scope: Scope, now: Timestamp) -> Chan
         wanted.insert(SYNCED_AT.to_owned(), time(now));
     }
     wanted.retain(|key, value| tags.get(key) != Some(value));
-    if is_news || !wanted.is_empty() || !remove.is_empty() {
+    if !wanted.is_empty() || !remove.is_empty() {
         wanted.insert(CHECKED_AT.to_owned(), time(now));
     }
     // A repository that is full of its owner's tags has no room for a summary either.
@@ -127,12 +120,12 @@ fn is_ours(key: &str) -> bool {
     key.starts_with(TAG) || SUMMARY.contains(&key)
 }
 
-/// Whether the entry changed. The time of a tag that stays as it is stays too: it says since when.
-fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bool {
+/// The time of a tag that stays as it is stays too: it says since when.
+fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) {
     let key = format!("{TAG}{}", new.tag);
     // A tag's name may have 128 characters itself; its digest still tells the truth.
     if key.len() > MAX_KEY {
-        return false;
+        return;
     }
     let News { digest, status, part, until, note, .. } = new.clone();
     let mut entry = Entry { digest, status, at: now, part, since: None, until, note };
@@ -140,20 +133,22 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) -> bo
     // That a tag is level again says nothing against what a scan found in these very bytes; another scan does, with a note.
     let is_known = |known: &Entry| known.digest == entry.digest && known.part == entry.part && known.status.is_level();
     if entry.status == EntryStatus::Ok && entry.note.is_empty() && !new.is_copied && known.is_some_and(is_known) {
-        return false;
+        return;
     }
     if entry.status == EntryStatus::Deferred {
         entry.since = known.and_then(Entry::waits_since);
     }
     entries.insert(key, entry);
-    true
 }
 
-/// Keeps what digests cannot tell (deferred, failed, a part of upstream's index), then the most recent.
-fn keep(entries: BTreeMap<String, Entry>, room: usize) -> BTreeMap<String, Entry> {
+/// Keeps what digests cannot tell (deferred, failed, a part of upstream's index), then the most recent. What is level as it was, and
+/// not held, takes nobody's place: a record of more tags than it has room for would be another each time.
+fn keep(entries: BTreeMap<String, Entry>, is_held: impl Fn(&str) -> bool, room: usize) -> BTreeMap<String, Entry> {
     let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
     let is_plain = |entry: &Entry| entry.status == EntryStatus::Ok && entry.part.is_none();
-    ranked.sort_by_key(|(key, entry)| (is_plain(entry), std::cmp::Reverse(entry.at), key.clone()));
+    ranked.sort_by_cached_key(|(key, entry)| {
+        (is_plain(entry), is_plain(entry) && !is_held(key), std::cmp::Reverse(entry.at), key.clone())
+    });
     ranked.truncate(room);
     ranked.into_iter().collect()
 }
@@ -209,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_first_copy_is_recorded_as_the_contract_says() {
-        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0));
+        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], None, at(0));
         let lines: Vec<String> = changes.set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         assert_eq!(
             lines,
@@ -226,9 +221,9 @@ mod tests {
     #[test]
     fn an_unchanged_tag_is_not_written_again() {
         let mut tags = Tags::new();
-        let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0));
+        let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], None, at(0));
         apply(&mut tags, first);
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)), Changes::default());
     }
 
     #[test]
@@ -237,11 +232,11 @@ mod tests {
         for (status, summary) in
             [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")]
         {
-            let next = changes(&tags, &[news("21", status, false)], Scope::Part, at(0));
+            let next = changes(&tags, &[news("21", status, false)], None, at(0));
             apply(&mut tags, next);
             assert_eq!(tags[STATUS], summary);
         }
-        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], Scope::Part, at(0));
+        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], None, at(0));
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "partial");
     }
@@ -251,7 +246,7 @@ mod tests {
         let mut tags: Tags = (0..10).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
         for n in 0..60 {
             let status = if n == 0 { EntryStatus::Failed } else { EntryStatus::Ok };
-            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], Scope::Part, at(n));
+            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], None, at(n));
             apply(&mut tags, next);
             assert!(tags.len() <= MAX_TAGS - LEFT_FREE);
         }
@@ -261,19 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn more_tags_than_there_is_room_for_are_not_recorded_anew_each_time() {
+        let mut tags = Tags::new();
+        let all = |is_copied| -> Vec<News> {
+            (0..60).map(|n| news(&format!("t{n:02}"), EntryStatus::Ok, is_copied)).collect()
+        };
+        let next = changes(&tags, &all(true), None, at(0));
+        apply(&mut tags, next);
+        assert_eq!(changes(&tags, &all(false), None, at(9)), Changes::default());
+        let next = changes(&tags, &[news("t59", EntryStatus::Ok, true)], None, at(9));
+        assert!(next.set.contains_key("replicator:tag:t59") && next.remove.len() == 1, "{next:?}");
+    }
+
+    #[test]
     fn a_failure_of_a_tag_that_nobody_wants_any_more_is_forgotten() {
         let mut tags = Tags::new();
-        let next = changes(
-            &tags,
-            &[news("21", EntryStatus::Ok, true), news("typo", EntryStatus::Failed, false)],
-            Scope::Whole,
-            at(0),
-        );
+        let next =
+            changes(&tags, &[news("21", EntryStatus::Ok, true), news("typo", EntryStatus::Failed, false)], None, at(0));
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "partial");
-        let part = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(1));
-        assert_eq!(part, Changes::default());
-        let next = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Whole, at(1));
+        let next = |wanted| changes(&tags, &[news("21", EntryStatus::Ok, false)], wanted, at(1));
+        let both = ["21".to_owned(), "typo".to_owned()].into();
+        assert_eq!((next(None), next(Some(&both))), (Changes::default(), Changes::default()));
+        let next = next(Some(&["21".to_owned()].into()));
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "ok");
         assert!(!tags.contains_key("replicator:tag:typo"));
@@ -283,35 +288,35 @@ mod tests {
     fn what_a_scan_found_stays_until_the_digest_moves() {
         let mut tags = Tags::new();
         let found = News { note: "critical=1 high=3".to_owned(), ..news("21", EntryStatus::WaitingForUpstream, false) };
-        let next = changes(&tags, &[found], Scope::Part, at(0));
+        let next = changes(&tags, &[found], None, at(0));
         apply(&mut tags, next);
         assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z critical=1 high=3"));
         assert_eq!(tags[STATUS], "ok");
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(9)), Changes::default());
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)), Changes::default());
         let cleared = News { note: "none".to_owned(), ..news("21", EntryStatus::Ok, false) };
-        let next = changes(&tags, &[cleared], Scope::Part, at(9));
+        let next = changes(&tags, &[cleared], None, at(9));
         assert!(
             next.set["replicator:tag:21"].ends_with(" ok 2026-09-21T14:13:29Z none"),
             "another scan has the last word"
         );
         let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };
-        assert!(changes(&tags, &[moved], Scope::Part, at(9)).set["replicator:tag:21"].contains(" ok "));
+        assert!(changes(&tags, &[moved], None, at(9)).set["replicator:tag:21"].contains(" ok "));
     }
 
     #[test]
     fn what_is_put_off_again_waits_since_the_first_time() {
         let mut tags = Tags::new();
         let put_off = |until| News { until: Some(at(until)), ..news("21", EntryStatus::Deferred, false) };
-        let next = changes(&tags, &[put_off(100)], Scope::Part, at(0));
+        let next = changes(&tags, &[put_off(100)], None, at(0));
         apply(&mut tags, next);
-        let next = changes(&tags, &[put_off(200)], Scope::Part, at(50));
+        let next = changes(&tags, &[put_off(200)], None, at(50));
         apply(&mut tags, next);
         assert!(
             tags["replicator:tag:21"]
                 .ends_with(" deferred 2026-09-21T14:14:10Z since=2026-09-21T14:13:20Z until=2026-09-21T14:16:40Z"),
             "{tags:?}"
         );
-        let next = changes(&tags, &[put_off(300)], Scope::Part, at(90));
+        let next = changes(&tags, &[put_off(300)], None, at(90));
         apply(&mut tags, next);
         assert!(tags["replicator:tag:21"].contains(" since=2026-09-21T14:13:20Z "), "{tags:?}");
     }
@@ -323,16 +328,16 @@ mod tests {
             News { part, ..news("21", EntryStatus::Ok, false) }
         };
         let mut tags = Tags::new();
-        let next = changes(&tags, &[part("a")], Scope::Part, at(0));
+        let next = changes(&tags, &[part("a")], None, at(0));
         apply(&mut tags, next);
-        assert_eq!(changes(&tags, &[part("a")], Scope::Part, at(9)), Changes::default());
-        assert!(changes(&tags, &[part("b")], Scope::Part, at(9)).set["replicator:tag:21"].ends_with(" of=b"));
+        assert_eq!(changes(&tags, &[part("a")], None, at(9)), Changes::default());
+        assert!(changes(&tags, &[part("b")], None, at(9)).set["replicator:tag:21"].ends_with(" of=b"));
     }
 
     #[test]
     fn a_full_repository_is_left_alone() {
         let tags: Tags = (0..50).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], Scope::Part, at(0)), Changes::default());
+        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], None, at(0)), Changes::default());
     }
 
     #[test]
@@ -342,14 +347,14 @@ mod tests {
             (0..30)
                 .map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }),
         );
-        let changes = changes(&Tags::new(), &many, Scope::Part, at(0));
+        let changes = changes(&Tags::new(), &many, None, at(0));
         assert!(changes.set.iter().all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE));
     }
 
     #[test]
     fn a_record_that_somebody_broke_is_written_anew() {
         let tags: Tags = [("replicator:tag:21".to_owned(), "hello".to_owned())].into();
-        let changes = changes(&tags, &[news("21", EntryStatus::Ok, false)], Scope::Part, at(0));
+        let changes = changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(0));
         assert!(changes.set["replicator:tag:21"].contains(" ok "));
     }
 }

@@ -128,19 +128,24 @@ impl Standing {
 
     /// What `manifest`, which is in the mirror, stands for: by its annotations, or because `platforms` leave nothing of it out.
     pub fn of(manifest: &Manifest, platforms: &Platforms) -> Option<Self> {
+        let is_whole = || {
+            matches!(&manifest.content, Content::Index(children)
+                if chosen(children, platforms).is_ok_and(|kept| kept.len() == children.len()))
+        };
+        Self::of_part(manifest).or_else(|| is_whole().then(|| Self::new(manifest.digest.clone(), platforms)))
+    }
+
+    /// What `manifest` is a part of, by its annotations; `None` where it is not one that was cut here.
+    pub fn of_part(manifest: &Manifest) -> Option<Self> {
         #[derive(Deserialize)]
         struct Probe {
             annotations: Option<BTreeMap<String, String>>,
         }
         let probe: Probe = serde_json::from_slice(&manifest.bytes).ok()?;
         let annotations = probe.annotations.unwrap_or_default();
-        if let Some(upstream) = annotations.get(UPSTREAM) {
-            let names = annotations.get(PLATFORMS)?.split(',').map(str::parse).collect::<Result<Vec<Platform>, _>>();
-            return Some(Self::new(upstream.parse().ok()?, &names.ok()?.into()));
-        }
-        let is_whole = matches!(&manifest.content, Content::Index(children)
-            if chosen(children, platforms).is_ok_and(|kept| kept.len() == children.len()));
-        is_whole.then(|| Self::new(manifest.digest.clone(), platforms))
+        let upstream = annotations.get(UPSTREAM)?.parse().ok()?;
+        let names = annotations.get(PLATFORMS)?.split(',').map(str::parse).collect::<Result<Vec<Platform>, _>>();
+        Some(Self::new(upstream, &names.ok()?.into()))
     }
 }
 

@@ -229,6 +229,27 @@ async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
 }
 
 #[tokio::test]
+async fn a_publication_is_read_from_the_copy_that_was_scanned_and_costs_no_pull() {
+    for is_queued in [false, true] {
+        let mut world = publishing().await;
+        world.refresh().await;
+        let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
+        let queue = is_queued.then(|| world.queue());
+        // What was scanned is published, though upstream has moved, and nobody may pull.
+        world.cloud.hub.push("library/node", "21", &Image::docker(77, &[1000]));
+        world.cloud.hub.quota(0, 21_600);
+        world.cloud.counts.reset();
+        rescan(&world, &scan(&digest, &json!({}))).await;
+        if let Some(queue) = queue {
+            world.work_off(&queue).await;
+        }
+        assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), Some(digest));
+        let counts = &world.cloud.counts;
+        assert_eq!((counts.get("hub.manifest.get"), counts.sum("cdn.")), (0, 0), "{:?}", counts.all());
+    }
+}
+
+#[tokio::test]
 async fn a_publication_that_cannot_be_made_for_now_is_an_error_and_made_by_the_next_try() {
     let world = publishing().await;
     world.refresh().await;
@@ -256,8 +277,10 @@ async fn a_publication_that_waits_for_pulls_comes_back_to_the_worker() {
     world.refresh().await;
     let digest = world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21").unwrap();
     let queue = world.queue();
-    world.cloud.hub.quota(0, 21_600);
     rescan(&world, &scan(&digest, &json!({}))).await;
+    // What could be read without a pull is gone.
+    world.cloud.ecr.region("us-east-1").delete_tag("docker-hub/library/node", "21");
+    world.cloud.hub.quota(0, 21_600);
     let answer = world.replicate(&queue).await.expect("a message");
     assert_eq!(
         answer["batchItemFailures"].as_array().unwrap().len(),

@@ -9,7 +9,6 @@ use replicator::reference::{ImageRef, NotAnImage};
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Done, ImageReport, Outcome, Policy, Report};
 use replicator::request::{Request, Trigger, TriggerKind};
-use replicator::state::Scope;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -71,7 +70,7 @@ pub async fn handle(
     if replicator.settings().queue_url.is_none() {
         replicator.postpone(&mut outcomes, None).await;
         let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
-        replicator.record(&news, Scope::Part, &run).await;
+        replicator.record(&news, &run).await;
     }
 
     let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };

@@ -6,10 +6,9 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use replicator::error::Error;
-use replicator::replicator::{Replicator, Run};
+use replicator::replicator::{Replicator, Run, Scope};
 use replicator::report::{Policy, Report};
 use replicator::request::{TriggerKind, Wish, wish};
-use replicator::state::Scope;
 use serde_json::Value;
 
 /// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it, and on each selection that comes to nothing.

@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::{StreamExt, future};
+use futures_util::future;
 use jiff::Timestamp;
 use replicator::error::{Cause, Error};
 use replicator::host::Host;
 use replicator::message::Message;
 use replicator::plan::Seen;
-use replicator::reference::DOCKER_HUB;
 use replicator::replicator::{Replicator, Run};
 use replicator::report::{Outcome, Policy, Report};
 use replicator::request::{Request, Target, TriggerKind};
-use replicator::state::Scope;
 
 /// The pause before another try after a broken connection or a server's fault.
 const A_WHILE: Duration = Duration::from_mins(1);
@@ -117,16 +115,16 @@ async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outco
     let judge = |found: Result<Seen, Error>| match found {
         Ok(seen) if !is_publication || seen.digest == digest => Ok(seen),
         Err(error) if !is_publication && !error.is_transient() => Err(error),
-        _ => Ok(Seen { is_metered: image.repository().registry == DOCKER_HUB, ..digest.clone().into() }),
+        _ => Ok(Seen::unasked(digest.clone(), &image)),
     };
     let survey = replicator.survey_as(&requests, judge, run).await;
     let plan = replicator.plan_work(&requests, &survey);
-    let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, run).collect().await;
+    let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, run, |_| ()).await;
     // No refresh knows of the scan: the message comes back instead.
     if !is_publication {
         replicator.postpone(&mut outcomes, None).await;
     }
-    replicator.record(&outcomes, Scope::Part, run).await;
+    replicator.record(&outcomes, run).await;
     Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes
 }

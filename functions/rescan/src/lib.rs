@@ -15,7 +15,6 @@ use replicator::replicator::{Replicator, Run};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Places, Trigger, TriggerKind, origin};
 use replicator::signal::{Ignored, Scan, Signal, signals};
-use replicator::state::Scope;
 use scanned::{Led, Scanned};
 use serde::Serialize;
 use serde_json::Value;
@@ -74,7 +73,7 @@ pub async fn handle(
             }
         }
         replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-        replicator.record(&outcomes, Scope::Part, &run).await;
+        replicator.record(&outcomes, &run).await;
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {

@@ -9,7 +9,7 @@ use replicator::replicator::{Replicator, Run};
 use replicator::report::Outcome;
 use replicator::request::{Request, Trigger};
 use replicator::signal::Scan;
-use replicator::state::{self, Entry, EntryStatus, News, Part, Scope};
+use replicator::state::{self, Entry, EntryStatus, News, Part};
 
 /// For so long what the state tags say of upstream counts as known.
 const COOL_DOWN: SignedDuration = SignedDuration::from_hours(1);
@@ -97,7 +97,7 @@ impl Scanned {
             until: None,
             note: self.scan.severities.to_string(),
         };
-        replicator.note(self.uri.repository(), &[news], Scope::Part).await;
+        replicator.note(self.uri.repository(), &[news]).await;
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.
@@ -112,6 +112,8 @@ impl Scanned {
         for request in &mut requests {
             request.targets.retain(|target| target.waits_for_scan);
             request.targets.iter_mut().for_each(|target| target.waits_for_scan = false);
+            // What was scanned is there to be read, and counts no pulls.
+            request.origins.insert(0, self.uri.clone());
         }
         if requests.iter().all(|request| request.targets.is_empty()) {
             let severity = catalogue.severity;
@@ -122,7 +124,8 @@ impl Scanned {
             return Ok(Led::Ignored(format!("{repository} has moved on since it was scanned")));
         }
         let as_scanned = |found: Result<Seen, Error>| {
-            Ok(found.ok().filter(|seen| seen.digest == digest).unwrap_or_else(|| digest.clone().into()))
+            let found = found.ok().filter(|seen| seen.digest == digest);
+            Ok(found.unwrap_or_else(|| Seen::unasked(digest.clone(), &self.upstream)))
         };
         let survey = replicator.survey_as(&requests, as_scanned, run).await;
         Ok(Led::Published(replicator.act(replicator.plan(&requests, &survey), run).await))

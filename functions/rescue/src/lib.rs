@@ -14,7 +14,6 @@ use replicator::replicator::{Replicator, Run};
 use replicator::report::{ImageReport, Outcome, Policy, Report};
 use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
 use replicator::signal::{BuildLog, FailureKind, Ignored, PullFailure, Signal, signals};
-use replicator::state::Scope;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -70,7 +69,7 @@ pub async fn handle(
         }
         outcomes = bring(&wanted, &catalogue, &run, replicator).await;
         replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-        replicator.record(&outcomes, Scope::Part, &run).await;
+        replicator.record(&outcomes, &run).await;
     }
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {

@@ -61,7 +61,7 @@ impl Destination {
 
     /// The manifest with this digest, read back from here.
     pub async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
-        persistently(|| self.0.manifest_once(digest, None)).await.map(|(manifest, _)| manifest)
+        persistently(|| self.0.manifest_once(digest, None)).await
     }
 
     /// Whether the blob is there.

@@ -1,8 +1,8 @@
 //! Docker Hub's quota as this process knows it: what the answers said, what is set aside, and what is on its way.
 //!
 //! Whoever is going to pull sets its pulls aside first ([`Meter::claim`]), so that copies side by side cannot each count on the same
-//! ones. Answers come in any order; while pulls are on their way the lowest one counts, and one that comes alone counts as it is,
-//! because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
+//! ones. Answers come in any order: until the last of the pulls that were on their way together has landed, the lowest counts, and
+//! one that comes alone counts as it is, because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
 //! when it no longer covers what it has left to do.
 
 mod claim;
@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
+use crate::price::Price;
 use crate::quota::Quota;
 use crate::settings::Reserve;
 pub(crate) use claim::{Claim, Pull};
@@ -30,6 +31,17 @@ struct State {
     /// Pulls that are set aside, those on their way included.
     claimed: u32,
     on_their_way: u32,
+    /// Whether an answer came since the first of those set out.
+    is_answered: bool,
+}
+
+impl State {
+    /// One of those on their way is answered.
+    fn land(&mut self) {
+        self.on_their_way -= 1;
+        self.claimed -= 1;
+        self.is_answered &= self.on_their_way > 0;
+    }
 }
 
 impl Meter {
@@ -52,17 +64,21 @@ impl Meter {
     pub(crate) fn note(&self, seen: Quota, is_success: bool) {
         let mut state = self.state();
         let is_higher = state.quota.and_then(|quota| quota.remaining) < seen.remaining;
-        let is_late = state.on_their_way > 1 && state.quota.is_some_and(|quota| quota.metered) && is_higher;
+        let is_late = state.is_answered && is_higher;
         if (seen.metered && !is_late) || (state.quota.is_none() && is_success) {
             state.quota = Some(seen);
+            state.is_answered = seen.metered && state.on_their_way > 0;
         }
     }
 
-    /// Sets `pulls` aside; `None` when there are not so many left above the reserve. Waits for those on their way, because until
-    /// they are answered they may count twice.
-    pub(crate) async fn claim(&self, pulls: u32) -> Option<Claim<'_>> {
-        let claim = Claim::none(self);
-        claim.grow(pulls).await.then_some(claim)
+    /// A claim of nothing yet.
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        Claim::none(self)
+    }
+
+    /// What is to be set aside for a copy of this `price`.
+    pub(crate) fn needs(&self, price: &Price) -> u32 {
+        Budget::of(self.quota(), self.reserve).map_or(price.pulls, |budget| budget.needs(price))
     }
 
     /// What `take` takes, tried again with each pull that is answered; `None` when none is on its way and it takes nothing.
@@ -99,6 +115,11 @@ mod tests {
         Quota::parse(Some("100;w=21600"), Some(&format!("{remaining};w=21600")))
     }
 
+    async fn claim(meter: &Meter, pulls: u32) -> Option<Claim<'_>> {
+        let claim = meter.claim();
+        claim.reach(pulls).await.then_some(claim)
+    }
+
     fn meter(remaining: u32) -> Meter {
         let meter = Meter::new(Reserve::Pulls(10));
         meter.note(quota(remaining), true);
@@ -108,20 +129,20 @@ mod tests {
     #[tokio::test]
     async fn copies_side_by_side_never_count_on_the_same_pulls() {
         let meter = meter(20);
-        let six = meter.claim(6).await.unwrap();
-        assert!(meter.claim(5).await.is_none());
-        let four = meter.claim(4).await.unwrap();
+        let six = claim(&meter, 6).await.unwrap();
+        assert!(claim(&meter, 5).await.is_none());
+        let four = claim(&meter, 4).await.unwrap();
         drop(six);
         assert!(four.settle_on(10).await);
         assert!(!four.settle_on(11).await);
         assert!(four.settle_on(1).await);
-        assert!(meter.claim(9).await.is_some());
+        assert!(claim(&meter, 9).await.is_some());
     }
 
     #[tokio::test]
     async fn a_pull_counts_once_before_and_after_its_answer() {
         let meter = meter(13);
-        let claim = meter.claim(3).await.unwrap();
+        let claim = claim(&meter, 3).await.unwrap();
         for remaining in [12, 11, 10] {
             let pull = claim.pull().await.unwrap();
             meter.note(quota(remaining), true);
@@ -133,12 +154,13 @@ mod tests {
     #[tokio::test]
     async fn answers_out_of_order_count_as_the_lowest() {
         let meter = meter(20);
-        let claim = meter.claim(2).await.unwrap();
+        let claim = claim(&meter, 2).await.unwrap();
         let (first, second) = (claim.pull().await.unwrap(), claim.pull().await.unwrap());
         meter.note(quota(18), true);
+        second.answered(true);
         meter.note(quota(19), true);
-        drop((first, second));
-        assert_eq!(meter.quota().unwrap().remaining, Some(18));
+        first.answered(false);
+        assert_eq!((meter.quota().unwrap().remaining, claim.counted()), (Some(18), 1));
         meter.note(quota(60), true);
         assert_eq!(meter.quota().unwrap().remaining, Some(60), "the window has moved on");
     }
@@ -146,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn who_cannot_be_finished_any_more_is_stopped_at_the_next_pull() {
         let meter = meter(20);
-        let claim = meter.claim(6).await.unwrap();
+        let claim = claim(&meter, 6).await.unwrap();
         let pull = claim.pull().await.unwrap();
         meter.note(quota(13), true);
         drop(pull);
@@ -156,10 +178,10 @@ mod tests {
     #[tokio::test]
     async fn a_claim_waits_for_what_is_on_its_way() {
         let meter = meter(12);
-        let first = meter.claim(1).await.unwrap();
+        let first = claim(&meter, 1).await.unwrap();
         let pull = first.pull().await.unwrap();
         meter.note(quota(11), true);
-        let (second, ()) = tokio::join!(meter.claim(1), async { drop(pull) });
+        let (second, ()) = tokio::join!(claim(&meter, 1), async { drop(pull) });
         assert!(second.is_some());
     }
 
@@ -167,7 +189,7 @@ mod tests {
     async fn nothing_counted_is_nothing_refused() {
         let meter = Meter::new(Reserve::default());
         meter.note(Quota::UNMETERED, true);
-        assert!(meter.claim(1000).await.is_some());
+        assert!(claim(&meter, 1000).await.is_some());
         meter.note(quota(10), true);
         meter.note(Quota::UNMETERED, true);
         assert_eq!(meter.quota(), Some(quota(10)), "a sponsored image says nothing of the account");

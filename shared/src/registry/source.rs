@@ -10,7 +10,7 @@ use http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, Header
 
 use super::meter::Pull;
 use super::reader::Reader;
-use super::transport::{ANSWER, Request, Response};
+use super::transport::{Request, Response};
 use super::{Fault, Remote, Shared, persistently, verified};
 use crate::digest::Digest;
 use crate::error::{Cause, Error};
@@ -70,7 +70,7 @@ impl Source {
                 Err(self.0.error(Cause::Unexpected, &action).because("Docker Hub named no digest"))
             }
             None => {
-                let manifest = self.fetch(tag, None).await?.0;
+                let manifest = self.fetch(tag, None).await?;
                 let (is_index, size_bytes) = (manifest.is_index(), manifest.bytes.len() as u64);
                 Ok(Seen { is_index: Some(is_index), size_bytes: Some(size_bytes), ..manifest.digest.into() })
             }
@@ -83,32 +83,29 @@ impl Source {
         Ok(response.headers().clone())
     }
 
-    /// The manifest with this digest, checked, and how many pulls it cost: one where the answer carries a quota.
+    /// The manifest with this digest, checked.
     ///
-    /// Asks once. `pull` is on its way until the answer begins.
-    pub(crate) async fn manifest_once(
-        &self,
-        digest: &Digest,
-        pull: Option<Pull<'_>>,
-    ) -> Result<(Manifest, u64), Error> {
-        let (manifest, pulls) = self.fetch(digest.as_str(), pull).await?;
+    /// Asks once. `pull` is on its way until the answer begins, which was counted where it carries a quota.
+    pub(crate) async fn manifest_once(&self, digest: &Digest, pull: Option<Pull<'_>>) -> Result<Manifest, Error> {
+        let manifest = self.fetch(digest.as_str(), pull).await?;
         if manifest.digest == *digest {
-            return Ok((manifest, pulls));
+            return Ok(manifest);
         }
         let error = self.0.error(Cause::Mismatch, &format!("get manifest {digest}"));
         Err(error.because(format!("the bytes have digest {}", manifest.digest)))
     }
 
-    async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<(Manifest, u64), Error> {
+    async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<Manifest, Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
         let request = self.0.request(Method::GET, &format!("manifests/{reference}"))?;
         let response = self.0.send(&action, &accepting(request)).await?;
-        drop(pull);
-        let pulls = u64::from(response.headers().contains_key(METERED));
+        if let Some(pull) = pull {
+            pull.answered(response.headers().contains_key(METERED));
+        }
         let served_as = content_type(response.headers());
         let bytes = self.read(&action, response, MAX_MANIFEST_BYTES).await?;
         let manifest = Manifest::parse(bytes, served_as.as_deref());
-        Ok((manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))?, pulls))
+        manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))
     }
 
     /// The bytes of `blob`, checked: for small ones, such as an image's configuration. `tries` as for [`Source::blob`].
@@ -160,9 +157,7 @@ impl Source {
             let rest = HeaderValue::try_from(format!("bytes={first}-")).expect("a number is plain ASCII");
             request = request.header(RANGE, rest);
         }
-        // The answer has to begin in time; from then on the stream's reader watches for silence.
-        let answer = tokio::time::timeout(ANSWER, self.0.send(&action, &request)).await;
-        answer.map_err(|_| self.0.error(Cause::Interrupted, &action).because("no answer began in time"))?
+        self.0.send(&action, &request).await
     }
 }
 

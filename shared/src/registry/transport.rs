@@ -27,8 +27,8 @@ const BUFFER: usize = 32 * 1024;
 const LARGE_BUFFER: usize = 256 * 1024;
 /// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for.
 const LARGE: u64 = 16_000_000;
-/// How long an answer, with its body, may take, unless its body is streamed.
-pub(super) const ANSWER: Duration = Duration::from_secs(30);
+/// How long an answer may take, with its body unless that is a blob's.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
 const WHO_ASKS: HeaderValue = HeaderValue::from_static(concat!("image-replicator/", env!("CARGO_PKG_VERSION")));
@@ -50,7 +50,7 @@ pub(super) struct Request {
     pub(super) url: Url,
     headers: HeaderMap,
     body: Bytes,
-    time: Option<Duration>,
+    is_for_blob: bool,
     is_large: bool,
 }
 
@@ -103,9 +103,9 @@ impl Transport {
         }
     }
 
-    /// Sends `request`, and follows redirects.
+    /// Sends `request`, and follows redirects. Whoever reads a blob watches the time from where its bytes begin.
     pub(super) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
-        let deadline = request.time.map(|time| Instant::now() + time);
+        let deadline = Some(Instant::now() + ANSWER);
         for _ in 0..=REDIRECTS {
             let body = Full::new(request.body.clone()).map_err(|never| match never {}).boxed_unsync();
             let response = self.once(&request, body, deadline).await?;
@@ -132,6 +132,7 @@ impl Transport {
         let answer = in_time(deadline, client.request(sent)).await?;
         let (head, body) = answer.map_err(|error| Failure::Broken(error.into()))?.into_parts();
         let body = body.map_err(BoxError::from).boxed_unsync();
+        let deadline = deadline.filter(|_| !request.is_for_blob);
         Ok(Response { url: request.url.clone(), head, body, deadline })
     }
 }
@@ -149,7 +150,7 @@ async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) ->
 
 impl Request {
     pub(super) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), time: Some(ANSWER), is_large: false }
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), is_for_blob: false, is_large: false }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
@@ -162,9 +163,9 @@ impl Request {
         self
     }
 
-    /// Makes this a request for or with a blob of so many bytes. Whoever moves those watches the time.
+    /// Makes this a request for or with a blob of so many bytes.
     pub(super) fn blob(mut self, size_bytes: u64) -> Self {
-        self.time = None;
+        self.is_for_blob = true;
         self.is_large = size_bytes >= LARGE;
         self
     }

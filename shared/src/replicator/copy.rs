@@ -2,11 +2,14 @@
 //!
 //! Upstream is read once for all places of an image: once the first has it, the others are filled from there.
 
-use futures_util::{FutureExt, Stream, StreamExt, future, stream};
+use std::collections::BTreeMap;
+
+use futures_util::future::OptionFuture;
+use futures_util::{FutureExt, StreamExt, future, stream};
 use tokio::sync::OnceCell;
 
 use super::deliver::{Delivery, Trust};
-use super::upstream::Upstream;
+use super::upstream::{Spent, Upstream};
 use super::{Replicator, Run};
 use crate::aws::{Mutability, Repository};
 use crate::digest::Digest;
@@ -21,9 +24,17 @@ use crate::request::Target;
 const IMAGES: usize = 64;
 
 impl Replicator {
-    /// Does what `plan` says and tells what became of each image, in the plan's order. One image's fault is no other's.
-    pub fn carry_out<'a>(&'a self, plan: Plan, run: &'a Run) -> impl Stream<Item = Outcome> + 'a {
-        stream::iter(plan.0).map(move |planned| self.carry_out_one(planned, run).boxed()).buffered(IMAGES)
+    /// Does what `plan` says, `tell`s what became of each image as soon as that is known, and gives all of it in the plan's order.
+    /// One image's fault is no other's.
+    pub async fn carry_out(&self, plan: Plan, run: &Run, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
+        let copy = |(index, planned)| self.carry_out_one(planned, run).map(move |outcome| (index, outcome)).boxed();
+        let mut copies = stream::iter(plan.0.into_iter().enumerate()).map(copy).buffer_unordered(IMAGES);
+        let mut outcomes = BTreeMap::new();
+        while let Some((index, outcome)) = copies.next().await {
+            tell(&outcome);
+            outcomes.insert(index, outcome);
+        }
+        outcomes.into_values().collect()
     }
 
     async fn carry_out_one(&self, mut planned: Planned, run: &Run) -> Outcome {
@@ -32,20 +43,20 @@ impl Replicator {
             let places = steps.into_iter().map(|step| Place::of(step, Ok(Done::Unchanged))).collect();
             return Outcome::of(planned, places, 0, 0);
         }
-        let upstream = match Upstream::open(&self.registries, &planned, run).await {
-            Ok(upstream) => upstream,
-            Err(error) => {
-                let places = steps.into_iter().map(|step| Place::of(step, Err(error.clone()))).collect();
-                return Outcome::of(planned, places, 0, 0);
-            }
-        };
+        // Another tag that stands for the same pulls what this one finds then.
+        let is_pulled = planned.is_metered && steps.iter().any(|step| matches!(step.action, Action::Copy(_)));
+        let pulled = planned.upstream.as_ref().filter(|_| is_pulled);
+        let turn = pulled.map(|digest| run.turn_to_pull(planned.image.repository(), digest));
+        let _turn = OptionFuture::from(turn).await;
+        let upstream = Upstream::new(&self.registries, &planned, run);
         let copy = Copy { replicator: self, planned, upstream, run, wanted: OnceCell::new() };
         let mut places = Vec::with_capacity(steps.len());
         for step in steps {
             places.push(copy.take(step).await);
         }
-        let Copy { planned, upstream, .. } = copy;
-        let (bytes, pulls) = (upstream.bytes.into_inner(), upstream.pulls.into_inner());
+        let Copy { mut planned, upstream, .. } = copy;
+        let Spent { bytes, pulls, too_dear } = upstream.spent();
+        planned.price.pulls = too_dear.unwrap_or(planned.price.pulls);
         Outcome::of(planned, places, bytes, pulls)
     }
 }

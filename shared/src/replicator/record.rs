@@ -1,6 +1,6 @@
 //! Remembering: sync state into the resource tags of the destination repositories, and news to those who want them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -11,18 +11,27 @@ use crate::notice::Notice;
 use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome, Place};
 use crate::request::Trigger;
-use crate::state::{Changes, EntryStatus, News, Part, Scope, Tags, changes};
+use crate::state::{Changes, EntryStatus, News, Part, Tags, changes};
 
 /// Repositories at once.
 const AT_ONCE: usize = 8;
+
+/// How much of the catalogue a run looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it: a trouble with a tag that it does not name any more is over.
+    Whole,
+    /// Some of it; other tags are as they were.
+    Part,
+}
 
 impl Replicator {
     /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
     ///
     /// State is a record and never the truth, so that a failure here is logged and changes no result.
-    pub async fn record(&self, outcomes: &[Outcome], scope: Scope, run: &Run) {
+    pub async fn record(&self, outcomes: &[Outcome], run: &Run) {
         self.announce(&notices(outcomes)).await;
-        self.remember(outcomes, scope, run).await;
+        self.remember(outcomes, Scope::Part, run).await;
     }
 
     /// The same for a run of a catalogue with selections. While one could not be listed, nobody knows which tags are wanted no more.
@@ -43,31 +52,37 @@ impl Replicator {
 
     async fn remember(&self, outcomes: &[Outcome], scope: Scope, run: &Run) {
         let now = self.now();
-        let mut news: BTreeMap<&RepositoryRef, Vec<News>> = BTreeMap::new();
+        let mut repositories: BTreeMap<&RepositoryRef, (Vec<News>, BTreeSet<String>)> = BTreeMap::new();
         for (outcome, place) in
             outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
         {
-            if let Some(new) = new(outcome, place) {
-                news.entry(place.target.uri.repository()).or_default().push(new);
-            }
+            let (news, wanted) = repositories.entry(place.target.uri.repository()).or_default();
+            wanted.insert(place.target.uri.tag().to_owned());
+            news.extend(new(outcome, place));
         }
-        let write = |(repository, news): (&RepositoryRef, Vec<News>)| {
+        let write = |(repository, (news, wanted)): (&RepositoryRef, (Vec<News>, BTreeSet<String>))| {
             let repository = repository.clone();
             async move {
+                let wanted = Some(&wanted).filter(|_| scope == Scope::Whole);
                 // What was seen before the copies is good enough to tell that there is nothing to write.
                 let seen = run.remembered(&repository);
-                if !seen.is_some_and(|tags| changes(&tags, &news, scope, now) == Changes::default()) {
-                    self.note(&repository, &news, scope).await;
+                if !seen.is_some_and(|tags| changes(&tags, &news, wanted, now) == Changes::default()) {
+                    self.write(&repository, &news, wanted).await;
                 }
             }
         };
-        let writes: Vec<_> = news.into_iter().map(|one| write(one).boxed()).collect();
+        let with_news = repositories.into_iter().filter(|(_, (news, _))| !news.is_empty());
+        let writes: Vec<_> = with_news.map(|one| write(one).boxed()).collect();
         stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
     /// Records `news` of one repository.
-    pub async fn note(&self, repository: &RepositoryRef, news: &[News], scope: Scope) {
-        match self.record_one(repository, news, scope).await {
+    pub async fn note(&self, repository: &RepositoryRef, news: &[News]) {
+        self.write(repository, news, None).await;
+    }
+
+    async fn write(&self, repository: &RepositoryRef, news: &[News], wanted: Option<&BTreeSet<String>>) {
+        match self.record_one(repository, news, wanted).await {
             // Nothing was copied there yet: there is nothing to hang a record on.
             Err(error) if *error.cause() == Cause::NotFound => {}
             Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
@@ -75,9 +90,14 @@ impl Replicator {
         }
     }
 
-    async fn record_one(&self, repository: &RepositoryRef, news: &[News], scope: Scope) -> Result<(), Error> {
+    async fn record_one(
+        &self,
+        repository: &RepositoryRef,
+        news: &[News],
+        wanted: Option<&BTreeSet<String>>,
+    ) -> Result<(), Error> {
         let Some(control) = self.aws.repository(repository).await else { return Ok(()) };
-        let changes = changes(&control.tags().await?, news, scope, self.now());
+        let changes = changes(&control.tags().await?, news, wanted, self.now());
         control.write_tags(&changes).await
     }
 

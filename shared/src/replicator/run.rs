@@ -52,6 +52,7 @@ pub struct Run {
     prepared: Slots<RepositoryRef, OnceCell<Mutability>>,
     blobs: Slots<(RepositoryRef, Digest), OnceCell<()>>,
     manifests: Slots<(RepositoryRef, Digest), OnceCell<Manifest>>,
+    pulled: Slots<(RepositoryRef, Digest), Semaphore>,
     states: Mutex<HashMap<RepositoryRef, Tags>>,
     /// Registries of origins that could not be reached.
     down: Mutex<HashSet<String>>,
@@ -73,6 +74,7 @@ impl Run {
             prepared: Slots::default(),
             blobs: Slots::default(),
             manifests: Slots::default(),
+            pulled: Slots::default(),
             states: Mutex::default(),
             down: Mutex::default(),
         }
@@ -160,6 +162,12 @@ impl Run {
     pub(super) fn manifest(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<Manifest>> {
         self.manifests.empty_at(MANIFESTS);
         self.manifests.get((repository.clone(), digest.clone()), OnceCell::new)
+    }
+
+    /// Waits until nobody else copies this image, under another tag perhaps. That lasts as long as what this gives.
+    pub(super) async fn turn_to_pull(&self, repository: &RepositoryRef, digest: &Digest) -> OwnedSemaphorePermit {
+        let turn = self.pulled.get((repository.clone(), digest.clone()), || Semaphore::new(1));
+        turn.acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// Keeps the resource tags of `repository` as they were seen.

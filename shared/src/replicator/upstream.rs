@@ -2,12 +2,12 @@
 //!
 //! Content is asked for by digest and checked by digest, so that it does not matter who has it. An origin that fails, whatever the
 //! way, has fallen: it is asked for nothing more, and upstream takes its place. Manifests of Docker Hub are pulled from what was set
-//! aside for this image, and all that an index still lacks is set aside before the first of them is pulled.
+//! aside for this image: its price before the first of them, and all that an index still lacks before the next.
+
+mod manifests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Run;
 use crate::digest::Digest;
@@ -16,12 +16,10 @@ use crate::manifest::{Blob, Manifest};
 use crate::plan::Planned;
 use crate::platform::Platform;
 use crate::reference::{ImageRef, RepositoryRef};
-use crate::registry::{BlobStream, Claim, Registries, Source, TRIES, persistently};
+use crate::registry::{BlobStream, Claim, Registries, Source, TRIES};
 use crate::settings::Hashing;
 use crate::subset::{self, subset};
 
-/// Manifests that are fetched at once.
-const AT_ONCE: usize = 16;
 /// How often an origin that breaks off is asked to go on, without a byte of progress: there is upstream to ask.
 const ORIGIN_TRIES: usize = 1;
 
@@ -47,8 +45,21 @@ pub(super) struct Upstream<'a> {
     origins: Mutex<Vec<Arc<Origin>>>,
     claim: Claim<'a>,
     is_metered: bool,
-    pub(super) pulls: AtomicU64,
-    pub(super) bytes: AtomicU64,
+    /// What is set aside before the first pull.
+    needs: u32,
+    /// What it turned out to cost, where that was too much.
+    too_dear: OnceLock<u32>,
+    bytes: AtomicU64,
+}
+
+/// What a copy has spent.
+pub(super) struct Spent {
+    /// Bytes of blobs that were sent.
+    pub(super) bytes: u64,
+    /// Pulls that were counted.
+    pub(super) pulls: u64,
+    /// Pulls that it would have cost, where those were not to be had.
+    pub(super) too_dear: Option<u32>,
 }
 
 /// Another registry with the same bytes.
@@ -68,22 +79,31 @@ impl Origin {
 }
 
 impl<'a> Upstream<'a> {
-    /// Sets aside what `planned` costs; an error when that is no longer there.
-    pub(super) async fn open(registries: &'a Registries, planned: &Planned, run: &'a Run) -> Result<Self, Error> {
-        let claim = registries.meter().claim(planned.price.pulls).await;
+    /// Where `planned` is copied from. Nothing is asked yet.
+    pub(super) fn new(registries: &'a Registries, planned: &Planned, run: &'a Run) -> Self {
         let upstream = Self {
             registries,
             run,
             image: planned.image.clone(),
             source: registries.source(planned.image.repository()),
             origins: Mutex::default(),
-            claim: claim.ok_or_else(|| out_of_pulls(&planned.image))?,
+            claim: registries.meter().claim(),
             is_metered: planned.is_metered,
-            pulls: AtomicU64::new(0),
+            needs: registries.meter().needs(&planned.price),
+            too_dear: OnceLock::new(),
             bytes: AtomicU64::new(0),
         };
         planned.origin.iter().for_each(|origin| upstream.add_origin(origin));
-        Ok(upstream)
+        upstream
+    }
+
+    /// What was spent until now.
+    pub(super) fn spent(&self) -> Spent {
+        Spent {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            pulls: self.claim.counted(),
+            too_dear: self.too_dear.get().copied(),
+        }
     }
 
     /// Takes `repository` for an origin from now on, before the others.
@@ -109,10 +129,7 @@ impl<'a> Upstream<'a> {
 
     /// What is wanted of `digest`: itself, or the part of an index for the platforms that were chosen.
     pub(super) async fn wanted(&self, digest: &Digest, planned: &Planned) -> Result<Manifest, Error> {
-        let digests = std::slice::from_ref(digest);
-        let missing = self.fetch_from_origins(digests).await;
-        self.set_aside(!self.is_metered || self.claim.reach(missing).await)?;
-        let manifest = self.fetch(digests).await?.remove(0);
+        let manifest = self.root(digest).await?;
         if planned.platforms.is_all() {
             return Ok(manifest);
         }
@@ -138,74 +155,6 @@ impl<'a> Upstream<'a> {
         }
         let bytes = self.source.small_blob(configuration, TRIES).await?;
         Ok(Platform::of_configuration(&bytes))
-    }
-
-    /// The manifests with these digests, in their order; each is fetched once in a run. Nothing else will be pulled afterwards:
-    /// what was set aside beyond that is given back.
-    pub(super) async fn manifests(&self, digests: &[Digest]) -> Result<Vec<Manifest>, Error> {
-        let missing = self.fetch_from_origins(digests).await;
-        self.set_aside(!self.is_metered || self.claim.settle_on(missing).await)?;
-        self.fetch(digests).await
-    }
-
-    fn set_aside(&self, is_possible: bool) -> Result<(), Error> {
-        if is_possible { Ok(()) } else { Err(out_of_pulls(&self.image)) }
-    }
-
-    /// Fetches what the origins have, and says how many pulls the rest will cost.
-    async fn fetch_from_origins(&self, digests: &[Digest]) -> u32 {
-        for origin in self.origins() {
-            let fetches = self.missing(digests).map(|digest| self.fetch_from(&origin, digest).boxed());
-            stream::iter(fetches.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-        }
-        u32::try_from(self.missing(digests).count()).unwrap_or(u32::MAX)
-    }
-
-    async fn fetch(&self, digests: &[Digest]) -> Result<Vec<Manifest>, Error> {
-        let all = digests.iter().map(|digest| self.manifest(digest).boxed());
-        stream::iter(all.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
-    }
-
-    fn missing<'d>(&self, digests: &'d [Digest]) -> impl Iterator<Item = &'d Digest> {
-        digests.iter().filter(|digest| !self.run.manifest(self.image.repository(), digest).initialized())
-    }
-
-    async fn fetch_from(&self, origin: &Origin, digest: &Digest) {
-        if origin.has_fallen.load(Ordering::Relaxed) {
-            return;
-        }
-        let once = self.run.manifest(self.image.repository(), digest);
-        let fetch = || async {
-            let _turn = self.run.turn(&origin.repository.registry).await;
-            origin.source.manifest_once(digest, None).await.map(|(manifest, _)| manifest)
-        };
-        if let Err(error) = once.get_or_try_init(fetch).await {
-            origin.fall(&error);
-        }
-    }
-
-    async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
-        let once = self.run.manifest(self.image.repository(), digest);
-        once.get_or_try_init(|| persistently(|| self.pull(digest))).await.cloned()
-    }
-
-    async fn pull(&self, digest: &Digest) -> Result<Manifest, Error> {
-        let _turn = self.run.turn(&self.image.repository().registry).await;
-        let pull = if self.is_metered {
-            if let Some(limit) = self.run.pull_limit.get() {
-                return Err(limit.clone());
-            }
-            Some(self.claim.pull().await.ok_or_else(|| out_of_pulls(&self.image))?)
-        } else {
-            None
-        };
-        let (manifest, pulls) = self.source.manifest_once(digest, pull).await.inspect_err(|error| {
-            if *error.cause() == Cause::PullLimit {
-                let _ = self.run.pull_limit.set(error.clone());
-            }
-        })?;
-        self.pulls.fetch_add(pulls, Ordering::Relaxed);
-        Ok(manifest)
     }
 
     /// Has `put` take `blob` from the best source that can give it. `put` begins to read, streams the bytes to where they belong,
@@ -236,9 +185,4 @@ impl<'a> Upstream<'a> {
         }
         copy_from(&self.source, TRIES).await
     }
-}
-
-fn out_of_pulls(image: &ImageRef) -> Error {
-    let error = Error::new(Side::Source, Cause::OutOfPulls, format!("copy {image}"));
-    error.because("others have spent what it was to cost, or it costs more than was judged")
 }

@@ -1,5 +1,6 @@
 //! Pulls that are set aside, and those that are on their way.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Meter, State};
@@ -9,12 +10,18 @@ use crate::budget::Budget;
 pub(crate) struct Claim<'a> {
     meter: &'a Meter,
     left: Mutex<u32>,
+    counted: AtomicU64,
 }
 
 impl<'a> Claim<'a> {
     /// A claim of nothing yet.
     pub(super) fn none(meter: &'a Meter) -> Self {
-        Self { meter, left: Mutex::new(0) }
+        Self { meter, left: Mutex::new(0), counted: AtomicU64::new(0) }
+    }
+
+    /// How many of its pulls were counted, whatever their answers were good for.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
     }
 
     /// Makes it `pulls` or more. Says whether that was possible.
@@ -36,7 +43,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Sets `pulls` more aside. Says whether that was possible.
-    pub(super) async fn grow(&self, pulls: u32) -> bool {
+    async fn grow(&self, pulls: u32) -> bool {
         let grow = |state: &mut State| {
             (pulls <= self.meter.free(state)).then(|| {
                 state.claimed = state.claimed.saturating_add(pulls);
@@ -48,7 +55,7 @@ impl<'a> Claim<'a> {
 
     /// One of the pulls, which is on its way until the answer drops it; one more than was set aside where it takes that. `None` when
     /// others have spent so much meanwhile that the rest of this claim is no longer covered.
-    pub(crate) async fn pull(&self) -> Option<Pull<'a>> {
+    pub(crate) async fn pull(&self) -> Option<Pull<'_>> {
         let set_out = |state: &mut State| {
             let budget = Budget::of(state.quota, self.meter.reserve);
             let covered = budget.map_or(u32::MAX, |budget| budget.available());
@@ -64,7 +71,7 @@ impl<'a> Claim<'a> {
             (covered >= left.saturating_add(state.on_their_way)).then(|| {
                 *left -= 1;
                 state.on_their_way += 1;
-                Pull { meter: self.meter }
+                Pull { claim: self }
             })
         };
         self.meter.take(set_out).await
@@ -84,15 +91,19 @@ impl Drop for Claim<'_> {
 
 /// A pull on its way.
 pub(crate) struct Pull<'a> {
-    meter: &'a Meter,
+    claim: &'a Claim<'a>,
+}
+
+impl Pull<'_> {
+    /// It is answered: the answer says whether it was counted.
+    pub(crate) fn answered(self, is_counted: bool) {
+        self.claim.counted.fetch_add(is_counted.into(), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Pull<'_> {
     fn drop(&mut self) {
-        let mut state = self.meter.state();
-        state.on_their_way -= 1;
-        state.claimed -= 1;
-        drop(state);
-        self.meter.settled.notify_waiters();
+        self.claim.meter.state().land();
+        self.claim.meter.settled.notify_waiters();
     }
 }
