@@ -34,8 +34,8 @@ mod verify;
 
 use std::sync::Arc;
 
+use http::Method;
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
 use url::Url;
 
 pub use destination::Destination;
@@ -182,7 +182,7 @@ impl Remote {
         let response = response.map_err(|failure| self.unanswered(action, failure))?;
         self.note_quota(&response);
         tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
-        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        if response.status().is_success() {
             pace.well(registry, api);
             return Ok(Ok(response));
         }

@@ -163,9 +163,10 @@ pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<
 
 /// The path of `uri` within `place`; `None` where it is elsewhere.
 fn path<'a>(place: &RepositoryRef, uri: &'a ImageRef) -> Option<&'a str> {
+    let RepositoryRef { registry, path } = uri.repository();
     let path =
-        uri.repository().path.strip_prefix(&place.path).filter(|_| place.registry == uri.repository().registry)?;
-    Some(path.strip_prefix('/').unwrap_or(path))
+        if place.path.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&place.path)?.strip_prefix('/') };
+    path.filter(|_| place.registry == *registry)
 }
 
 /// What a `refresh` event wants, in each form in which a schedule or a person sends it:
@@ -241,6 +242,16 @@ mod tests {
         assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "x4"));
         let Wish::Inline(text) = wish else { panic!("not inline") };
         assert!(!text.contains("execution_id"), "{text}");
+    }
+
+    #[test]
+    fn a_place_is_no_other_whose_name_begins_alike() {
+        let place = |path: &str| RepositoryRef { registry: "public.ecr.aws".to_owned(), path: path.to_owned() };
+        let uri: ImageRef = "public.ecr.aws/alias2/library/node:21".parse().unwrap();
+        assert_eq!(path(&place("alias2"), &uri), Some("library/node"));
+        assert_eq!(path(&place("alias"), &uri), None);
+        assert_eq!(path(&place(""), &uri), Some("alias2/library/node"));
+        assert_eq!(path(&RepositoryRef { registry: "quay.io".to_owned(), ..place("alias2") }, &uri), None);
     }
 
     #[test]

@@ -55,8 +55,9 @@ enum Secret {
 #[derive(Deserialize)]
 struct SecretJson {
     username: String,
-    #[serde(alias = "accessToken")]
-    password: SecretString,
+    #[serde(rename = "accessToken")]
+    access_token: Option<SecretString>,
+    password: Option<SecretString>,
 }
 
 impl Keyring {
@@ -163,13 +164,13 @@ impl Keyring {
 
 /// The parser's own message could quote the secret: only what was wanted is said.
 fn login(text: &str) -> Result<Login, &'static str> {
-    let json: SecretJson = serde_json::from_str(text).map_err(
-        |_| r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#,
-    )?;
-    if json.username.trim().is_empty() {
+    const WANTED: &str =
+        r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#;
+    let SecretJson { username, access_token, password } = serde_json::from_str(text).map_err(|_| WANTED)?;
+    if username.trim().is_empty() {
         return Err("its username is empty");
     }
-    Ok(Login { user: json.username, password: json.password })
+    Ok(Login { user: username, password: access_token.or(password).ok_or(WANTED)? })
 }
 
 /// The value of an Authorization header, which no `Debug` shows.
@@ -210,6 +211,7 @@ mod tests {
     fn both_forms_of_the_secret_are_read() {
         for text in [
             r#"{"username":"ci","password":"dckr_pat_x"}"#,
+            r#"{"username":"ci","password":"of the person","accessToken":"dckr_pat_x"}"#,
             r#"{"username":"ci","accessToken":"dckr_pat_x","note":"kept for pull-through cache"}"#,
         ] {
             let login = login(text).unwrap();

@@ -61,19 +61,28 @@ pub(super) struct Pace {
     lanes: Mutex<HashMap<(String, Api), Lane>>,
 }
 
-/// Requests of one kind at one registry: the time at which the next has its turn, and how far apart they are.
+/// Requests of one kind at one registry: the time at which the next has its turn, how far apart they are, and until when none has.
 struct Lane {
     next: Instant,
     apart: Duration,
+    held_until: Instant,
 }
 
 impl Pace {
     /// Waits until a request of this kind has its turn at `registry`.
     pub(super) async fn turn(&self, registry: &str, api: Api) {
-        let turn = self.take_turn(registry, api, Instant::now());
-        if let Some(turn) = turn {
+        while let Some(turn) = self.take_turn(registry, api, Instant::now()) {
             tokio::time::sleep_until(turn).await;
+            // Another may have been refused meanwhile.
+            if !self.is_held_at(turn, registry, api) {
+                return;
+            }
         }
+    }
+
+    fn is_held_at(&self, turn: Instant, registry: &str, api: Api) -> bool {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.get(&(registry.to_owned(), api)).is_some_and(|lane| turn < lane.held_until)
     }
 
     /// Takes the next turn; `None` where nothing holds requests back.
@@ -84,7 +93,7 @@ impl Pace {
         if usual.is_zero() && !lanes.contains_key(&key) {
             return None;
         }
-        let lane = lanes.entry(key).or_insert_with(|| Lane { next: now, apart: usual });
+        let lane = lanes.entry(key).or_insert_with(|| Lane { next: now, apart: usual, held_until: now });
         // Turns that nobody took are kept for a burst.
         lane.next = lane.next.max(now.checked_sub(lane.apart * BURST).unwrap_or(now));
         let turn = lane.next;
@@ -108,8 +117,9 @@ impl Pace {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let apart = usual(registry, api);
-        let lane = lanes.entry((registry.to_owned(), api)).or_insert(Lane { next: now, apart });
-        lane.next = lane.next.max(now + pause);
+        let lane = lanes.entry((registry.to_owned(), api)).or_insert(Lane { next: now, apart, held_until: now });
+        lane.held_until = lane.held_until.max(now + pause);
+        lane.next = lane.next.max(lane.held_until);
         if slower {
             lane.apart = (lane.apart * 2).clamp(PUT_IMAGE, SLOWEST);
         }
@@ -179,6 +189,19 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         pace.well(ECR, Api::Rest);
         assert_eq!(time(&pace, ECR, Api::Rest, 100).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_was_given_before_a_limit_was_met_is_given_again() {
+        let pace = Pace::default();
+        assert!(time(&pace, ECR, Api::PutManifest, 1).await < PUT_IMAGE);
+        let put = || time(&pace, ECR, Api::PutManifest, 1);
+        let refuse = async {
+            let retry_after = Some(Duration::from_secs(20));
+            pace.note(ECR, Api::PutManifest, &refusal(Cause::Throttled { retry_after }));
+        };
+        let (waits, ()) = tokio::join!(put(), refuse);
+        assert!(waits >= Duration::from_secs(20), "{waits:?}");
     }
 
     #[tokio::test(start_paused = true)]

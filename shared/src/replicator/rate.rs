@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was measured in less time than this says nothing: connections begin slowly.
-const ENOUGH: Duration = Duration::from_secs(1);
+/// What was measured in less time or of fewer bytes than this says nothing: connections begin slowly, and small blobs spend their
+/// time on questions and answers.
+const ENOUGH: (Duration, u64) = (Duration::from_secs(1), 8_000_000);
 
 /// The rate of all blobs of a run together, over the time in which some were on their way.
 #[derive(Default)]
@@ -52,7 +53,7 @@ impl Rate {
     pub(super) fn time_for(&self, size_bytes: u64) -> Option<Duration> {
         let measured = self.measured();
         let (busy, moved_bytes) = (measured.busy(), measured.moved_bytes());
-        if busy < ENOUGH || moved_bytes == 0 {
+        if busy < ENOUGH.0 || moved_bytes < ENOUGH.1 {
             return None;
         }
         let left_bytes: u64 = measured.on_their_way.iter().map(|blob| blob.left_bytes()).sum();
@@ -114,6 +115,7 @@ mod tests {
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(rate.time_for(MB), None, "too early to tell");
         tokio::time::advance(Duration::from_millis(9_500)).await;
+        assert_eq!(rate.time_for(MB), None, "too little to tell");
         first.counter().store(100 * MB, Relaxed);
         drop(first);
         tokio::time::advance(Duration::from_hours(1)).await;
