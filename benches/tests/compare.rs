@@ -1,30 +1,16 @@
 //! The harness from end to end, with the command line of this checkout as the tool.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-
-/// The command line, built now beside this test: `cargo test` builds no binary of a package that it does not test by its binary.
-/// All binaries at once, as the other tests do, so that the dependencies have the same features and nothing is built twice.
-static REPLICATOR: LazyLock<PathBuf> = LazyLock::new(|| {
-    let cargo = std::env::var_os("CARGO").expect("cargo runs the tests");
-    let mut build = Command::new(cargo);
-    build.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.status().expect("cargo starts").success(), "the command line does not build");
-    Path::new(env!("CARGO_BIN_EXE_benches")).with_file_name("replicator")
-});
+use tests::real::tools::function;
 
 /// What `benches compare` with `arguments` writes as JSON.
 fn compare(arguments: &[&str]) -> Value {
     let directory = tempfile::tempdir().expect("there is room");
     let file = directory.path().join("results.json");
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
-    harness.arg("compare").args(arguments).arg("--replicator").arg(&*REPLICATOR).arg("--json").arg(&file);
+    harness.arg("compare").args(arguments).arg("--replicator").arg(function("replicator")).arg("--json").arg(&file);
     let output = harness.output().expect("the harness starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&std::fs::read(file).expect("results are written")).expect("they are JSON")
@@ -70,7 +56,7 @@ fn one_tag_of_many_that_has_moved_is_the_only_one_that_is_copied() {
 #[test]
 fn a_tool_that_copies_nothing_is_an_error_and_no_number() {
     // The build may put the harness's own binary in its place anew, which must not happen while it runs.
-    LazyLock::force(&REPLICATOR);
+    function("replicator");
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
     harness.args([
         "compare",
