@@ -21,7 +21,11 @@ const ENVIRONMENT: &str = "\
 Environment:
   REPLICATOR_CATALOGUE          the catalogue, as for --catalogue
   REPLICATOR_DOCKER_HUB_SECRET  name or ARN of a Secrets Manager secret {\"username\",\"accessToken\"}
+  REPLICATOR_QUOTA_RESERVE      pulls of Docker Hub's quota that are left to others: 10% or a number
+  REPLICATOR_HASHING            who checks blobs on their way: here, or destination
+  REPLICATOR_QUEUE_URL          the queue that `ensure` sends to; none: it copies by itself
   REPLICATOR_REGISTRY_ENDPOINTS host=url pairs for registries that are served from elsewhere
+  HTTPS_PROXY, NO_PROXY, …      an HTTP proxy, http://host:port
   AWS_REGION, AWS_PROFILE, …    as for every AWS tool
   RUST_LOG                      what is logged on standard error, for example `replicator=debug`
 

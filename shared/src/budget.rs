@@ -2,9 +2,9 @@
 //!
 //! Pure: prices and the quota come in, a verdict for each copy goes out. Copies are taken by priority, then by how long they have
 //! been waiting, then by price; what does not fit is put off, and what comes after it may still fit. Nothing is begun that the
-//! budget cannot finish.
+//! budget cannot finish, as far as its price was judged right.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ const SOONEST: Duration = Duration::from_mins(5);
 pub struct Candidate<'a> {
     /// The upstream tag.
     pub image: &'a ImageRef,
-    /// What is fetched: tags that share it pay once.
+    /// What is fetched: tags that share it pay once, for the dearest choice of platforms.
     pub digest: &'a Digest,
     /// Higher goes first.
     pub priority: i32,
@@ -57,8 +57,6 @@ pub enum Verdict {
     Take,
     /// It does not fit now.
     PutOff,
-    /// It costs more than a whole window allows.
-    Never,
 }
 
 impl Budget {
@@ -86,9 +84,9 @@ impl Budget {
         self.limit.saturating_sub(self.reserve).max(1)
     }
 
-    /// What is to be set aside for a copy before it begins. A price that is only judged never keeps one out for good.
+    /// What is to be set aside for a copy before it begins. More than one pull is only judged, which never keeps one out for good.
     pub fn needs(&self, price: &Price) -> u32 {
-        if price.is_exact { price.pulls } else { price.pulls.min(self.whole()) }
+        price.pulls.min(self.whole())
     }
 
     /// When the window is likely to have freed `pulls` more than are left after the ones that are `planned`.
@@ -115,16 +113,14 @@ pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> V
     ranked.sort_by_key(|&index| rank(&candidates[index]));
     let mut verdicts = vec![Verdict::PutOff; candidates.len()];
     let mut left = budget.available();
-    let mut paid: BTreeSet<(&RepositoryRef, &Digest)> = BTreeSet::new();
+    let mut paid: BTreeMap<(&RepositoryRef, &Digest), u32> = BTreeMap::new();
     for index in ranked {
         let candidate = &candidates[index];
-        let content = (candidate.image.repository(), candidate.digest);
-        let needs = if paid.contains(&content) { 0 } else { budget.needs(candidate.price) };
-        if needs > budget.whole() {
-            verdicts[index] = Verdict::Never;
-        } else if needs <= left {
+        let paid = paid.entry((candidate.image.repository(), candidate.digest)).or_default();
+        let needs = budget.needs(candidate.price).saturating_sub(*paid);
+        if needs <= left {
             left -= needs;
-            paid.insert(content);
+            *paid += needs;
             verdicts[index] = Verdict::Take;
         } else if is_overdue(candidate, budget, now) {
             left = 0;
@@ -146,8 +142,6 @@ fn is_overdue(candidate: &Candidate<'_>, budget: &Budget, now: Timestamp) -> boo
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -217,13 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn what_no_window_allows_is_never_begun_unless_its_price_is_only_judged() {
-        assert_eq!(decide(&[(0, None, 91)], &budget(100, 100, 10)), [Verdict::Never]);
-        let (image, digest) = ("a:1".parse().unwrap(), Digest::of(b"a"));
-        let price = Price { is_exact: false, ..exact(91) };
-        let candidate = Candidate { image: &image, digest: &digest, priority: 0, waits_since: None, price: &price };
-        assert_eq!(allot(std::slice::from_ref(&candidate), &budget(100, 100, 10), now()), [Verdict::Take]);
-        assert_eq!(allot(&[candidate], &budget(100, 99, 10), now()), [Verdict::PutOff]);
+    fn a_price_that_was_judged_above_any_window_waits_for_a_whole_one() {
+        assert_eq!(decide(&[(0, None, 91)], &budget(100, 100, 10)), [Verdict::Take]);
+        assert_eq!(decide(&[(0, None, 91)], &budget(100, 99, 10)), [Verdict::PutOff]);
     }
 
     #[test]
@@ -233,6 +223,10 @@ mod tests {
         let candidate = |image| Candidate { image, digest: &digest, priority: 0, waits_since: None, price: &price };
         let verdicts = allot(&[candidate(&image), candidate(&other)], &budget(100, 5, 0), now());
         assert_eq!(verdicts, [Verdict::Take, Verdict::Take]);
+        let all_platforms = exact(17);
+        let all = Candidate { price: &all_platforms, ..candidate(&other) };
+        let decide = |left| allot(&[candidate(&image), all.clone()], &budget(100, left, 0), now());
+        assert_eq!((decide(16), decide(17)), (vec![Verdict::Take, Verdict::PutOff], vec![Verdict::Take; 2]));
     }
 
     #[test]

@@ -103,6 +103,13 @@ impl Error {
         self
     }
 
+    /// The same error on another side.
+    #[must_use]
+    pub fn on(mut self, side: Side) -> Self {
+        self.side = side;
+        self
+    }
+
     /// When the same is tried again by itself, where that is known.
     pub fn tried_again_at(&self) -> Option<Timestamp> {
         self.until

@@ -30,6 +30,7 @@ pub mod price;
 pub mod quota;
 pub mod reference;
 pub mod registry;
+mod renewable;
 pub mod replicator;
 pub mod report;
 pub mod request;

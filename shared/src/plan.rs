@@ -252,16 +252,12 @@ fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now
         .collect();
     let verdicts = allot(&candidates, budget, now);
     for (index, verdict) in costly.into_iter().zip(verdicts) {
-        let error = match verdict {
-            Verdict::Take => continue,
-            Verdict::PutOff => out_of_pulls(&planned[index], budget),
-            Verdict::Never => too_dear(&planned[index], budget),
-        };
-        let action = |error: &Error| {
-            if error.is_transient() { Action::PutOff(error.clone()) } else { Action::Refuse(error.clone()) }
-        };
+        if verdict == Verdict::Take {
+            continue;
+        }
+        let error = out_of_pulls(&planned[index], budget);
         for step in planned[index].steps.iter_mut().filter(|step| matches!(step.action, Action::Copy(_))) {
-            step.action = action(&error);
+            step.action = Action::PutOff(error.clone());
         }
     }
 }
@@ -272,17 +268,6 @@ fn out_of_pulls(planned: &Planned, budget: &Budget) -> Error {
         planned.price, budget.limit, budget.remaining, budget.reserve
     );
     Error::new(Side::Source, Cause::OutOfPulls, format!("copy {}", planned.image)).because(why)
-}
-
-fn too_dear(planned: &Planned, budget: &Budget) -> Error {
-    let why = format!(
-        "it costs {}, and no window allows more than {} of {} pulls; choose fewer platforms, or a smaller reserve than {}",
-        planned.price,
-        budget.whole(),
-        budget.limit,
-        budget.reserve
-    );
-    Error::new(Side::Source, Cause::Invalid, format!("copy {}", planned.image)).because(why)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const BYTES_PER_CHILD: u64 = 250;
 /// What a copy costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Price {
-    /// Pulls; where `is_exact` is false it may be fewer.
+    /// Pulls; where `is_exact` is false it may be fewer, or a few more.
     pub pulls: u32,
     /// Whether that is known, or judged by the mirror's older copy or by the index's size.
     pub is_exact: bool,

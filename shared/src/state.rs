@@ -147,7 +147,8 @@ fn keep(entries: BTreeMap<String, Entry>, is_held: impl Fn(&str) -> bool, room: 
     let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
     let is_plain = |entry: &Entry| entry.status == EntryStatus::Ok && entry.part.is_none();
     ranked.sort_by_cached_key(|(key, entry)| {
-        (is_plain(entry), is_plain(entry) && !is_held(key), std::cmp::Reverse(entry.at), key.clone())
+        let is_new = entry.status == EntryStatus::Ok && !is_held(key);
+        (is_plain(entry), is_new, std::cmp::Reverse(entry.at), key.clone())
     });
     ranked.truncate(room);
     ranked.into_iter().collect()
@@ -258,12 +259,17 @@ mod tests {
     #[test]
     fn more_tags_than_there_is_room_for_are_not_recorded_anew_each_time() {
         let mut tags = Tags::new();
-        let all = |is_copied| -> Vec<News> {
-            (0..60).map(|n| news(&format!("t{n:02}"), EntryStatus::Ok, is_copied)).collect()
-        };
-        let next = changes(&tags, &all(true), None, at(0));
-        apply(&mut tags, next);
-        assert_eq!(changes(&tags, &all(false), None, at(9)), Changes::default());
+        let part = Part { digest: Digest::of(b"part"), choice: "c".to_owned() };
+        for part in [Some(part), None] {
+            let all = |is_copied| -> Vec<News> {
+                let news = |n| News { part: part.clone(), ..news(&format!("t{n:02}"), EntryStatus::Ok, is_copied) };
+                (0..60).map(news).collect()
+            };
+            tags = Tags::new();
+            let next = changes(&tags, &all(true), None, at(0));
+            apply(&mut tags, next);
+            assert_eq!(changes(&tags, &all(false), None, at(9)), Changes::default());
+        }
         let next = changes(&tags, &[news("t59", EntryStatus::Ok, true)], None, at(9));
         assert!(next.set.contains_key("replicator:tag:t59") && next.remove.len() == 1, "{next:?}");
     }

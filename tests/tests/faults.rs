@@ -63,6 +63,19 @@ async fn a_secret_that_cannot_be_read_is_an_error_and_not_anonymous() {
 }
 
 #[tokio::test]
+async fn a_secret_that_cannot_be_read_for_now_costs_all_images_together_what_it_costs_one() {
+    let (world, _) = world().await;
+    let images: Vec<String> = (0..8).map(|number| format!("app{number}:1")).collect();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    world.cloud.failures.fail_next("secretsmanager.GetSecretValue", "InternalServiceError", 10_000);
+    let report = world.refresh_images(&images).await;
+    assert!(reason(&report).starts_with("credentials: cannot read secret docker-hub: "), "{}", reason(&report));
+    // Six tries of three calls, as for one image; not each image its own.
+    let calls = world.cloud.counts.get("secretsmanager.GetSecretValue");
+    assert!(calls <= 2 * 6 * 3, "{calls}");
+}
+
+#[tokio::test]
 async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
     let (world, _) = world().await;
     let replicator = world.replicator();

@@ -91,6 +91,22 @@ async fn any_registry_can_be_a_source_and_any_a_destination() {
 }
 
 #[tokio::test]
+async fn a_source_in_ecr_that_gives_no_token_is_the_sources_fault() {
+    let mut world = World::start().await;
+    let open = world.cloud.open.endpoint().trim_start_matches("http://").to_owned();
+    world.catalogue(&format!(
+        "destinations: {{ lab: {{ registry: {{ host: '{open}', repository: '{{repository}}' }} }} }}\nimages: [{{ image: '{PRIVATE}/team/tool:1' }}]"
+    ));
+    world.cloud.ecr.region("us-east-1").push("team/tool", "1", &Image::docker(1, &[100]));
+    world.cloud.failures.fail_next("ecr.api.GetAuthorizationToken", "AccessDeniedException", 10);
+    let report = world.refresh().await;
+    let why = report["images"][0]["reason"].as_str().unwrap();
+    assert!(why.starts_with("source: cannot get the ECR token for us-east-1: access denied"), "{why}");
+    world.cloud.failures.fail_next("ecr.api.GetAuthorizationToken", "AccessDeniedException", 0);
+    assert_eq!(statuses(&world.refresh().await), [format!("copied {PRIVATE}/team/tool:1")]);
+}
+
+#[tokio::test]
 async fn a_new_repository_scans_expires_what_is_untagged_and_says_who_made_it() {
     let world = World::start().await;
     world.cloud.hub.push("library/node", "21", &Image::docker(1, &[100]));

@@ -87,11 +87,41 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
     assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1, "the index, whose twenty images are not to be had");
     let wait = world.cloud.scheduler.schedules()[0].at.duration_since(world.cloud.clock.now());
     assert!(wait >= jiff::SignedDuration::from_mins(15), "three of the 72 that others have spent come back in {wait}");
-    while let Some(report) = world.wait_for_wake_up().await {
-        assert_eq!(report["images"].as_array().map(Vec::len), Some(1), "{report:#}");
-    }
+    world.cloud.clock.advance(Duration::from_secs(u64::from(WINDOW)));
+    let report = world.wait_for_wake_up().await.expect("a wake-up");
+    assert_eq!(statuses(&report), ["copied docker.io/grafana/grafana:11"], "{report:#}");
     assert_eq!(world.cloud.ecr.region("us-east-1").image("docker-hub/grafana/grafana", "11"), Some(index.digest()));
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.refused()), (2 + 21, 0));
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1 + 21);
+}
+
+#[tokio::test]
+async fn what_costs_more_than_any_window_allows_is_failed_with_what_to_do() {
+    let mut world = World::start().await;
+    world.wake_up();
+    world.set("REPLICATOR_QUOTA_RESERVE", "94");
+    world.cloud.hub.push("library/node", "21", &Image::index(1, &EIGHT, &[200], false));
+    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    let report = world.refresh().await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"], "{report:#}");
+    let why = "it costs 9 pulls, and no window allows more than 6 of 100; choose fewer platforms, or a smaller reserve";
+    assert!(reason(&report).contains(why), "{}", reason(&report));
+    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.scheduler.schedules().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn tags_that_share_a_digest_wait_for_one_price() {
+    let mut world = World::start().await;
+    world.wake_up();
+    let image = Image::index(2, &PAIR, &[200], true);
+    for tag in ["21", "latest", "lts"] {
+        world.cloud.hub.push("library/node", tag, &image);
+    }
+    world.catalogue("images: [{ image: node, tags: ['21', latest, lts] }]");
+    leave(&world, 100, 10);
+    world.refresh().await;
+    let wait = world.cloud.scheduler.schedules()[0].at.duration_since(world.cloud.clock.now());
+    // Six of the 90 that others have spent come back within 24 minutes.
+    assert!(wait <= jiff::SignedDuration::from_mins(24), "{wait}");
 }
 
 #[tokio::test]

@@ -1,17 +1,17 @@
 //! Credentials: Docker Hub's from Secrets Manager, the registries' own from ECR. No type here shows a secret in its `Debug`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderValue, InvalidHeaderValue};
 use secrecy::SecretString;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
+use crate::renewable::Renewable;
+use crate::slots::Slots;
 
 /// A registry token lives for 12 hours; it is renewed half an hour earlier.
 const TOKEN_LIFE: Duration = Duration::from_mins(12 * 60 - 30);
@@ -38,17 +38,11 @@ pub struct RegistryToken {
 pub struct Keyring {
     aws: Arc<Aws>,
     secret: Option<String>,
-    login: Mutex<Secret>,
-    ecr: Mutex<HashMap<String, Arc<RegistryToken>>>,
-    ecr_public: Mutex<Option<Arc<RegistryToken>>>,
-}
-
-/// Docker Hub's secret, before and after it was first needed.
-#[derive(Default)]
-enum Secret {
-    #[default]
-    Unread,
-    Read(Option<Arc<Login>>),
+    /// `None` where no secret is configured.
+    login: Renewable<Option<Arc<Login>>>,
+    /// By region.
+    ecr: Slots<String, Renewable<Arc<RegistryToken>>>,
+    ecr_public: Renewable<Arc<RegistryToken>>,
 }
 
 /// The two forms of the secret: with `password`, and with `accessToken` as ECR's pull-through cache wants it.
@@ -63,31 +57,19 @@ struct SecretJson {
 impl Keyring {
     /// A keyring whose Docker Hub credential is in the secret with this name or ARN.
     pub fn new(aws: Arc<Aws>, secret: Option<String>) -> Self {
-        Self { aws, secret, login: Mutex::default(), ecr: Mutex::default(), ecr_public: Mutex::default() }
+        Self { aws, secret, login: Renewable::default(), ecr: Slots::default(), ecr_public: Renewable::default() }
     }
 
     /// Docker Hub's credential; `None` when no secret is configured. A secret that cannot be read is an error, never anonymous.
     pub async fn docker_hub(&self) -> Result<Option<Arc<Login>>, Error> {
-        let mut held = self.login.lock().await;
-        if let Secret::Read(login) = &*held {
-            return Ok(login.clone());
-        }
-        let login = self.read().await?;
-        *held = Secret::Read(login.clone());
-        Ok(login)
+        // Boxed, as those below: the AWS SDK's futures are large.
+        self.login.get(|_| true, Box::pin(self.read())).await
     }
 
     /// Reads the secret again, unless somebody did so since `refused` was read.
     pub async fn reread_docker_hub(&self, refused: &Arc<Login>) -> Result<Option<Arc<Login>>, Error> {
-        let mut held = self.login.lock().await;
-        if let Secret::Read(Some(known)) = &*held
-            && !Arc::ptr_eq(known, refused)
-        {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let login = self.read().await?;
-        *held = Secret::Read(login.clone());
-        Ok(login)
+        self.login.forget(|known| known.as_ref().is_some_and(|known| Arc::ptr_eq(known, refused))).await;
+        self.docker_hub().await
     }
 
     async fn read(&self) -> Result<Option<Arc<Login>>, Error> {
@@ -113,52 +95,52 @@ impl Keyring {
 
     /// The token for private ECR in `region`.
     pub async fn ecr(&self, region: &str) -> Result<Arc<RegistryToken>, Error> {
-        let mut held = self.ecr.lock().await;
-        if let Some(token) = held.get(region).filter(|token| Instant::now() < token.renew_at) {
-            return Ok(Arc::clone(token));
-        }
-        let action = format!("get the ECR token for {region}");
-        let answer = self.aws.ecr(region).await.get_authorization_token().send().await;
-        let answer = answer.map_err(|failure| error(Side::Destination, &action, &failure))?;
-        let data = answer.authorization_data().first();
-        let host = data.and_then(|data| data.proxy_endpoint()).map(|url| url.trim_start_matches("https://").to_owned());
-        let value = data.and_then(|data| data.authorization_token());
-        let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
-        let token = Arc::new(registry_token("Basic", value, host, expires, &action)?);
-        held.insert(region.to_owned(), Arc::clone(&token));
-        Ok(token)
+        let get = async {
+            let action = format!("get the ECR token for {region}");
+            let answer = self.aws.ecr(region).await.get_authorization_token().send().await;
+            let answer = answer.map_err(|failure| error(Side::Destination, &action, &failure))?;
+            let data = answer.authorization_data().first();
+            let host =
+                data.and_then(|data| data.proxy_endpoint()).map(|url| url.trim_start_matches("https://").to_owned());
+            let value = data.and_then(|data| data.authorization_token());
+            let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
+            registry_token("Basic", value, host, expires, &action).map(Arc::new)
+        };
+        self.ecr_of(region).get(|token| token.is_good(), Box::pin(get)).await
     }
 
     /// The token for ECR Public.
     pub async fn ecr_public(&self) -> Result<Arc<RegistryToken>, Error> {
-        let mut held = self.ecr_public.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew_at) {
-            return Ok(Arc::clone(token));
-        }
-        let action = "get the ECR Public token";
-        let answer = self.aws.ecr_public().await.get_authorization_token().send().await;
-        let answer = answer.map_err(|failure| error(Side::Destination, action, &failure))?;
-        let data = answer.authorization_data();
-        let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
-        let value = data.and_then(|data| data.authorization_token());
-        let token = Arc::new(registry_token("Bearer", value, None, expires, action)?);
-        Ok(Arc::clone(held.insert(token)))
+        let get = async {
+            let action = "get the ECR Public token";
+            let answer = self.aws.ecr_public().await.get_authorization_token().send().await;
+            let answer = answer.map_err(|failure| error(Side::Destination, action, &failure))?;
+            let data = answer.authorization_data();
+            let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
+            let value = data.and_then(|data| data.authorization_token());
+            registry_token("Bearer", value, None, expires, action).map(Arc::new)
+        };
+        self.ecr_public.get(|token| token.is_good(), Box::pin(get)).await
     }
 
     /// Forgets the token of `region` if it is still the one that was refused.
     pub async fn forget_ecr(&self, region: &str, refused: &HeaderValue) {
-        let mut held = self.ecr.lock().await;
-        if held.get(region).is_some_and(|token| token.header == refused) {
-            held.remove(region);
-        }
+        self.ecr_of(region).forget(|token| token.header == refused).await;
     }
 
     /// Forgets ECR Public's token if it is still the one that was refused.
     pub async fn forget_ecr_public(&self, refused: &HeaderValue) {
-        let mut held = self.ecr_public.lock().await;
-        if held.as_ref().is_some_and(|token| token.header == refused) {
-            *held = None;
-        }
+        self.ecr_public.forget(|token| token.header == refused).await;
+    }
+
+    fn ecr_of(&self, region: &str) -> Arc<Renewable<Arc<RegistryToken>>> {
+        self.ecr.get(region.to_owned(), Renewable::default)
+    }
+}
+
+impl RegistryToken {
+    fn is_good(&self) -> bool {
+        Instant::now() < self.renew_at
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one schedule of EventBridge Scheduler that wakes up for what was put off.
 
+use std::time::Duration;
+
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
@@ -17,6 +19,8 @@ const MAX_NAME: usize = 64;
 const SUFFIX: &str = "-deferred";
 /// So often a schedule that others write at the same time is written again.
 const TRIES: usize = 4;
+/// After so long whoever had looked before it was written has written too.
+const SETTLED: Duration = Duration::from_secs(1);
 
 impl Aws {
     /// The wake-up that was asked for; `None` where there is none, and where its time has come and it is gone.
@@ -53,6 +57,7 @@ impl Aws {
             let exists = known.is_some();
             let joined = wanted.clone().join(known, now);
             self.write_wake_up(settings, &joined, exists).await?;
+            tokio::time::sleep(SETTLED).await;
             let written = self.wake_up(settings).await?;
             if let Some(written) = written.filter(|written| written.covers(wanted)) {
                 return Ok(written.at);

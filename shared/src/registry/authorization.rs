@@ -9,18 +9,15 @@
 //! One request at a time buys a token; the others wait for it, and share what comes of that.
 
 mod login;
-mod shared;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use login::Verdict;
-use shared::Shared;
 
 use super::challenge::{Challenge, TokenService};
 use super::pace::Api;
@@ -31,7 +28,13 @@ use crate::aws::Keyring;
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host};
 use crate::reference::{DOCKER_HUB, RepositoryRef};
+use crate::renewable::Renewable;
 use crate::slots::Slots;
+
+/// For so long a token of our own that could not be had is done without: each request would else wait for it.
+const A_WHILE: Duration = Duration::from_mins(1);
+/// The same where the role has none.
+const FOR_GOOD: Duration = Duration::from_hours(24);
 
 /// What a request does with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,10 +48,11 @@ pub(super) struct Authorizer {
     transport: Transport,
     endpoints: Endpoints,
     keyring: Arc<Keyring>,
-    challenges: Slots<String, Shared<Challenge>>,
-    tokens: Slots<(RepositoryRef, Access), Shared<Token>>,
-    verdict: Mutex<Verdict>,
-    has_ecr_public: OnceLock<bool>,
+    challenges: Slots<String, Renewable<Challenge>>,
+    tokens: Slots<(RepositoryRef, Access), Renewable<Token>>,
+    verdict: tokio::sync::Mutex<Verdict>,
+    /// Until when ECR Public is read without our own token.
+    anonymous_until: Mutex<Option<Instant>>,
 }
 
 impl Authorizer {
@@ -59,8 +63,8 @@ impl Authorizer {
             keyring,
             challenges: Slots::default(),
             tokens: Slots::default(),
-            verdict: Mutex::new(Verdict::Unknown),
-            has_ecr_public: OnceLock::new(),
+            verdict: tokio::sync::Mutex::new(Verdict::Unknown),
+            anonymous_until: Mutex::default(),
         }
     }
 
@@ -72,8 +76,14 @@ impl Authorizer {
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
         match (Host::of(&repository.registry), access) {
-            (Host::Ecr { region, .. }, _) => Ok(Some(self.keyring.ecr(&region).await?.header.clone())),
-            (Host::EcrPublic, Access::Push) => Ok(Some(self.keyring.ecr_public().await?.header.clone())),
+            (Host::Ecr { region, .. }, _) => {
+                let token = self.keyring.ecr(&region).await.map_err(|error| error.on(side))?;
+                Ok(Some(token.header.clone()))
+            }
+            (Host::EcrPublic, Access::Push) => {
+                let token = self.keyring.ecr_public().await.map_err(|error| error.on(side))?;
+                Ok(Some(token.header.clone()))
+            }
             (Host::EcrPublic, Access::Pull) => match self.our_own_at_ecr_public().await {
                 Some(header) => Ok(Some(header)),
                 None => self.token(repository, access, side).await,
@@ -82,25 +92,29 @@ impl Authorizer {
         }
     }
 
-    /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, which
-    /// is asked once, and while it cannot be had.
+    /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, and for a
+    /// while after it could not be had.
     async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
-        if self.has_ecr_public.get() == Some(&false) {
+        if self.is_anonymous_at_ecr_public() {
             return None;
         }
         match self.keyring.ecr_public().await {
-            Ok(token) => {
-                let _ = self.has_ecr_public.set(true);
-                Some(token.header.clone())
-            }
+            Ok(token) => Some(token.header.clone()),
             Err(error) => {
                 tracing::info!("ECR Public is read anonymously: {}", error.chain());
-                if !error.is_transient() {
-                    let _ = self.has_ecr_public.set(false);
-                }
+                let time = if error.is_transient() { A_WHILE } else { FOR_GOOD };
+                *self.anonymous_until() = Some(Instant::now() + time);
                 None
             }
         }
+    }
+
+    fn is_anonymous_at_ecr_public(&self) -> bool {
+        self.anonymous_until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn anonymous_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.anonymous_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the credential that was just refused. Says whether asking once more makes sense.
@@ -114,11 +128,11 @@ impl Authorizer {
         match (Host::of(&repository.registry), access) {
             (Host::Ecr { region, .. }, _) => self.keyring.forget_ecr(&region, refused).await,
             (Host::EcrPublic, Access::Push) => self.keyring.forget_ecr_public(refused).await,
-            (Host::EcrPublic, Access::Pull) if self.has_ecr_public.get() == Some(&true) => {
+            (Host::EcrPublic, Access::Pull) if !self.is_anonymous_at_ecr_public() => {
                 self.keyring.forget_ecr_public(refused).await;
             }
             _ => {
-                let slot = self.tokens.get((repository.clone(), access), Shared::default);
+                let slot = self.tokens.get((repository.clone(), access), Renewable::default);
                 slot.forget(|token| token.header.as_ref() == Some(refused)).await;
             }
         }
@@ -131,7 +145,7 @@ impl Authorizer {
         access: Access,
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
-        let slot = self.tokens.get((repository.clone(), access), Shared::default);
+        let slot = self.tokens.get((repository.clone(), access), Renewable::default);
         let get = async {
             match self.challenge(&repository.registry, side).await? {
                 Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
@@ -148,7 +162,7 @@ impl Authorizer {
         if registry == DOCKER_HUB && self.endpoints.override_of(registry).is_none() {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
-        let slot = self.challenges.get(registry.to_owned(), Shared::default);
+        let slot = self.challenges.get(registry.to_owned(), Renewable::default);
         slot.get(|_| true, self.ask_for_challenge(registry, side)).await
     }
 

@@ -23,9 +23,9 @@ use super::tls;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a connection may be quiet before its other end is asked for a sign of life, and again after each silence.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long what was sent may stay unacknowledged.
+/// How long what was sent may stay unacknowledged, or untaken: a registry that is busy storing stops reading for a while.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+const UNACKNOWLEDGED: Duration = Duration::from_mins(2);
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;

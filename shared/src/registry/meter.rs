@@ -1,6 +1,6 @@
 //! Docker Hub's quota as this process knows it: what the answers said, what is set aside, and what is on its way.
 //!
-//! Whoever is going to pull sets its pulls aside first ([`Meter::claim`]), so that copies side by side cannot each count on the same
+//! Whoever is going to pull sets its pulls aside first ([`Claim::reach`]), so that copies side by side cannot each count on the same
 //! ones. Answers come in any order: until the last of the pulls that were on their way together has landed, the lowest counts, and
 //! one that comes alone counts as it is, because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
 //! when it no longer covers what it has left to do.
@@ -12,7 +12,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::price::Price;
 use crate::quota::Quota;
 use crate::settings::Reserve;
 pub(crate) use claim::{Claim, Pull};
@@ -76,9 +75,9 @@ impl Meter {
         Claim::none(self)
     }
 
-    /// What is to be set aside for a copy of this `price`.
-    pub(crate) fn needs(&self, price: &Price) -> u32 {
-        Budget::of(self.quota(), self.reserve).map_or(price.pulls, |budget| budget.needs(price))
+    /// What may be spent; `None` where nothing is counted, or nothing is known.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        Budget::of(self.quota(), self.reserve)
     }
 
     /// What `take` takes, tried again with each pull that is answered; `None` when none is on its way and it takes nothing.

@@ -103,7 +103,7 @@ impl Transport {
         }
     }
 
-    /// Sends `request`, and follows redirects. Whoever reads a blob watches the time from where its bytes begin.
+    /// Sends `request`, and follows redirects. Whoever reads a blob watches the time from its first byte on.
     pub(super) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
         let deadline = Some(Instant::now() + ANSWER);
         for _ in 0..=REDIRECTS {
@@ -132,7 +132,8 @@ impl Transport {
         let answer = in_time(deadline, client.request(sent)).await?;
         let (head, body) = answer.map_err(|error| Failure::Broken(error.into()))?.into_parts();
         let body = body.map_err(BoxError::from).boxed_unsync();
-        let deadline = deadline.filter(|_| !request.is_for_blob);
+        let is_blob = request.is_for_blob && head.status.is_success();
+        let deadline = deadline.filter(|_| !is_blob);
         Ok(Response { url: request.url.clone(), head, body, deadline })
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Upstream is read once for all places of an image: once the first has it, the others are filled from there.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::OptionFuture;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use tokio::sync::OnceCell;
@@ -29,12 +27,13 @@ impl Replicator {
     pub async fn carry_out(&self, plan: Plan, run: &Run, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
         let copy = |(index, planned)| self.carry_out_one(planned, run).map(move |outcome| (index, outcome)).boxed();
         let mut copies = stream::iter(plan.0.into_iter().enumerate()).map(copy).buffer_unordered(IMAGES);
-        let mut outcomes = BTreeMap::new();
-        while let Some((index, outcome)) = copies.next().await {
-            tell(&outcome);
-            outcomes.insert(index, outcome);
+        let mut outcomes = Vec::new();
+        while let Some(done) = copies.next().await {
+            tell(&done.1);
+            outcomes.push(done);
         }
-        outcomes.into_values().collect()
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     async fn carry_out_one(&self, mut planned: Planned, run: &Run) -> Outcome {
@@ -44,9 +43,11 @@ impl Replicator {
             return Outcome::of(planned, places, 0, 0);
         }
         // Another tag that stands for the same pulls what this one finds then.
-        let is_pulled = planned.is_metered && steps.iter().any(|step| matches!(step.action, Action::Copy(_)));
-        let pulled = planned.upstream.as_ref().filter(|_| is_pulled);
-        let turn = pulled.map(|digest| run.turn_to_pull(planned.image.repository(), digest));
+        let copied = steps.iter().find_map(|step| match &step.action {
+            Action::Copy(digest) if planned.is_metered => Some(digest),
+            _ => None,
+        });
+        let turn = copied.map(|digest| run.turn_to_pull(planned.image.repository(), digest));
         let _turn = OptionFuture::from(turn).await;
         let upstream = Upstream::new(&self.registries, &planned, run);
         let copy = Copy { replicator: self, planned, upstream, run, wanted: OnceCell::new() };

@@ -1,11 +1,14 @@
 //! Putting off: what Docker Hub's quota has no room for is tried again by itself, once the window has moved on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Replicator;
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, Publish, Terms};
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome};
 use crate::wake_up::WakeUp;
 
@@ -22,8 +25,8 @@ impl Replicator {
         let waiting = || outcomes.iter().zip(&wishes).filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)));
         let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
         let now = self.now();
-        let pulls = waiting().map(|(outcome, _)| outcome.price).sum();
-        let planned: u32 = outcomes.iter().filter(|outcome| is_queued(outcome)).map(|outcome| outcome.price).sum();
+        let pulls = price(waiting().map(|(outcome, _)| outcome));
+        let planned = price(outcomes.iter().filter(|outcome| is_queued(outcome)));
         let spent = outcomes.iter().map(|outcome| outcome.pulls).sum::<u64>().try_into().unwrap_or(u32::MAX);
         let at = match self.budget() {
             // As it was before this run: what has just been spent comes back with what is planned.
@@ -48,7 +51,7 @@ impl Replicator {
 
     /// What may be spent, as far as Docker Hub has said.
     pub fn budget(&self) -> Option<Budget> {
-        Budget::of(self.quota(), self.settings.reserve)
+        self.registries.meter().budget()
     }
 }
 
@@ -60,6 +63,16 @@ fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
     let waits_for_scan = |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
     let platforms = Some(outcome.platforms.clone());
     (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms { to, platforms, ..Terms::default() })
+}
+
+/// What `outcomes` cost together: tags that share a digest pay once.
+fn price<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> u32 {
+    let mut prices: BTreeMap<(&RepositoryRef, Option<&Digest>), u32> = BTreeMap::new();
+    for outcome in outcomes {
+        let paid = prices.entry((outcome.image.repository(), outcome.upstream.as_ref())).or_default();
+        *paid = outcome.price.max(*paid);
+    }
+    prices.into_values().fold(0, u32::saturating_add)
 }
 
 fn is_queued(outcome: &Outcome) -> bool {

@@ -158,7 +158,8 @@ impl Run {
         self.blobs.get((repository.clone(), digest.clone()), OnceCell::new)
     }
 
-    /// The manifest of a source: tags that share it, and destinations that want it, pull it once.
+    /// The manifest of a source: tags that share it, and destinations that want it, pull it once. Whoever has it keeps it, even when so
+    /// many are known that they are forgotten.
     pub(super) fn manifest(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<Manifest>> {
         self.manifests.empty_at(MANIFESTS);
         self.manifests.get((repository.clone(), digest.clone()), OnceCell::new)

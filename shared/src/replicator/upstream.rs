@@ -89,7 +89,7 @@ impl<'a> Upstream<'a> {
             origins: Mutex::default(),
             claim: registries.meter().claim(),
             is_metered: planned.is_metered,
-            needs: registries.meter().needs(&planned.price),
+            needs: registries.meter().budget().map_or(planned.price.pulls, |budget| budget.needs(&planned.price)),
             too_dear: OnceLock::new(),
             bytes: AtomicU64::new(0),
         };

@@ -83,12 +83,19 @@ impl Authorizer {
             return Ok((None, None));
         }
         let asked = Instant::now();
-        let verdict = self.verdict.lock().await;
+        let mut verdict = self.verdict.lock().await;
         let is_its_own = self.is_docker_hubs_own(service);
         if is_its_own && matches!(*verdict, Verdict::Unknown) {
             self.connect_ahead(service);
         }
-        let Some(login) = self.keyring.docker_hub().await? else { return Ok((None, None)) };
+        if let Verdict::Untried(error, known) = &*verdict
+            && *known > asked
+        {
+            return Err(error.clone());
+        }
+        let login = self.keyring.docker_hub().await;
+        let login = login.inspect_err(|error| *verdict = Verdict::Untried(error.clone(), Instant::now()))?;
+        let Some(login) = login else { return Ok((None, None)) };
         if !is_its_own {
             let host = service.realm.host_str().unwrap_or_default();
             let why = format!("Docker Hub's credential goes to its own token service over TLS, not to {host}");
@@ -99,7 +106,6 @@ impl Authorizer {
             Verdict::Refused(known, error, until) if Arc::ptr_eq(known, &login) && Instant::now() < *until => {
                 Err(error.clone())
             }
-            Verdict::Untried(error, known) if *known > asked => Err(error.clone()),
             _ => Ok((Some(login), Some(verdict))),
         }
     }

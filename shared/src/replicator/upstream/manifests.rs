@@ -7,16 +7,18 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
 use super::{Origin, Upstream};
+use crate::budget::Budget;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
 use crate::manifest::Manifest;
-use crate::reference::ImageRef;
 use crate::registry::persistently;
 
 /// Manifests that are fetched at once.
 const AT_ONCE: usize = 16;
+/// Why pulls that were planned are not to be had.
+const SPENT: &str = "others have spent what it was to cost";
 
-/// A manifest of upstream, which is fetched once in a run.
+/// A manifest of upstream, which whoever wants it at the same time shares.
 struct Once<'d> {
     digest: &'d Digest,
     manifest: Arc<OnceCell<Manifest>>,
@@ -29,20 +31,18 @@ impl Upstream<'_> {
         let missing = self.fetch_from_origins(&root).await;
         let pulls = if missing > 0 { self.needs.max(missing) } else { 0 };
         if self.is_metered && !self.claim.reach(pulls).await {
-            return Err(out_of_pulls(&self.image));
+            return Err(self.out_of_pulls(SPENT));
         }
         Ok(self.fetch(&root).await?.remove(0))
     }
 
-    /// The manifests with these digests, in their order; each is fetched once in a run. Nothing else will be pulled afterwards:
-    /// what was set aside beyond that is given back.
+    /// The manifests with these digests, in their order; what another image of the run has fetched is not fetched again. What was set
+    /// aside beyond that is given back.
     pub(in super::super) async fn manifests(&self, digests: &[Digest]) -> Result<Vec<Manifest>, Error> {
         let all: Vec<Once<'_>> = digests.iter().map(|digest| self.once(digest)).collect();
         let missing = self.fetch_from_origins(&all).await;
         if self.is_metered && !self.claim.settle_on(missing).await {
-            // With the index itself, which has to be pulled again then.
-            let _ = self.too_dear.set(missing.saturating_add(1));
-            return Err(out_of_pulls(&self.image));
+            return Err(self.too_dear(missing.saturating_add(1)));
         }
         self.fetch(&all).await
     }
@@ -89,7 +89,7 @@ impl Upstream<'_> {
             if let Some(limit) = self.run.pull_limit.get() {
                 return Err(limit.clone());
             }
-            Some(self.claim.pull().await.ok_or_else(|| out_of_pulls(&self.image))?)
+            Some(self.claim.pull().await.ok_or_else(|| self.out_of_pulls(SPENT))?)
         } else {
             None
         };
@@ -99,9 +99,25 @@ impl Upstream<'_> {
             }
         })
     }
-}
 
-fn out_of_pulls(image: &ImageRef) -> Error {
-    let error = Error::new(Side::Source, Cause::OutOfPulls, format!("copy {image}"));
-    error.because("others have spent what it was to cost, or it costs more than was judged")
+    /// It costs `pulls`, with the index itself, which has to be pulled again then. Where no window allows so many, somebody has to
+    /// change something.
+    fn too_dear(&self, pulls: u32) -> Error {
+        let _ = self.too_dear.set(pulls);
+        match self.registries.meter().budget() {
+            Some(budget) if pulls > budget.whole() => {
+                let Budget { limit, reserve, .. } = budget;
+                let why = format!(
+                    "it costs {pulls} pulls, and no window allows more than {} of {limit}; choose fewer platforms, or a smaller reserve than {reserve}",
+                    budget.whole()
+                );
+                Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image)).because(why)
+            }
+            _ => self.out_of_pulls(&format!("it costs {pulls} pulls, as its index says")),
+        }
+    }
+
+    fn out_of_pulls(&self, why: &str) -> Error {
+        Error::new(Side::Source, Cause::OutOfPulls, format!("copy {}", self.image)).because(why)
+    }
 }

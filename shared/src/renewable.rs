@@ -1,4 +1,4 @@
-//! What one request makes while the others wait for it.
+//! What whoever needs it first makes while the others wait for it: tokens, credentials, challenges.
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 
 /// A value that is made when it is first needed, and again when it is no longer good.
-pub(super) struct Shared<T>(Mutex<Held<T>>);
+pub(crate) struct Renewable<T>(Mutex<Held<T>>);
 
 struct Held<T> {
     value: Option<T>,
@@ -14,18 +14,18 @@ struct Held<T> {
     failure: Option<(Error, Instant)>,
 }
 
-impl<T> Default for Shared<T> {
+impl<T> Default for Renewable<T> {
     fn default() -> Self {
         Self(Mutex::new(Held { value: None, failure: None }))
     }
 }
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> Renewable<T> {
     /// The value, where there is one that `is_good`, else what `make` makes.
     ///
-    /// Whoever waits while another makes it shares what comes of that, an error too: at a server that is silent each would else wait for
-    /// as long again, one after another.
-    pub(super) async fn get(
+    /// Whoever waits while another makes it shares what comes of that, an error too: at a server that is silent each would else wait
+    /// for as long again, one after another.
+    pub(crate) async fn get(
         &self,
         is_good: impl Fn(&T) -> bool,
         make: impl Future<Output = Result<T, Error>>,
@@ -47,7 +47,7 @@ impl<T: Clone> Shared<T> {
     }
 
     /// Forgets the value, where it is the one that `is_it` knows.
-    pub(super) async fn forget(&self, is_it: impl Fn(&T) -> bool) {
+    pub(crate) async fn forget(&self, is_it: impl Fn(&T) -> bool) {
         let mut held = self.0.lock().await;
         if held.value.as_ref().is_some_and(is_it) {
             held.value = None;
@@ -67,21 +67,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_share_what_comes_and_a_later_one_tries_again() {
-        let (shared, tries) = (Shared::default(), AtomicU32::new(0));
+        let (value, tries) = (Renewable::default(), AtomicU32::new(0));
         let make = || async {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
             if tries == 1 { Err(Error::new(Side::Source, Cause::Interrupted, "ask")) } else { Ok(tries) }
         };
-        let ask = || shared.get(|_| true, make());
+        let ask = || value.get(|_| true, make());
         let begun = Instant::now();
         assert!(join_all((0..32).map(|_| ask())).await.iter().all(Result::is_err));
         assert_eq!((begun.elapsed().as_secs(), tries.load(Ordering::Relaxed)), (30, 1));
         let later: Vec<u32> = join_all((0..32).map(|_| ask())).await.into_iter().map(Result::unwrap).collect();
         assert_eq!((later, tries.load(Ordering::Relaxed)), (vec![2; 32], 2));
-        shared.forget(|value| *value == 1).await;
+        value.forget(|held| *held == 1).await;
         assert_eq!(ask().await.unwrap(), 2);
-        shared.forget(|value| *value == 2).await;
+        value.forget(|held| *held == 2).await;
         assert_eq!(ask().await.unwrap(), 3);
     }
 }
