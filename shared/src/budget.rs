@@ -4,12 +4,13 @@
 //! been waiting, then by price; what does not fit is put off, and what comes after it may still fit. Nothing is begun that the
 //! budget cannot finish, as far as its price was judged right.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::digest::Digest;
+use crate::platform::Platforms;
 use crate::price::Price;
 use crate::quota::Quota;
 use crate::reference::{ImageRef, RepositoryRef};
@@ -27,8 +28,10 @@ const SOONEST: Duration = Duration::from_mins(5);
 pub struct Candidate<'a> {
     /// The upstream tag.
     pub image: &'a ImageRef,
-    /// What is fetched: tags that share it pay once, for the dearest choice of platforms.
+    /// What is fetched: tags that share it pay once for the same platforms.
     pub digest: &'a Digest,
+    /// Which of its platforms.
+    pub platforms: &'a Platforms,
     /// Higher goes first.
     pub priority: i32,
     /// Since when upstream is known to have it; `None` when that is news.
@@ -107,22 +110,23 @@ impl Budget {
 
 /// Decides about `candidates`, in their order, for what `budget` allows; the order they come in does not matter.
 ///
-/// A copy that has waited for a window or longer and does not fit is saved up for: nothing that ranks below it is taken meanwhile.
+/// A copy that has waited for a window or longer and does not fit is saved up for: nothing that ranks below it is taken meanwhile. Not so
+/// one that needs a whole window: while anybody else pulls, that would be for ever.
 pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> Vec<Verdict> {
     let mut ranked: Vec<usize> = (0..candidates.len()).collect();
     ranked.sort_by_key(|&index| rank(&candidates[index]));
     let mut verdicts = vec![Verdict::PutOff; candidates.len()];
     let mut left = budget.available();
-    let mut paid: BTreeMap<(&RepositoryRef, &Digest), u32> = BTreeMap::new();
+    let mut paid: BTreeSet<(&RepositoryRef, &Digest, String)> = BTreeSet::new();
     for index in ranked {
         let candidate = &candidates[index];
-        let paid = paid.entry((candidate.image.repository(), candidate.digest)).or_default();
-        let needs = budget.needs(candidate.price).saturating_sub(*paid);
+        let content = (candidate.image.repository(), candidate.digest, candidate.platforms.to_string());
+        let needs = if paid.contains(&content) { 0 } else { budget.needs(candidate.price) };
         if needs <= left {
             left -= needs;
-            *paid += needs;
+            paid.insert(content);
             verdicts[index] = Verdict::Take;
-        } else if is_overdue(candidate, budget, now) {
+        } else if needs < budget.whole() && is_overdue(candidate, budget, now) {
             left = 0;
         }
     }
@@ -142,9 +146,13 @@ fn is_overdue(candidate: &Candidate<'_>, budget: &Budget, now: Timestamp) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    static ALL: Platforms = Platforms::ALL;
 
     /// Priority, hours of waiting, and pulls.
     type Wish = (i32, Option<i64>, u32);
@@ -172,6 +180,7 @@ mod tests {
             .map(|(n, (priority, hours, _))| Candidate {
                 image: &images[n],
                 digest: &digests[n],
+                platforms: &ALL,
                 priority: *priority,
                 waits_since: hours.map(since),
                 price: &prices[n],
@@ -213,20 +222,23 @@ mod tests {
     #[test]
     fn a_price_that_was_judged_above_any_window_waits_for_a_whole_one() {
         assert_eq!(decide(&[(0, None, 91)], &budget(100, 100, 10)), [Verdict::Take]);
-        assert_eq!(decide(&[(0, None, 91)], &budget(100, 99, 10)), [Verdict::PutOff]);
+        let wishes = [(9, Some(20), 91), (0, None, 1)];
+        assert_eq!(decide(&wishes, &budget(100, 99, 10)), [Verdict::PutOff, Verdict::Take], "and keeps nobody waiting");
     }
 
     #[test]
     fn two_tags_of_one_digest_pay_once() {
         let (image, other) = ("a:1".parse().unwrap(), "a:latest".parse().unwrap());
         let (digest, price) = (Digest::of(b"a"), exact(5));
-        let candidate = |image| Candidate { image, digest: &digest, priority: 0, waits_since: None, price: &price };
+        let platforms = &ALL;
+        let candidate =
+            |image| Candidate { image, digest: &digest, platforms, priority: 0, waits_since: None, price: &price };
         let verdicts = allot(&[candidate(&image), candidate(&other)], &budget(100, 5, 0), now());
         assert_eq!(verdicts, [Verdict::Take, Verdict::Take]);
-        let all_platforms = exact(17);
-        let all = Candidate { price: &all_platforms, ..candidate(&other) };
-        let decide = |left| allot(&[candidate(&image), all.clone()], &budget(100, left, 0), now());
-        assert_eq!((decide(16), decide(17)), (vec![Verdict::Take, Verdict::PutOff], vec![Verdict::Take; 2]));
+        let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
+        let part = Candidate { platforms: &amd64, ..candidate(&other) };
+        let decide = |left| allot(&[candidate(&image), part.clone()], &budget(100, left, 0), now());
+        assert_eq!((decide(9), decide(10)), (vec![Verdict::Take, Verdict::PutOff], vec![Verdict::Take; 2]));
     }
 
     #[test]
@@ -284,7 +296,7 @@ mod tests {
             let prices: Vec<Price> = wishes.iter().map(|(_, _, pulls)| exact(*pulls)).collect();
             let mut candidates: Vec<Candidate<'_>> = (0..wishes.len())
                 .map(|n| Candidate {
-                    image: &images[n], digest: &digests[n], priority: wishes[n].0, waits_since: None, price: &prices[n],
+                    image: &images[n], digest: &digests[n], platforms: &ALL, priority: wishes[n].0, waits_since: None, price: &prices[n],
                 })
                 .collect();
             let verdicts = allot(&candidates, &budget(200, remaining, 0), now());

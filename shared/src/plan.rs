@@ -241,20 +241,18 @@ fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
 
 /// Puts off what `budget` has no room for. `priorities` has that of each image.
 fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now: Timestamp) {
-    let costly: Vec<usize> = (0..planned.len()).filter(|&index| planned[index].price.pulls > 0).collect();
-    let candidates: Vec<Candidate<'_>> = costly
+    let (indexes, candidates): (Vec<usize>, Vec<Candidate<'_>>) = planned
         .iter()
-        .filter_map(|&index| {
-            let Planned { image, upstream, price, waits_since, .. } = &planned[index];
-            let (priority, waits_since) = (priorities[index], *waits_since);
-            Some(Candidate { image, digest: upstream.as_ref()?, priority, waits_since, price })
+        .zip(priorities)
+        .enumerate()
+        .filter_map(|(index, (planned, &priority))| {
+            let Planned { image, upstream, platforms, price, waits_since, .. } = planned;
+            let digest = upstream.as_ref().filter(|_| price.pulls > 0)?;
+            Some((index, Candidate { image, digest, platforms, priority, waits_since: *waits_since, price }))
         })
-        .collect();
+        .unzip();
     let verdicts = allot(&candidates, budget, now);
-    for (index, verdict) in costly.into_iter().zip(verdicts) {
-        if verdict == Verdict::Take {
-            continue;
-        }
+    for (index, _) in indexes.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::PutOff) {
         let error = out_of_pulls(&planned[index], budget);
         for step in planned[index].steps.iter_mut().filter(|step| matches!(step.action, Action::Copy(_))) {
             step.action = Action::PutOff(error.clone());

@@ -165,18 +165,19 @@ impl Remote {
         let (registry, pace, transport) =
             (&self.repository.registry, &self.registries.pace, &self.registries.transport);
         let api = Api::of(&request.method, request.url.path());
-        // First, so that no token is bought while the registry is left alone.
-        pace.turn(registry, api).await;
+        // No token is bought while the registry is left alone.
+        pace.calm(registry, api).await;
         let authorization = if self.is_at_home(&request.url) {
             // Boxed: the AWS SDK's futures below are large, and every request would carry them.
             let header = Box::pin(self.registries.authorizer.header(&self.repository, self.access, self.side)).await;
-            header.inspect_err(|error| pace.note(registry, api, error))?
+            header.inspect_err(|error| pace.note_at_the_token_service(registry, error))?
         } else {
             None
         };
         if let Some(value) = &authorization {
             request = request.header(AUTHORIZATION, value.clone());
         }
+        pace.turn(registry, api).await;
         let response = match body {
             Some(body) => transport.stream(request, body).await,
             None => transport.send(request).await,

@@ -1,4 +1,4 @@
-//! What whoever needs it first makes while the others wait for it: tokens, credentials, challenges.
+//! What is made when it is first needed, while all others wait for it: tokens, credentials, challenges.
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -25,11 +25,10 @@ impl<T: Clone> Renewable<T> {
     ///
     /// Whoever waits while another makes it shares what comes of that, an error too: at a server that is silent each would else wait
     /// for as long again, one after another.
-    pub(crate) async fn get(
-        &self,
-        is_good: impl Fn(&T) -> bool,
-        make: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    pub(crate) async fn get<F>(&self, is_good: impl Fn(&T) -> bool, make: impl FnOnce() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let asked = Instant::now();
         let mut held = self.0.lock().await;
         if let Some(value) = held.value.as_ref().filter(|value| is_good(value)) {
@@ -38,7 +37,8 @@ impl<T: Clone> Renewable<T> {
         if let Some((error, _)) = held.failure.as_ref().filter(|(_, known)| *known > asked) {
             return Err(error.clone());
         }
-        let result = make.await;
+        // Boxed: what is seldom made should not make every request larger.
+        let result = Box::pin(make()).await;
         match &result {
             Ok(value) => *held = Held { value: Some(value.clone()), failure: None },
             Err(error) => held.failure = Some((error.clone(), Instant::now())),
@@ -73,7 +73,7 @@ mod tests {
             let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
             if tries == 1 { Err(Error::new(Side::Source, Cause::Interrupted, "ask")) } else { Ok(tries) }
         };
-        let ask = || value.get(|_| true, make());
+        let ask = || value.get(|_| true, make);
         let begun = Instant::now();
         assert!(join_all((0..32).map(|_| ask())).await.iter().all(Result::is_err));
         assert_eq!((begun.elapsed().as_secs(), tries.load(Ordering::Relaxed)), (30, 1));

@@ -142,7 +142,7 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) {
 }
 
 /// Keeps what digests cannot tell (deferred, failed, a part of upstream's index), then the most recent. What is level as it was, and
-/// not held, takes nobody's place: a record of more tags than it has room for would be another each time.
+/// not held, comes after its like that are: a record of more tags than it has room for would be another each time.
 fn keep(entries: BTreeMap<String, Entry>, is_held: impl Fn(&str) -> bool, room: usize) -> BTreeMap<String, Entry> {
     let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
     let is_plain = |entry: &Entry| entry.status == EntryStatus::Ok && entry.part.is_none();
@@ -265,7 +265,7 @@ mod tests {
                 let news = |n| News { part: part.clone(), ..news(&format!("t{n:02}"), EntryStatus::Ok, is_copied) };
                 (0..60).map(news).collect()
             };
-            tags = Tags::new();
+            tags.clear();
             let next = changes(&tags, &all(true), None, at(0));
             apply(&mut tags, next);
             assert_eq!(changes(&tags, &all(false), None, at(9)), Changes::default());

@@ -62,8 +62,7 @@ impl Keyring {
 
     /// Docker Hub's credential; `None` when no secret is configured. A secret that cannot be read is an error, never anonymous.
     pub async fn docker_hub(&self) -> Result<Option<Arc<Login>>, Error> {
-        // Boxed, as those below: the AWS SDK's futures are large.
-        self.login.get(|_| true, Box::pin(self.read())).await
+        self.login.get(|_| true, || self.read()).await
     }
 
     /// Reads the secret again, unless somebody did so since `refused` was read.
@@ -95,7 +94,7 @@ impl Keyring {
 
     /// The token for private ECR in `region`.
     pub async fn ecr(&self, region: &str) -> Result<Arc<RegistryToken>, Error> {
-        let get = async {
+        let get = || async {
             let action = format!("get the ECR token for {region}");
             let answer = self.aws.ecr(region).await.get_authorization_token().send().await;
             let answer = answer.map_err(|failure| error(Side::Destination, &action, &failure))?;
@@ -106,12 +105,12 @@ impl Keyring {
             let expires = data.and_then(|data| data.expires_at()).and_then(|at| SystemTime::try_from(*at).ok());
             registry_token("Basic", value, host, expires, &action).map(Arc::new)
         };
-        self.ecr_of(region).get(|token| token.is_good(), Box::pin(get)).await
+        self.ecr_of(region).get(|token| token.is_good(), get).await
     }
 
     /// The token for ECR Public.
     pub async fn ecr_public(&self) -> Result<Arc<RegistryToken>, Error> {
-        let get = async {
+        let get = || async {
             let action = "get the ECR Public token";
             let answer = self.aws.ecr_public().await.get_authorization_token().send().await;
             let answer = answer.map_err(|failure| error(Side::Destination, action, &failure))?;
@@ -120,7 +119,7 @@ impl Keyring {
             let value = data.and_then(|data| data.authorization_token());
             registry_token("Bearer", value, None, expires, action).map(Arc::new)
         };
-        self.ecr_public.get(|token| token.is_good(), Box::pin(get)).await
+        self.ecr_public.get(|token| token.is_good(), get).await
     }
 
     /// Forgets the token of `region` if it is still the one that was refused.

@@ -19,7 +19,7 @@ const MAX_NAME: usize = 64;
 const SUFFIX: &str = "-deferred";
 /// So often a schedule that others write at the same time is written again.
 const TRIES: usize = 4;
-/// After so long whoever had looked before it was written has written too.
+/// After so long whoever had looked before it was written has written too, unless a call took as long.
 const SETTLED: Duration = Duration::from_secs(1);
 
 impl Aws {

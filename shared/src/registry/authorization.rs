@@ -33,8 +33,8 @@ use crate::slots::Slots;
 
 /// For so long a token of our own that could not be had is done without: each request would else wait for it.
 const A_WHILE: Duration = Duration::from_mins(1);
-/// The same where the role has none.
-const FOR_GOOD: Duration = Duration::from_hours(24);
+/// The same where the role may have none.
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// What a request does with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,22 +95,18 @@ impl Authorizer {
     /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, and for a
     /// while after it could not be had.
     async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
-        if self.is_anonymous_at_ecr_public() {
+        if self.anonymous_until().is_some_and(|until| Instant::now() < until) {
             return None;
         }
         match self.keyring.ecr_public().await {
             Ok(token) => Some(token.header.clone()),
             Err(error) => {
                 tracing::info!("ECR Public is read anonymously: {}", error.chain());
-                let time = if error.is_transient() { A_WHILE } else { FOR_GOOD };
+                let time = if error.is_transient() { A_WHILE } else { A_DAY };
                 *self.anonymous_until() = Some(Instant::now() + time);
                 None
             }
         }
-    }
-
-    fn is_anonymous_at_ecr_public(&self) -> bool {
-        self.anonymous_until().is_some_and(|until| Instant::now() < until)
     }
 
     fn anonymous_until(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -128,10 +124,11 @@ impl Authorizer {
         match (Host::of(&repository.registry), access) {
             (Host::Ecr { region, .. }, _) => self.keyring.forget_ecr(&region, refused).await,
             (Host::EcrPublic, Access::Push) => self.keyring.forget_ecr_public(refused).await,
-            (Host::EcrPublic, Access::Pull) if !self.is_anonymous_at_ecr_public() => {
-                self.keyring.forget_ecr_public(refused).await;
-            }
-            _ => {
+            (host, _) => {
+                // Either of two it may have been.
+                if host == Host::EcrPublic {
+                    self.keyring.forget_ecr_public(refused).await;
+                }
                 let slot = self.tokens.get((repository.clone(), access), Renewable::default);
                 slot.forget(|token| token.header.as_ref() == Some(refused)).await;
             }
@@ -146,8 +143,9 @@ impl Authorizer {
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
         let slot = self.tokens.get((repository.clone(), access), Renewable::default);
-        let get = async {
-            match self.challenge(&repository.registry, side).await? {
+        let get = || async {
+            let challenge = self.challenge(&repository.registry, side).await;
+            match challenge.map_err(|error| error.on(side))? {
                 Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
                 // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
                 Challenge::Open | Challenge::Basic => {
@@ -163,7 +161,7 @@ impl Authorizer {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
         let slot = self.challenges.get(registry.to_owned(), Renewable::default);
-        slot.get(|_| true, self.ask_for_challenge(registry, side)).await
+        slot.get(|_| true, || self.ask_for_challenge(registry, side)).await
     }
 
     async fn ask_for_challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {

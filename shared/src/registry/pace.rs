@@ -69,20 +69,27 @@ struct Lane {
 }
 
 impl Pace {
+    /// Waits as long as `registry` wants to be left alone by requests of this kind.
+    pub(super) async fn calm(&self, registry: &str, api: Api) {
+        while let Some(until) = self.held_until(registry, api).filter(|until| Instant::now() < *until) {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
     /// Waits until a request of this kind has its turn at `registry`.
     pub(super) async fn turn(&self, registry: &str, api: Api) {
         while let Some(turn) = self.take_turn(registry, api, Instant::now()) {
             tokio::time::sleep_until(turn).await;
             // Another may have been refused meanwhile.
-            if !self.is_held_at(turn, registry, api) {
+            if self.held_until(registry, api).is_none_or(|until| until <= turn) {
                 return;
             }
         }
     }
 
-    fn is_held_at(&self, turn: Instant, registry: &str, api: Api) -> bool {
+    fn held_until(&self, registry: &str, api: Api) -> Option<Instant> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.get(&(registry.to_owned(), api)).is_some_and(|lane| turn < lane.held_until)
+        lanes.get(&(registry.to_owned(), api)).map(|lane| lane.held_until)
     }
 
     /// Takes the next turn; `None` where nothing holds requests back.
@@ -108,7 +115,16 @@ impl Pace {
             Cause::AbuseLimit { .. } => Api::ALL.into_iter().for_each(|api| self.hold(registry, api, pause, false)),
             Cause::ListingLimit { .. } => self.hold(registry, api, pause, false),
             Cause::Throttled { .. } => self.hold(registry, api, pause, true),
+            // The usual answer to who looks for what is new.
+            Cause::NotFound => self.well(registry, api),
             _ => {}
+        }
+    }
+
+    /// The same for what is needed to ask `registry`: of its own limits only that for abusers reaches so far.
+    pub(super) fn note_at_the_token_service(&self, registry: &str, error: &Error) {
+        if matches!(error.cause(), Cause::AbuseLimit { .. }) {
+            self.note(registry, Api::Rest, error);
         }
     }
 
@@ -202,6 +218,14 @@ mod tests {
         };
         let (waits, ()) = tokio::join!(put(), refuse);
         assert!(waits >= Duration::from_secs(20), "{waits:?}");
+        let begun = Instant::now();
+        let retry_after = Some(Duration::from_secs(9));
+        pace.note_at_the_token_service("docker.io", &refusal(Cause::Throttled { retry_after }));
+        pace.calm("docker.io", Api::Rest).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        pace.note_at_the_token_service("docker.io", &refusal(Cause::AbuseLimit { retry_after }));
+        pace.calm("docker.io", Api::GetManifest).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(9), "no token is bought meanwhile");
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,7 +42,7 @@ impl Replicator {
             let places = steps.into_iter().map(|step| Place::of(step, Ok(Done::Unchanged))).collect();
             return Outcome::of(planned, places, 0, 0);
         }
-        // Another tag that stands for the same pulls what this one finds then.
+        // Tags that stand for the same image go one after another: the first pays for it.
         let copied = steps.iter().find_map(|step| match &step.action {
             Action::Copy(digest) if planned.is_metered => Some(digest),
             _ => None,

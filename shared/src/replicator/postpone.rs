@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::Replicator;
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, Publish, Terms};
-use crate::digest::Digest;
 use crate::error::Error;
-use crate::reference::RepositoryRef;
 use crate::report::{Done, Outcome};
 use crate::wake_up::WakeUp;
 
@@ -65,13 +63,10 @@ fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
     (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms { to, platforms, ..Terms::default() })
 }
 
-/// What `outcomes` cost together: tags that share a digest pay once.
+/// What `outcomes` cost together: tags that share a digest pay once for the same platforms.
 fn price<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> u32 {
-    let mut prices: BTreeMap<(&RepositoryRef, Option<&Digest>), u32> = BTreeMap::new();
-    for outcome in outcomes {
-        let paid = prices.entry((outcome.image.repository(), outcome.upstream.as_ref())).or_default();
-        *paid = outcome.price.max(*paid);
-    }
+    let content = |it: &'a Outcome| (it.image.repository(), it.upstream.as_ref(), it.platforms.to_string());
+    let prices: BTreeMap<_, u32> = outcomes.map(|outcome| (content(outcome), outcome.price)).collect();
     prices.into_values().fold(0, u32::saturating_add)
 }
 

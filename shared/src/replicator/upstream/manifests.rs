@@ -16,7 +16,7 @@ use crate::registry::persistently;
 /// Manifests that are fetched at once.
 const AT_ONCE: usize = 16;
 /// Why pulls that were planned are not to be had.
-const SPENT: &str = "others have spent what it was to cost";
+const SPENT: &str = "what it was to cost is no longer left";
 
 /// A manifest of upstream, which whoever wants it at the same time shares.
 struct Once<'d> {
@@ -42,7 +42,7 @@ impl Upstream<'_> {
         let all: Vec<Once<'_>> = digests.iter().map(|digest| self.once(digest)).collect();
         let missing = self.fetch_from_origins(&all).await;
         if self.is_metered && !self.claim.settle_on(missing).await {
-            return Err(self.too_dear(missing.saturating_add(1)));
+            return Err(self.too_dear(missing));
         }
         self.fetch(&all).await
     }
@@ -100,9 +100,10 @@ impl Upstream<'_> {
         })
     }
 
-    /// It costs `pulls`, with the index itself, which has to be pulled again then. Where no window allows so many, somebody has to
-    /// change something.
-    fn too_dear(&self, pulls: u32) -> Error {
+    /// What was pulled for it, the index, and what is `missing` besides are what it costs. Where no window allows so many pulls,
+    /// somebody has to change something.
+    fn too_dear(&self, missing: u32) -> Error {
+        let pulls = missing.saturating_add(u32::try_from(self.claim.counted()).unwrap_or(u32::MAX));
         let _ = self.too_dear.set(pulls);
         match self.registries.meter().budget() {
             Some(budget) if pulls > budget.whole() => {
