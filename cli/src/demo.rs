@@ -165,7 +165,7 @@ fn show_state(cloud: &Cloud) {
 }
 
 async fn keep_up(cloud: &Cloud) {
-    let endpoint = cloud.ecr.region(REGION).endpoint().trim_start_matches("http://");
+    let endpoint = cloud.ecr.region(REGION).address();
     line("\nThe mirror is up until Ctrl-C. In another terminal:\n");
     line(format_args!("   docker login --username AWS --password {} {endpoint}", cloud.ecr.password(REGION)));
     line(format_args!("   docker pull {endpoint}/docker-hub/library/node:21-alpine"));

@@ -46,10 +46,9 @@ impl Price {
         if hints.is_index != Some(true) {
             return Self { pulls: 1, is_exact: hints.is_index.is_some(), alone: BTreeMap::new() };
         }
-        match hints.predecessor.and_then(|predecessor| by_predecessor(predecessor, hints.size_bytes, platforms)) {
-            Some((count, alone)) => Self { pulls: 1 + as_u32(count), is_exact: false, alone },
-            None => Self { pulls: 1 + by_size(hints.size_bytes, platforms), is_exact: false, alone: BTreeMap::new() },
-        }
+        let judged = hints.predecessor.and_then(|older| by_predecessor(older, hints.size_bytes, platforms));
+        let (count, alone) = judged.unwrap_or_else(|| (by_size(hints.size_bytes, platforms), BTreeMap::new()));
+        Self { pulls: 1 + count, is_exact: false, alone }
     }
 }
 
@@ -59,7 +58,7 @@ fn by_predecessor(
     predecessor: &Manifest,
     size_bytes: Option<u64>,
     platforms: &Platforms,
-) -> Option<(u64, BTreeMap<String, u32>)> {
+) -> Option<(u32, BTreeMap<String, u32>)> {
     let Content::Index(children) = &predecessor.content else { return None };
     if Standing::of_part(predecessor).is_some_and(|part| part.choice != platforms.fingerprint()) {
         return None;
@@ -70,7 +69,7 @@ fn by_predecessor(
         Some(bytes) => (count.saturating_mul(bytes) + before_bytes / 2) / before_bytes,
         None => count,
     };
-    Some((count, alone(children)))
+    Some((as_u32(count), alone(children)))
 }
 
 /// The most manifests that an index of this size can name, or that a choice of platforms leads to: each, and its attestation.

@@ -75,7 +75,7 @@ async fn everything_fits_into_one_repository() {
 #[tokio::test]
 async fn any_registry_can_be_a_source_and_any_a_destination() {
     let mut world = World::start().await;
-    let open = world.cloud.open.endpoint().trim_start_matches("http://").to_owned();
+    let open = world.cloud.open.address().to_owned();
     world.catalogue(&format!(
         "destinations: {{ lab: {{ registry: {{ host: '{open}', repository: 'mirror/{{repository}}' }} }} }}\nimages: [{{ image: 'quay.io/team/tool:1' }}]"
     ));
@@ -93,7 +93,7 @@ async fn any_registry_can_be_a_source_and_any_a_destination() {
 #[tokio::test]
 async fn a_source_in_ecr_that_gives_no_token_is_the_sources_fault() {
     let mut world = World::start().await;
-    let open = world.cloud.open.endpoint().trim_start_matches("http://").to_owned();
+    let open = world.cloud.open.address().to_owned();
     world.catalogue(&format!(
         "destinations: {{ lab: {{ registry: {{ host: '{open}', repository: '{{repository}}' }} }} }}\nimages: [{{ image: '{PRIVATE}/team/tool:1' }}]"
     ));

@@ -220,8 +220,7 @@ async fn however_many_manifests_a_run_has_what_an_origin_gave_is_not_pulled() {
         images.push(json!({"image": name, "tags": ["1"]}));
     }
     // Where manifests may be put as fast as they come.
-    let host = world.cloud.open.endpoint().trim_start_matches("http://").to_owned();
-    let lab = json!({"lab": {"registry": {"host": host, "repository": "{repository}"}}});
+    let lab = json!({"lab": {"registry": {"host": world.cloud.open.address(), "repository": "{repository}"}}});
     world.catalogue(&json!({"destinations": lab, "images": images}).to_string());
     let report = world.refresh().await;
     assert_eq!(report["ok"], true, "{report:#}");

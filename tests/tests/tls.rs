@@ -40,7 +40,7 @@ fn certified(name: &str) -> (String, TlsAcceptor) {
 async fn secured(world: &World, acceptor: TlsAcceptor) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
-    let hub = world.cloud.hub.endpoint().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let hub = world.cloud.hub.registry().address().to_owned();
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
     tokio::spawn(async move {

@@ -24,7 +24,7 @@ use super::pace::Api;
 use super::token::Token;
 use super::transport::{Request, Transport};
 use super::{refusal, unanswered};
-use crate::aws::Keyring;
+use crate::aws::{Keyring, RegistryToken};
 use crate::error::{Cause, Error, Side};
 use crate::host::{Endpoints, Host};
 use crate::reference::{DOCKER_HUB, RepositoryRef};
@@ -76,14 +76,8 @@ impl Authorizer {
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
         match (Host::of(&repository.registry), access) {
-            (Host::Ecr { region, .. }, _) => {
-                let token = self.keyring.ecr(&region).await.map_err(|error| error.on(side))?;
-                Ok(Some(token.header.clone()))
-            }
-            (Host::EcrPublic, Access::Push) => {
-                let token = self.keyring.ecr_public().await.map_err(|error| error.on(side))?;
-                Ok(Some(token.header.clone()))
-            }
+            (Host::Ecr { region, .. }, _) => header(self.keyring.ecr(&region).await, side),
+            (Host::EcrPublic, Access::Push) => header(self.keyring.ecr_public().await, side),
             (Host::EcrPublic, Access::Pull) => match self.our_own_at_ecr_public().await {
                 Some(header) => Ok(Some(header)),
                 None => self.token(repository, access, side).await,
@@ -121,10 +115,9 @@ impl Authorizer {
         refused: Option<&HeaderValue>,
     ) -> bool {
         let Some(refused) = refused else { return false };
-        match (Host::of(&repository.registry), access) {
-            (Host::Ecr { region, .. }, _) => self.keyring.forget_ecr(&region, refused).await,
-            (Host::EcrPublic, Access::Push) => self.keyring.forget_ecr_public(refused).await,
-            (host, _) => {
+        match Host::of(&repository.registry) {
+            Host::Ecr { region, .. } => self.keyring.forget_ecr(&region, refused).await,
+            host => {
                 // Either of two it may have been.
                 if host == Host::EcrPublic {
                     self.keyring.forget_ecr_public(refused).await;
@@ -176,4 +169,9 @@ impl Authorizer {
         }
         Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.error)
     }
+}
+
+/// The header of a registry's own `token`; that there is none is the fault of the side that wanted it.
+fn header(token: Result<Arc<RegistryToken>, Error>, side: Side) -> Result<Option<HeaderValue>, Error> {
+    token.map(|token| Some(token.header.clone())).map_err(|error| error.on(side))
 }

@@ -77,7 +77,11 @@ impl Meter {
 
     /// What may be spent; `None` where nothing is counted, or nothing is known.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        Budget::of(self.quota(), self.reserve)
+        self.budget_by(&self.state())
+    }
+
+    fn budget_by(&self, state: &State) -> Option<Budget> {
+        Budget::of(state.quota, self.reserve)
     }
 
     /// What `take` takes, tried again with each pull that is answered; `None` when none is on its way and it takes nothing.
@@ -97,8 +101,7 @@ impl Meter {
 
     /// Pulls that nobody has set aside; all there can be where nothing is counted.
     fn free(&self, state: &State) -> u32 {
-        Budget::of(state.quota, self.reserve)
-            .map_or(u32::MAX, |budget| budget.available().saturating_sub(state.claimed))
+        self.budget_by(state).map_or(u32::MAX, |budget| budget.available().saturating_sub(state.claimed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -56,8 +56,8 @@ impl Replicator {
             places.push(copy.take(step).await);
         }
         let Copy { mut planned, upstream, .. } = copy;
-        let Spent { bytes, pulls, too_dear } = upstream.spent();
-        planned.price.pulls = too_dear.unwrap_or(planned.price.pulls);
+        let Spent { bytes, pulls, price } = upstream.spent();
+        planned.price.pulls = price;
         Outcome::of(planned, places, bytes, pulls)
     }
 }

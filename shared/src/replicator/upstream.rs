@@ -6,8 +6,8 @@
 
 mod manifests;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Run;
 use crate::digest::Digest;
@@ -47,8 +47,8 @@ pub(super) struct Upstream<'a> {
     is_metered: bool,
     /// What is set aside before the first pull.
     needs: u32,
-    /// What it turned out to cost, where that was too much.
-    too_dear: OnceLock<u32>,
+    /// Pulls that it costs, as far as that is known by now.
+    price: AtomicU32,
     bytes: AtomicU64,
 }
 
@@ -58,8 +58,8 @@ pub(super) struct Spent {
     pub(super) bytes: u64,
     /// Pulls that were counted.
     pub(super) pulls: u64,
-    /// Pulls that it would have cost, where those were not to be had.
-    pub(super) too_dear: Option<u32>,
+    /// Pulls that it was judged to cost, or turned out to cost where those were not to be had.
+    pub(super) price: u32,
 }
 
 /// Another registry with the same bytes.
@@ -90,7 +90,7 @@ impl<'a> Upstream<'a> {
             claim: registries.meter().claim(),
             is_metered: planned.is_metered,
             needs: registries.meter().budget().map_or(planned.price.pulls, |budget| budget.needs(&planned.price)),
-            too_dear: OnceLock::new(),
+            price: AtomicU32::new(planned.price.pulls),
             bytes: AtomicU64::new(0),
         };
         planned.origin.iter().for_each(|origin| upstream.add_origin(origin));
@@ -102,7 +102,7 @@ impl<'a> Upstream<'a> {
         Spent {
             bytes: self.bytes.load(Ordering::Relaxed),
             pulls: self.claim.counted(),
-            too_dear: self.too_dear.get().copied(),
+            price: self.price.load(Ordering::Relaxed),
         }
     }
 

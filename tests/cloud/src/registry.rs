@@ -100,6 +100,11 @@ impl Registry {
         &self.parts().endpoint
     }
 
+    /// The same without the scheme, as a host of image references that needs no other endpoint: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        self.endpoint().trim_start_matches("http://")
+    }
+
     /// What goes wrong here, on demand.
     pub fn faults(&self) -> &Faults {
         &self.parts().faults

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Meter, State};
-use crate::budget::Budget;
 
 /// Pulls that are set aside for one copy. What is not used is given back.
 pub(crate) struct Claim<'a> {
@@ -57,8 +56,7 @@ impl<'a> Claim<'a> {
     /// others have spent so much meanwhile that the rest of this claim is no longer covered.
     pub(crate) async fn pull(&self) -> Option<Pull<'_>> {
         let set_out = |state: &mut State| {
-            let budget = Budget::of(state.quota, self.meter.reserve);
-            let covered = budget.map_or(u32::MAX, |budget| budget.available());
+            let covered = self.meter.budget_by(state).map_or(u32::MAX, |budget| budget.available());
             let mut left = self.left();
             // Another pull of this claim may have taken the last one while this one waited.
             if *left == 0 {

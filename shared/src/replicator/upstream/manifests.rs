@@ -100,11 +100,11 @@ impl Upstream<'_> {
         })
     }
 
-    /// What was pulled for it, the index, and what is `missing` besides are what it costs. Where no window allows so many pulls,
-    /// somebody has to change something.
+    /// Takes note of what it costs, which is what was pulled for it, the index, and what is `missing` besides. Where no window allows so
+    /// many pulls, somebody has to change something.
     fn too_dear(&self, missing: u32) -> Error {
         let pulls = missing.saturating_add(u32::try_from(self.claim.counted()).unwrap_or(u32::MAX));
-        let _ = self.too_dear.set(pulls);
+        self.price.store(pulls, Ordering::Relaxed);
         match self.registries.meter().budget() {
             Some(budget) if pulls > budget.whole() => {
                 let Budget { limit, reserve, .. } = budget;
