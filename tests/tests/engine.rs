@@ -74,6 +74,16 @@ async fn a_source_that_sends_another_range_than_was_asked_for_is_asked_for_every
 }
 
 #[tokio::test]
+async fn a_source_that_refuses_to_send_a_range_is_asked_for_everything() {
+    let (world, image, layer) = world().await;
+    world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
+    world.cloud.hub.faults().refuse_range(&layer, 100);
+    copied(&world, &image).await;
+    let counts = &world.cloud.counts;
+    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 3, 2), "{:?}", counts.all());
+}
+
+#[tokio::test]
 async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_committed() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
@@ -119,4 +129,19 @@ async fn a_source_that_never_gets_further_is_given_up_after_six_answers() {
     assert!(reason(&report).contains("the connection was interrupted"), "{}", reason(&report));
     assert_eq!(world.cloud.counts.get("hub.blob.get"), 1 + 6, "{:?}", world.cloud.counts.all());
     assert_eq!(mirrored(&world), None);
+}
+
+#[tokio::test]
+async fn an_upload_whose_credential_is_refused_starts_over_with_a_fresh_one_and_only_once() {
+    let (world, image, _) = world().await;
+    world.cloud.ecr.faults().status("upload.put", 401, 2);
+    copied(&world, &image).await;
+    assert_eq!(world.cloud.counts.get("ecr.upload.put"), 4, "{:?}", world.cloud.counts.all());
+
+    let (world, ..) = self::world().await;
+    world.cloud.ecr.faults().status("upload.put", 401, 100);
+    let report = world.refresh_images(&["node:21"]).await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    let uploads = world.cloud.counts.get("ecr.upload.put");
+    assert!((2..=4).contains(&uploads), "each of two blobs is sent twice at the most: {:?}", world.cloud.counts.all());
 }

@@ -125,6 +125,21 @@ async fn tags_that_share_a_digest_wait_for_one_price() {
 }
 
 #[tokio::test]
+async fn what_two_runs_put_off_at_the_same_time_is_tried_again_by_one_wake_up() {
+    let mut world = World::start().await;
+    world.wake_up();
+    for (seed, name) in [(1, "library/node"), (2, "library/redis")] {
+        world.cloud.hub.push(name, "1", &Image::oci(seed, &[200]));
+    }
+    leave(&world, 100, 10);
+    tokio::join!(world.refresh_images(&["node:1"]), world.refresh_images(&["redis:1"]));
+    assert_eq!(world.cloud.scheduler.schedules().len(), 1);
+    world.cloud.hub.quota(1000, WINDOW);
+    let report = world.wait_for_wake_up().await.expect("a wake-up");
+    assert_eq!(statuses(&report), ["copied docker.io/library/node:1", "copied docker.io/library/redis:1"]);
+}
+
+#[tokio::test]
 async fn a_part_that_was_cut_here_tells_nothing_of_the_price_of_the_whole() {
     let mut world = World::start().await;
     world.wake_up();

@@ -115,17 +115,24 @@ impl Reader {
     async fn ask(&mut self) -> Result<(), Error> {
         self.answers += 1;
         let first = if self.by_range { self.reached } else { 0 };
-        let body = self.source.blob_once(&self.blob, first).await?;
+        let body = match self.source.blob_once(&self.blob, first).await {
+            // Such as 416: whoever has the blob need not have the rest of it.
+            Err(error) if first > 0 && *error.cause() == Cause::Unexpected => return Err(self.without_range(error)),
+            answer => answer?,
+        };
         let known = match (first, body.status()) {
             (0, _) | (_, StatusCode::OK) => self.reached,
             (first, StatusCode::PARTIAL_CONTENT) if begins_at(&body, first) => 0,
-            _ => {
-                self.by_range = false;
-                return Err(self.broken("the answer is not the rest that was asked for"));
-            }
+            _ => return Err(self.without_range("the answer is not the rest that was asked for")),
         };
         self.answer = Some(Answer { body, known });
         Ok(())
+    }
+
+    /// From now on everything is asked for; this is why.
+    fn without_range(&mut self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        self.by_range = false;
+        self.broken(why)
     }
 
     /// Lets the time until the next try pass, or gives up with `error`.

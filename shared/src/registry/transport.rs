@@ -25,8 +25,10 @@ use super::connector::{self, BoxError, Connector};
 const BUFFER: usize = 32 * 1024;
 /// The same of a connection for large blobs: a tenth less processor time for each byte.
 const LARGE_BUFFER: usize = 256 * 1024;
-/// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for.
-const LARGE: u64 = 16_000_000;
+/// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for. Over TLS a
+/// read brings 16 KiB at most, so that the larger buffers gain less there, and they take more memory beside its own.
+const LARGE: u64 = 4_000_000;
+const LARGE_OVER_TLS: u64 = 16_000_000;
 /// How long an answer may take, with its body unless that is a blob's.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
@@ -50,8 +52,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     headers: HeaderMap,
     body: Bytes,
-    is_for_blob: bool,
-    is_large: bool,
+    /// The size of the blob that it is for.
+    blob_bytes: Option<u64>,
 }
 
 /// An answer whose body is still to be read.
@@ -128,11 +130,11 @@ impl Transport {
         *sent.uri_mut() = request.url.as_str().parse().map_err(|_| Failure::Refused("this is no address for HTTP"))?;
         *sent.headers_mut() = request.headers.clone();
         sent.headers_mut().insert(USER_AGENT, WHO_ASKS);
-        let client = if request.is_large { &self.for_large_blobs } else { &self.client };
+        let client = if request.is_for_large_blob() { &self.for_large_blobs } else { &self.client };
         let answer = in_time(deadline, client.request(sent)).await?;
         let (head, body) = answer.map_err(|error| Failure::Broken(error.into()))?.into_parts();
         let body = body.map_err(BoxError::from).boxed_unsync();
-        let is_blob = request.is_for_blob && head.status.is_success();
+        let is_blob = request.blob_bytes.is_some() && head.status.is_success();
         let deadline = deadline.filter(|_| !is_blob);
         Ok(Response { url: request.url.clone(), head, body, deadline })
     }
@@ -151,7 +153,7 @@ async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) ->
 
 impl Request {
     pub(super) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), is_for_blob: false, is_large: false }
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), blob_bytes: None }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
@@ -166,9 +168,13 @@ impl Request {
 
     /// Makes this a request for or with a blob of so many bytes.
     pub(super) fn blob(mut self, size_bytes: u64) -> Self {
-        self.is_for_blob = true;
-        self.is_large = size_bytes >= LARGE;
+        self.blob_bytes = Some(size_bytes);
         self
+    }
+
+    fn is_for_large_blob(&self) -> bool {
+        let least = if self.url.scheme() == "https" { LARGE_OVER_TLS } else { LARGE };
+        self.blob_bytes.is_some_and(|bytes| bytes >= least)
     }
 }
 

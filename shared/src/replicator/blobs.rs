@@ -1,7 +1,7 @@
 //! The blobs of one image on their way to one repository: which are lacking, and bringing those.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures_util::{FutureExt, StreamExt, stream};
@@ -76,11 +76,12 @@ impl Delivery<'_, '_> {
 
     /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
+        let is_renewed = &AtomicBool::new(false);
         let put = |reading: Reading| async move {
             let room = self.run.room(blob.size_bytes).await;
             let on_its_way = self.run.set_out(blob.size_bytes).ok_or_else(|| late(blob))?;
             let bytes = async { Ok(until_its_end(reading.begin(blob).await?, room)) };
-            Box::pin(self.destination.put_blob(blob, bytes, on_its_way.counter())).await
+            Box::pin(self.destination.put_blob(blob, bytes, on_its_way.counter(), is_renewed)).await
         };
         let once = || async {
             match self.upstream.blob(blob, put).await {

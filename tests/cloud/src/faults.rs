@@ -53,6 +53,8 @@ pub(crate) enum Misreading {
     Whole,
     /// Another part, which the answer names: from the first byte on.
     FromTheFirst,
+    /// None: 416.
+    Refused,
 }
 
 /// What goes wrong with the body of a blob.
@@ -87,6 +89,11 @@ impl Faults {
     /// Sends another range of the blob than was asked for, and says so.
     pub fn mistake_range(&self, digest: &str, times: u32) {
         self.plan(Fault::Range(digest.into(), Misreading::FromTheFirst), times);
+    }
+
+    /// Refuses to send a range of the blob.
+    pub fn refuse_range(&self, digest: &str, times: u32) {
+        self.plan(Fault::Range(digest.into(), Misreading::Refused), times);
     }
 
     /// Sends a manifest with a wrong byte, under the headers of the right one. `digest` is the manifest's.

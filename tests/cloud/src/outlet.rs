@@ -24,7 +24,10 @@ impl Outlet<'_> {
     /// Sends a blob, or the range of it that the headers ask for, with the damage that is planned for it.
     pub(crate) fn send(&self, digest: &str, blob: &Blob, headers: &HeaderMap) -> Result<Response, Refusal> {
         let size = blob.size();
-        let part = range::requested(headers, size)?.and_then(|range| self.misread(digest, range));
+        let part = match range::requested(headers, size)? {
+            Some(range) => self.misread(digest, range)?,
+            None => None,
+        };
         let sent = part.clone().unwrap_or(0..size);
         let mut answer = vec![
             (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -37,11 +40,12 @@ impl Outlet<'_> {
         Ok((status, header_map(answer), body.into_body()).into_response())
     }
 
-    fn misread(&self, digest: &str, range: Range<u64>) -> Option<Range<u64>> {
+    fn misread(&self, digest: &str, range: Range<u64>) -> Result<Option<Range<u64>>, Refusal> {
         match self.faults.take_range(digest) {
-            None => Some(range),
-            Some(Misreading::Whole) => None,
-            Some(Misreading::FromTheFirst) => Some(0..range.end),
+            None => Ok(Some(range)),
+            Some(Misreading::Whole) => Ok(None),
+            Some(Misreading::FromTheFirst) => Ok(Some(0..range.end)),
+            Some(Misreading::Refused) => Err(range::not_satisfiable()),
         }
     }
 }

@@ -11,8 +11,11 @@ use crate::refusal::Refusal;
 pub(crate) fn requested(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Refusal> {
     let Some(value) = headers.get(RANGE) else { return Ok(None) };
     let range = value.to_str().ok().and_then(|text| parse(text, size));
-    let outside = || Refusal::text(StatusCode::RANGE_NOT_SATISFIABLE, "requested range not satisfiable");
-    range.map(Some).ok_or_else(outside)
+    range.map(Some).ok_or_else(not_satisfiable)
+}
+
+pub(crate) fn not_satisfiable() -> Refusal {
+    Refusal::text(StatusCode::RANGE_NOT_SATISFIABLE, "requested range not satisfiable")
 }
 
 /// `bytes=FIRST-` and `bytes=FIRST-LAST`.

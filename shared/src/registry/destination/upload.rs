@@ -1,7 +1,7 @@
 //! Sending blobs: sessions, mounts, and the one streamed PUT.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,7 +33,8 @@ enum Begun {
 
 impl Destination {
     /// Sends what `reading` gives as `blob`: one POST, while the source is asked, then one streamed PUT of known length. `moved`
-    /// counts the bytes on their way. Where the registry can take the blob from another of its repositories, nothing is read.
+    /// counts the bytes on their way, and `is_renewed` tells whether a credential was renewed for this blob: what refuses a fresh one
+    /// too is not sent everything again. Where the registry can take the blob from another of its repositories, nothing is read.
     ///
     /// Gives the bytes that were sent.
     ///
@@ -44,6 +45,7 @@ impl Destination {
         blob: &Blob,
         reading: impl Future<Output = Result<BlobStream, Error>>,
         moved: &Arc<AtomicU64>,
+        is_renewed: &AtomicBool,
     ) -> Result<u64, Error> {
         let (session, bytes) = match self.mount(blob).await? {
             Begun::Mounted => return Ok(0),
@@ -52,7 +54,7 @@ impl Destination {
         };
         let (hashing, fault) = (self.remote().registries.hashing, Fault::default());
         let counted = count(verified(bytes, blob.clone(), hashing, Arc::clone(&fault)), Arc::clone(moved));
-        let upload = self.upload(blob, session, counted.boxed());
+        let upload = self.upload(blob, session, counted.boxed(), is_renewed);
         let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &put(blob))).await;
         // The source's fault comes first: the destination only saw a body that broke.
         fault.get().map_or(result, |error| Err(error.clone())).map(|()| blob.size_bytes)
@@ -101,19 +103,26 @@ impl Destination {
     }
 
     /// Sends all of `body` in `session`, and completes it.
-    async fn upload(&self, blob: &Blob, mut session: Url, body: BlobStream) -> Result<(), Error> {
+    async fn upload(
+        &self,
+        blob: &Blob,
+        mut session: Url,
+        body: BlobStream,
+        is_renewed: &AtomicBool,
+    ) -> Result<(), Error> {
         session.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let remote = self.remote();
         let request = Request::new(Method::PUT, session).blob(blob.size_bytes).header(CONTENT_LENGTH, blob.size_bytes);
         let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else { return Ok(()) };
         let authorizer = &remote.registries.authorizer;
-        let is_renewed = refusal.is_expired_credential
-            && authorizer.renew(&remote.repository, remote.access, refusal.authorization.as_ref()).await;
-        if !is_renewed {
-            return Err(refusal.error);
+        let is_worth_another = refusal.is_expired_credential
+            && authorizer.renew(&remote.repository, remote.access, refusal.authorization.as_ref()).await
+            && !is_renewed.swap(true, Ordering::Relaxed);
+        if is_worth_another {
+            return Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.error));
         }
-        Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.error))
+        Err(refusal.error)
     }
 
     fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {
