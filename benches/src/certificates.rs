@@ -1,7 +1,7 @@
 //! A certificate authority for one run, and the certificate of the registries.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -10,7 +10,7 @@ use rcgen::{
 /// Files in PEM form.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
-    /// What a client trusts.
+    /// What a client trusts, alone in its directory.
     pub(crate) authority: PathBuf,
     /// Certificate and key of both registries, for 127.0.0.1.
     pub(crate) identity: PathBuf,
@@ -19,10 +19,13 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// Makes both and writes them into `directory`.
     pub(crate) fn make(directory: &Path) -> Result<Self, String> {
-        let files = Self { authority: directory.join("ca.crt"), identity: directory.join("identity.pem") };
+        let broken = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        let trusted = directory.join("trusted");
+        fs::create_dir(&trusted).map_err(|error| broken(&trusted, error))?;
+        let files = Self { authority: trusted.join("ca.crt"), identity: directory.join("identity.pem") };
         let (authority, identity) = issue().map_err(|error| format!("cannot make certificates: {error}"))?;
         for (path, text) in [(&files.authority, authority), (&files.identity, identity)] {
-            fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            fs::write(path, text).map_err(|error| broken(path, error))?;
         }
         Ok(files)
     }

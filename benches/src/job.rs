@@ -76,11 +76,16 @@ impl Job {
         self.call(vec!["sh".into(), "-ec".into(), script.into()], &[])
     }
 
-    /// Every tool finds a home without caches or settings, and the authority where OpenSSL's users look, as Go and rustls do.
+    /// Every tool finds a home without caches or settings, and the authority where OpenSSL's users look, as Go and rustls do, with no
+    /// other beside it: to read all that this machine trusts takes longer than to copy a small image.
     fn call(&self, command: Vec<OsString>, more: &[(&str, &str)]) -> Call {
         let home = ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
         let home = home.map(|name| (name.to_owned(), self.directory.clone().into()));
-        let trust = self.authority.iter().map(|path| ("SSL_CERT_FILE".to_owned(), path.into()));
+        let trusted = self.authority.iter().flat_map(|path| {
+            let directory = path.parent().map(|directory| ("SSL_CERT_DIR", directory));
+            directory.into_iter().chain([("SSL_CERT_FILE", path.as_path())])
+        });
+        let trust = trusted.map(|(name, path)| (name.to_owned(), path.into()));
         let more = more.iter().map(|&(name, value)| (name.to_owned(), value.into()));
         Call { command, environment: home.into_iter().chain(trust).chain(more).collect() }
     }
