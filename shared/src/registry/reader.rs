@@ -116,7 +116,7 @@ impl Reader {
         self.answers += 1;
         let first = if self.by_range { self.reached } else { 0 };
         let body = match self.source.blob_once(&self.blob, first).await {
-            // Such as 416: whoever has the blob need not have the rest of it.
+            // Such as 416: not everybody who has the blob sends a part of it.
             Err(error) if first > 0 && *error.cause() == Cause::Unexpected => return Err(self.without_range(error)),
             answer => answer?,
         };

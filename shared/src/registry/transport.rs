@@ -25,9 +25,9 @@ use super::connector::{self, BoxError, Connector};
 const BUFFER: usize = 32 * 1024;
 /// The same of a connection for large blobs: a tenth less processor time for each byte.
 const LARGE_BUFFER: usize = 256 * 1024;
-/// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for. Over TLS a
-/// read brings 16 KiB at most, so that the larger buffers gain less there, and they take more memory beside its own.
+/// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for.
 const LARGE: u64 = 4_000_000;
+/// The same over TLS, which has buffers of its own, and of which a read brings 16 KiB at most: there larger ones gain less.
 const LARGE_OVER_TLS: u64 = 16_000_000;
 /// How long an answer may take, with its body unless that is a blob's.
 const ANSWER: Duration = Duration::from_secs(30);
