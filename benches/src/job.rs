@@ -81,11 +81,9 @@ impl Job {
     fn call(&self, command: Vec<OsString>, more: &[(&str, &str)]) -> Call {
         let home = ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
         let home = home.map(|name| (name.to_owned(), self.directory.clone().into()));
-        let trusted = self.authority.iter().flat_map(|path| {
-            let directory = path.parent().map(|directory| ("SSL_CERT_DIR", directory));
-            directory.into_iter().chain([("SSL_CERT_FILE", path.as_path())])
-        });
-        let trust = trusted.map(|(name, path)| (name.to_owned(), path.into()));
+        let file_and_directory = self.authority.iter().flat_map(|file| file.ancestors());
+        let trust = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().zip(file_and_directory);
+        let trust = trust.map(|(name, path)| (name.to_owned(), path.into()));
         let more = more.iter().map(|&(name, value)| (name.to_owned(), value.into()));
         Call { command, environment: home.into_iter().chain(trust).chain(more).collect() }
     }

@@ -22,20 +22,19 @@ async fn copied(world: &World, image: &Image) {
     assert_eq!(mirrored(world), Some(image.digest()));
 }
 
+/// The same, by so many answers of the layer and one of the configuration, and in an upload for each that stays open.
+async fn copied_by(answers: u64, world: &World, image: &Image) {
+    copied(world, image).await;
+    let counts = &world.cloud.counts;
+    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + answers, 2), "{:?}", counts.all());
+}
+
 #[tokio::test]
 async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_reads_no_byte_twice() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 3);
-    copied(&world, &image).await;
-    let counts = &world.cloud.counts;
-    assert_eq!(
-        counts.get("hub.blob.get"),
-        1 + 4,
-        "the configuration, and the layer in four answers: {:?}",
-        counts.all()
-    );
-    assert_eq!(counts.get("ecr.upload.post"), 2, "the upload stays open: {:?}", counts.all());
-    let read = counts.get("cdn.bytes");
+    copied_by(4, &world, &image).await;
+    let read = world.cloud.counts.get("cdn.bytes");
     assert!((500_000..=505_000).contains(&read), "{read} bytes were read");
 }
 
@@ -57,10 +56,9 @@ async fn a_source_that_knows_no_ranges_sends_everything_again_and_the_upload_sta
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().ignore_range(&layer, 1);
-    copied(&world, &image).await;
-    let counts = &world.cloud.counts;
-    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 2, 2), "{:?}", counts.all());
-    assert!((650_000..=655_000).contains(&counts.get("cdn.bytes")), "{:?}", counts.all());
+    copied_by(2, &world, &image).await;
+    let read = world.cloud.counts.get("cdn.bytes");
+    assert!((650_000..=655_000).contains(&read), "{read} bytes were read");
 }
 
 #[tokio::test]
@@ -68,9 +66,7 @@ async fn a_source_that_sends_another_range_than_was_asked_for_is_asked_for_every
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().mistake_range(&layer, 2);
-    copied(&world, &image).await;
-    let counts = &world.cloud.counts;
-    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 3, 2), "{:?}", counts.all());
+    copied_by(3, &world, &image).await;
 }
 
 #[tokio::test]
@@ -78,9 +74,7 @@ async fn a_source_that_refuses_to_send_a_range_is_asked_for_everything() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().refuse_range(&layer, 100);
-    copied(&world, &image).await;
-    let counts = &world.cloud.counts;
-    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + 3, 2), "{:?}", counts.all());
+    copied_by(3, &world, &image).await;
 }
 
 #[tokio::test]

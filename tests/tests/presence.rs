@@ -60,14 +60,14 @@ async fn copied_three_times(world: &World) -> (u64, [u64; 3]) {
     world.cloud.hub.push("grafana/loki", "3", &Image::docker(1, &layers));
     let replicator = world.replicator();
     let (mut bytes, mut mounts) = (0, [0; 3]);
-    for (image, mounts) in ["node:21", "grafana/grafana:11", "grafana/loki:3"].into_iter().zip(&mut mounts) {
+    for (image, asked_for) in ["node:21", "grafana/grafana:11", "grafana/loki:3"].into_iter().zip(&mut mounts) {
         world.cloud.counts.reset();
         let event = json!({"images": [{"image": image}]});
         let report = refresh::handle(&event, "request", in_time(), &replicator).await.expect("the refresh answers");
         let report = json!(report);
         assert_eq!(report["images"][0]["status"], "copied", "{report:#}");
         bytes = report["images"][0]["bytes"].as_u64().expect("bytes are counted");
-        *mounts = count(world, "ecr.blob.mount");
+        *asked_for = count(world, "ecr.blob.mount");
     }
     (bytes, mounts)
 }
