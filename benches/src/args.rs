@@ -69,7 +69,11 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compare {
     /// What is copied
-    #[arg(long, value_delimiter = ',', default_value = "small,medium,large,multi,many")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "small,medium,large,multi,many"
+    )]
     pub(crate) item: Vec<Item>,
     /// What lies between
     #[arg(long, value_delimiter = ',', default_value = "loopback,tls,wan")]
@@ -104,7 +108,11 @@ pub(crate) struct Compare {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// What the source holds
-    #[arg(long, value_delimiter = ',', default_value = "small,medium,large,multi,many")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "small,medium,large,multi,many"
+    )]
     pub(crate) item: Vec<Item>,
     /// What lies between
     #[arg(long, default_value = "loopback")]

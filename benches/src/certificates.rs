@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 
 /// Files in PEM form.
@@ -22,8 +23,12 @@ impl Certificates {
         let broken = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
         let trusted = directory.join("trusted");
         fs::create_dir(&trusted).map_err(|error| broken(&trusted, error))?;
-        let files = Self { authority: trusted.join("ca.crt"), identity: directory.join("identity.pem") };
-        let (authority, identity) = issue().map_err(|error| format!("cannot make certificates: {error}"))?;
+        let files = Self {
+            authority: trusted.join("ca.crt"),
+            identity: directory.join("identity.pem"),
+        };
+        let (authority, identity) =
+            issue().map_err(|error| format!("cannot make certificates: {error}"))?;
         for (path, text) in [(&files.authority, authority), (&files.identity, identity)] {
             fs::write(path, text).map_err(|error| broken(path, error))?;
         }
@@ -41,7 +46,10 @@ fn issue() -> Result<(String, String), rcgen::Error> {
     server.distinguished_name = named("benches registry");
     let key = KeyPair::generate()?;
     let certificate = server.signed_by(&key, &issuer)?;
-    Ok((issuer.pem(), format!("{}{}", certificate.pem(), key.serialize_pem())))
+    Ok((
+        issuer.pem(),
+        format!("{}{}", certificate.pem(), key.serialize_pem()),
+    ))
 }
 
 fn named(name: &str) -> DistinguishedName {

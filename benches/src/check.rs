@@ -51,15 +51,20 @@ impl Found {
         Ok(Self {
             round_trip_ms: median(&warm),
             first_round_trip_ms: median(&first),
-            down_mb_per_second: download(world).map_err(|error| format!("cannot measure the network: {error}"))?,
-            up_mb_per_second: upload(world).map_err(|error| format!("cannot measure the network: {error}"))?,
+            down_mb_per_second: download(world)
+                .map_err(|error| format!("cannot measure the network: {error}"))?,
+            up_mb_per_second: upload(world)
+                .map_err(|error| format!("cannot measure the network: {error}"))?,
         })
     }
 
     /// What is wrong with a network that should be like `distance`.
     pub(crate) fn problem(&self, distance: Distance) -> Option<String> {
         #[expect(clippy::cast_precision_loss, reason = "rates and times are small")]
-        let (wanted_ms, wanted_rate) = (distance.round_trip_ms as f64, distance.bytes_per_second as f64 / 1e6);
+        let (wanted_ms, wanted_rate) = (
+            distance.round_trip_ms as f64,
+            distance.bytes_per_second as f64 / 1e6,
+        );
         let is_off = |found: f64, wanted: f64| (found - wanted).abs() > TOLERANCE * wanted;
         let wrong = is_off(self.round_trip_ms, wanted_ms)
             || is_off(self.down_mb_per_second, wanted_rate)
@@ -72,9 +77,20 @@ impl Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { round_trip_ms, first_round_trip_ms, down_mb_per_second, up_mb_per_second } = self;
-        write!(f, "round trip {round_trip_ms:.2} ms, on a new connection {first_round_trip_ms:.2} ms; ")?;
-        write!(f, "one download {down_mb_per_second:.0} MB/s, one upload {up_mb_per_second:.0} MB/s")
+        let Self {
+            round_trip_ms,
+            first_round_trip_ms,
+            down_mb_per_second,
+            up_mb_per_second,
+        } = self;
+        write!(
+            f,
+            "round trip {round_trip_ms:.2} ms, on a new connection {first_round_trip_ms:.2} ms; "
+        )?;
+        write!(
+            f,
+            "one download {down_mb_per_second:.0} MB/s, one upload {up_mb_per_second:.0} MB/s"
+        )
     }
 }
 
@@ -88,7 +104,9 @@ fn ping(connection: &mut Connection) -> Result<(), String> {
 /// The rate of a download from its first quarter on, when the connection is at full speed.
 fn download(world: &World) -> Result<f64, String> {
     let holdings = world.source.holdings()?;
-    let check = holdings.get(CHECK).and_then(|held| held.blobs.first_key_value());
+    let check = holdings
+        .get(CHECK)
+        .and_then(|held| held.blobs.first_key_value());
     let (digest, &size_bytes) = check.ok_or("the source has nothing to measure with")?;
     let path = format!("/v2/{CHECK}/blobs/{digest}");
     let mut connection = world.connect(&world.source)?;
@@ -137,7 +155,10 @@ fn milliseconds(time: Duration) -> f64 {
 
 /// Megabytes a second.
 fn rate(bytes: u64, time: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a rate is shown in whole megabytes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate is shown in whole megabytes"
+    )]
     let bytes = bytes as f64;
     bytes / 1e6 / time.as_secs_f64()
 }

@@ -51,7 +51,13 @@ impl Comparison {
 
     fn plan(&self, network: Network) -> Plan {
         let (items, timeline) = (self.items.clone(), self.timeline.clone());
-        Plan { network, items, rules: self.rules, distance: self.distance, timeline }
+        Plan {
+            network,
+            items,
+            rules: self.rules,
+            distance: self.distance,
+            timeline,
+        }
     }
 
     /// Measures the network itself. A line that is not what it should be is said, and goes into the results.
@@ -67,8 +73,13 @@ impl Comparison {
     }
 
     fn item(&self, world: &World, item: Item) -> Result<Vec<Measured>, String> {
-        let steps =
-            |tool: &Tool| -> Vec<Step> { item.steps().iter().copied().filter(|step| tool.takes(*step)).collect() };
+        let steps = |tool: &Tool| -> Vec<Step> {
+            item.steps()
+                .iter()
+                .copied()
+                .filter(|step| tool.takes(*step))
+                .collect()
+        };
         let empty = |tool: &Tool, step| Measured {
             network: world.network,
             item,
@@ -76,8 +87,16 @@ impl Comparison {
             tool: tool.name().to_owned(),
             runs: Vec::new(),
         };
-        let mut measured: Vec<Vec<Measured>> =
-            self.tools.iter().map(|tool| steps(tool).into_iter().map(|step| empty(tool, step)).collect()).collect();
+        let mut measured: Vec<Vec<Measured>> = self
+            .tools
+            .iter()
+            .map(|tool| {
+                steps(tool)
+                    .into_iter()
+                    .map(|step| empty(tool, step))
+                    .collect()
+            })
+            .collect();
         for tool in &self.tools {
             world.destination.tell("/verify/on", "")?;
             once(world, item, tool, &steps(tool), "check")?;
@@ -88,7 +107,10 @@ impl Comparison {
         for number in 1..=self.runs {
             for (tool, measured) in self.tools.iter().zip(&mut measured) {
                 let runs = once(world, item, tool, &steps(tool), &format!("run {number}"))?;
-                measured.iter_mut().zip(runs).for_each(|(measured, run)| measured.runs.push(run));
+                measured
+                    .iter_mut()
+                    .zip(runs)
+                    .for_each(|(measured, run)| measured.runs.push(run));
             }
         }
         Ok(measured.into_iter().flatten().collect())
@@ -96,9 +118,18 @@ impl Comparison {
 }
 
 /// Has `tool` take all `steps` of `item`, from an empty destination on.
-fn once(world: &World, item: Item, tool: &Tool, steps: &[Step], what: &str) -> Result<Vec<Run>, String> {
+fn once(
+    world: &World,
+    item: Item,
+    tool: &Tool,
+    steps: &[Step],
+    what: &str,
+) -> Result<Vec<Run>, String> {
     world.reset()?;
-    steps.iter().map(|step| take(world, item, tool, *step, what)).collect()
+    steps
+        .iter()
+        .map(|step| take(world, item, tool, *step, what))
+        .collect()
 }
 
 fn take(world: &World, item: Item, tool: &Tool, step: Step, what: &str) -> Result<Run, String> {
@@ -106,7 +137,11 @@ fn take(world: &World, item: Item, tool: &Tool, step: Step, what: &str) -> Resul
         world.source.tell("/change", "")?;
     }
     let (name, network) = (tool.name(), world.network.name());
-    let what = format!("{network}, {}, {}, {name}, {what}", item.name(), step.name());
+    let what = format!(
+        "{network}, {}, {}, {name}, {what}",
+        item.name(),
+        step.name()
+    );
     world.source.tell("/note", &what)?;
     world.forget_counts()?;
     let directory = temporary()?;
@@ -117,8 +152,15 @@ fn take(world: &World, item: Item, tool: &Tool, step: Step, what: &str) -> Resul
         authority: world.authority.clone(),
         directory: directory.path().to_owned(),
     };
-    let usage = tool.call(&job)?.run(directory.path()).map_err(|error| format!("{what}: {error}"))?;
-    let run = Run { usage, source: world.source.counts()?, destination: world.destination.counts()? };
+    let usage = tool
+        .call(&job)?
+        .run(directory.path())
+        .map_err(|error| format!("{what}: {error}"))?;
+    let run = Run {
+        usage,
+        source: world.source.counts()?,
+        destination: world.destination.counts()?,
+    };
     arrived(world, item).map_err(|error| format!("{what}: {error}"))?;
     output::complain(format_args!("{what}: {:.3} s", usage.wall_seconds));
     Ok(run)

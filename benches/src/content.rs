@@ -38,13 +38,18 @@ impl Content {
     /// The digest, computed by making every byte once.
     pub(crate) fn digest(&self) -> String {
         let mut hasher = Hasher::new();
-        self.pieces(0..self.size_bytes()).for_each(|piece| hasher.update(&piece));
+        self.pieces(0..self.size_bytes())
+            .for_each(|piece| hasher.update(&piece));
         hasher.finish().into()
     }
 
     /// The bytes of `range` in order. No piece is copied: each is a view of the shared block, or a head of 32 bytes.
     pub(crate) fn pieces(&self, range: Range<u64>) -> Pieces {
-        Pieces { content: self.clone(), at: range.start, end: range.end.min(self.size_bytes()) }
+        Pieces {
+            content: self.clone(),
+            at: range.start,
+            end: range.end.min(self.size_bytes()),
+        }
     }
 }
 
@@ -119,10 +124,16 @@ mod tests {
 
     #[test]
     fn a_range_is_that_part_of_the_whole() {
-        let content = Content::Generated { seed: 7, size_bytes: SIZE };
+        let content = Content::Generated {
+            seed: 7,
+            size_bytes: SIZE,
+        };
         let whole = joined(&content, 0..SIZE);
         assert_eq!(whole.len(), 2_500_000);
-        assert_eq!(joined(&content, 1_048_570..1_048_620), whole[1_048_570..1_048_620]);
+        assert_eq!(
+            joined(&content, 1_048_570..1_048_620),
+            whole[1_048_570..1_048_620]
+        );
         assert_eq!(joined(&content, 2_400_000..9_999_999), whole[2_400_000..]);
         let held = Content::Held(Bytes::from(whole));
         assert_eq!(held.digest(), content.digest());
@@ -131,7 +142,10 @@ mod tests {
 
     #[test]
     fn every_seed_and_every_repetition_has_its_own_bytes() {
-        let of = |seed| Content::Generated { seed, size_bytes: SIZE };
+        let of = |seed| Content::Generated {
+            seed,
+            size_bytes: SIZE,
+        };
         assert_ne!(of(1).digest(), of(2).digest());
         let whole = joined(&of(1), 0..SIZE);
         assert_ne!(whole[..40], whole[1_048_576..1_048_616]);
@@ -140,7 +154,13 @@ mod tests {
 
     #[test]
     fn the_bytes_are_the_same_in_every_run() {
-        let content = Content::Generated { seed: 1, size_bytes: SIZE };
-        assert_eq!(content.digest(), "sha256:fb430b16dffc5b3c7005e2d5c8358ceb6ff3a57d543710a76bc07dcdb5e0148c");
+        let content = Content::Generated {
+            seed: 1,
+            size_bytes: SIZE,
+        };
+        assert_eq!(
+            content.digest(),
+            "sha256:fb430b16dffc5b3c7005e2d5c8358ceb6ff3a57d543710a76bc07dcdb5e0148c"
+        );
     }
 }

@@ -88,7 +88,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 fn copy(options: &Options, source: &Origin, destination: &Origin) -> io::Result<()> {
     let connect = |_| -> io::Result<Worker> {
         let (source, destination) = (source.connect()?, destination.connect()?);
-        Ok(Worker { source, destination, buffer: vec![0; BUFFER_BYTES] })
+        Ok(Worker {
+            source,
+            destination,
+            buffer: vec![0; BUFFER_BYTES],
+        })
     };
     let mut workers: Vec<Worker> = (0..AT_ONCE).map(connect).collect::<io::Result<_>>()?;
     let images: Vec<&str> = options.images.iter().map(String::as_str).collect();
@@ -99,11 +103,18 @@ fn copy(options: &Options, source: &Origin, destination: &Origin) -> io::Result<
         blobs.extend(named);
     }
     let blobs = blobs.into_iter().rev().collect();
-    each(&mut workers, blobs, |worker, blob| worker.copy_blob(&blob, !options.unhashed))?;
-    let (children, tagged): (Vec<_>, Vec<_>) =
-        manifests.into_iter().partition(|manifest| manifest.reference.starts_with("sha256:"));
-    each(&mut workers, children, |worker, manifest| worker.write_manifest(&manifest))?;
-    each(&mut workers, tagged, |worker, manifest| worker.write_manifest(&manifest))?;
+    each(&mut workers, blobs, |worker, blob| {
+        worker.copy_blob(&blob, !options.unhashed)
+    })?;
+    let (children, tagged): (Vec<_>, Vec<_>) = manifests
+        .into_iter()
+        .partition(|manifest| manifest.reference.starts_with("sha256:"));
+    each(&mut workers, children, |worker, manifest| {
+        worker.write_manifest(&manifest)
+    })?;
+    each(&mut workers, tagged, |worker, manifest| {
+        worker.write_manifest(&manifest)
+    })?;
     Ok(())
 }
 
@@ -123,16 +134,25 @@ fn each<W: Send, T: Send>(
             }
             Ok(done)
         };
-        let threads: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(move || work_off(worker))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join().expect("no worker panics"));
-        joined.collect::<io::Result<Vec<_>>>().map(|done| done.into_iter().flatten().collect())
+        let threads: Vec<_> = workers
+            .iter_mut()
+            .map(|worker| scope.spawn(move || work_off(worker)))
+            .collect();
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no worker panics"));
+        joined
+            .collect::<io::Result<Vec<_>>>()
+            .map(|done| done.into_iter().flatten().collect())
     })
 }
 
 impl Worker {
     /// The manifests of an image, children first, and its blobs.
     fn read_image(&mut self, image: &str) -> io::Result<(Vec<Manifest>, Vec<Blob>)> {
-        let (repository, tag) = image.rsplit_once(':').ok_or_else(|| io::Error::other("an image has a tag"))?;
+        let (repository, tag) = image
+            .rsplit_once(':')
+            .ok_or_else(|| io::Error::other("an image has a tag"))?;
         let (mut manifests, mut blobs, mut left) = (Vec::new(), Vec::new(), vec![tag.to_owned()]);
         while let Some(reference) = left.pop() {
             let path = format!("/v2/{repository}/manifests/{reference}");
@@ -145,7 +165,12 @@ impl Worker {
                 digest: blob.digest,
             }));
             let media_type = head.media_type.unwrap_or_default();
-            manifests.push(Manifest { repository: repository.to_owned(), reference, media_type, bytes });
+            manifests.push(Manifest {
+                repository: repository.to_owned(),
+                reference,
+                media_type,
+                bytes,
+            });
         }
         manifests.reverse();
         Ok((manifests, blobs))
@@ -153,19 +178,31 @@ impl Worker {
 
     /// Both sides are asked at once; then bytes go from one to the other.
     fn copy_blob(&mut self, blob: &Blob, is_hashed: bool) -> io::Result<()> {
-        let Blob { size_bytes, repository, digest } = blob;
-        let (uploads, path) = (format!("/v2/{repository}/blobs/uploads/"), format!("/v2/{repository}/blobs/{digest}"));
+        let Blob {
+            size_bytes,
+            repository,
+            digest,
+        } = blob;
+        let (uploads, path) = (
+            format!("/v2/{repository}/blobs/uploads/"),
+            format!("/v2/{repository}/blobs/{digest}"),
+        );
         self.destination.send("POST", &uploads, "text/plain", 0)?;
         self.source.send("GET", &path, "text/plain", 0)?;
         let session = self.destination.answer()?.of_success("POST", &uploads)?;
-        let session = session.location.ok_or_else(|| io::Error::other("the upload has no location"))?;
+        let session = session
+            .location
+            .ok_or_else(|| io::Error::other("the upload has no location"))?;
         let target = format!("{session}?digest={digest}");
-        self.destination.send("PUT", &target, "application/octet-stream", *size_bytes)?;
+        self.destination
+            .send("PUT", &target, "application/octet-stream", *size_bytes)?;
         self.source.answer()?.of_success("GET", &path)?;
         let mut hasher = is_hashed.then(Hasher::new);
         let mut left = *size_bytes;
         while left > 0 {
-            let room = usize::try_from(left).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+            let room = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(BUFFER_BYTES);
             let read = self.source.read_body(&mut self.buffer[..room])?;
             let bytes = &self.buffer[..read];
             if let Some(hasher) = &mut hasher {
@@ -177,11 +214,19 @@ impl Worker {
         if hasher.is_some_and(|hasher| hasher.finish().as_str() != digest) {
             return Err(io::Error::other(format!("{digest} has other bytes")));
         }
-        self.destination.answer()?.of_success("PUT", &target).map(|_| ())
+        self.destination
+            .answer()?
+            .of_success("PUT", &target)
+            .map(|_| ())
     }
 
     fn write_manifest(&mut self, manifest: &Manifest) -> io::Result<()> {
-        let path = format!("/v2/{}/manifests/{}", manifest.repository, manifest.reference);
-        self.destination.ask("PUT", &path, &manifest.media_type, &manifest.bytes).map(|_| ())
+        let path = format!(
+            "/v2/{}/manifests/{}",
+            manifest.repository, manifest.reference
+        );
+        self.destination
+            .ask("PUT", &path, &manifest.media_type, &manifest.bytes)
+            .map(|_| ())
     }
 }

@@ -49,7 +49,10 @@ enum Stream {
 impl Origin {
     /// A server that speaks TLS with a certificate of `authority`, a PEM file; plain HTTP where there is none.
     pub(crate) fn new(address: SocketAddr, authority: Option<&Path>) -> Result<Self, String> {
-        Ok(Self { address, tls: authority.map(trust).transpose()? })
+        Ok(Self {
+            address,
+            tls: authority.map(trust).transpose()?,
+        })
     }
 
     pub(crate) fn connect(&self) -> io::Result<Connection> {
@@ -59,17 +62,28 @@ impl Origin {
             None => Stream::Plain(tcp),
             Some(config) => {
                 let name = ServerName::IpAddress(self.address.ip().into());
-                let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+                let client =
+                    ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
                 Stream::Tls(Box::new(StreamOwned::new(client, tcp)))
             }
         };
-        Ok(Connection { origin: self.address, stream, early: Vec::new() })
+        Ok(Connection {
+            origin: self.address,
+            stream,
+            early: Vec::new(),
+        })
     }
 }
 
 impl Connection {
     /// Sends the head of a request whose body has `length_bytes`.
-    pub(crate) fn send(&mut self, method: &str, path: &str, media_type: &str, length_bytes: u64) -> io::Result<()> {
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        length_bytes: u64,
+    ) -> io::Result<()> {
         let origin = self.origin;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {origin}\r\n{AUTHORIZATION}\r\naccept: */*\r\ncontent-type: {media_type}\r\ncontent-length: {length_bytes}\r\n\r\n"
@@ -138,7 +152,11 @@ impl Connection {
             Stream::Plain(stream) => stream.read(buffer)?,
             Stream::Tls(stream) => stream.read(buffer)?,
         };
-        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
+        if read == 0 {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(read)
+        }
     }
 }
 
@@ -147,7 +165,9 @@ impl Head {
     pub(crate) fn of_success(self, method: &str, path: &str) -> io::Result<Self> {
         match self.status {
             200..300 => Ok(self),
-            status => Err(io::Error::other(format!("{method} {path}: status {status}"))),
+            status => Err(io::Error::other(format!(
+                "{method} {path}: status {status}"
+            ))),
         }
     }
 }
@@ -156,8 +176,14 @@ impl Head {
 fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = response.parse(bytes).map_err(io::Error::other)? else { return Ok(None) };
-    let mut head = Head { status: response.code.unwrap_or_default(), ..Head::default() };
+    let httparse::Status::Complete(length) = response.parse(bytes).map_err(io::Error::other)?
+    else {
+        return Ok(None);
+    };
+    let mut head = Head {
+        status: response.code.unwrap_or_default(),
+        ..Head::default()
+    };
     for header in response.headers.iter() {
         let value = String::from_utf8_lossy(header.value);
         match header.name.to_ascii_lowercase().as_str() {
@@ -174,9 +200,15 @@ fn trust(authority: &Path) -> Result<Arc<ClientConfig>, String> {
     let broken = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(authority).map_err(|error| broken(&error))? {
-        roots.add(certificate.map_err(|error| broken(&error))?).map_err(|error| broken(&error))?;
+        roots
+            .add(certificate.map_err(|error| broken(&error))?)
+            .map_err(|error| broken(&error))?;
     }
-    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+    Ok(Arc::new(
+        ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    ))
 }
 
 #[cfg(test)]
@@ -188,13 +220,22 @@ mod tests {
         let text = b"HTTP/1.1 202 Accepted\r\nLocation: /v2/a\r\nContent-Length: 7\r\n\r\nrest";
         assert_eq!(parse(&text[..50]).unwrap(), None);
         let (head, length) = parse(text).unwrap().unwrap();
-        assert_eq!((head.status, head.length_bytes, &text[length..]), (202, 7, &b"rest"[..]));
+        assert_eq!(
+            (head.status, head.length_bytes, &text[length..]),
+            (202, 7, &b"rest"[..])
+        );
         assert_eq!(head.location.as_deref(), Some("/v2/a"));
     }
 
     #[test]
     fn a_refusal_is_an_error_that_names_the_request() {
-        let head = Head { status: 404, ..Head::default() };
-        assert_eq!(head.of_success("GET", "/v2/").unwrap_err().to_string(), "GET /v2/: status 404");
+        let head = Head {
+            status: 404,
+            ..Head::default()
+        };
+        assert_eq!(
+            head.of_success("GET", "/v2/").unwrap_err().to_string(),
+            "GET /v2/: status 404"
+        );
     }
 }

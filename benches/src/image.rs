@@ -61,30 +61,50 @@ impl Image {
     /// An index over an image for each of `platforms` with the layers that `layers` gives it, and with an attestation for each
     /// image, as `BuildKit` makes them.
     pub(crate) fn index(platforms: &[&str], layers: impl Fn(usize) -> Vec<Layer>) -> Self {
-        let images: Vec<Self> =
-            platforms.iter().enumerate().map(|(number, platform)| Self::of(platform, &layers(number))).collect();
+        let images: Vec<Self> = platforms
+            .iter()
+            .enumerate()
+            .map(|(number, platform)| Self::of(platform, &layers(number)))
+            .collect();
         let attestations: Vec<Self> = images.iter().map(Self::attestation).collect();
-        let described = images.iter().zip(platforms).map(|(image, platform)| image.descriptor(platform, json!({})));
-        let attested = attestations.iter().zip(&images).map(|(attestation, image)| {
-            let about = json!({
-                "vnd.docker.reference.digest": image.manifest.digest,
-                "vnd.docker.reference.type": "attestation-manifest",
+        let described = images
+            .iter()
+            .zip(platforms)
+            .map(|(image, platform)| image.descriptor(platform, json!({})));
+        let attested = attestations
+            .iter()
+            .zip(&images)
+            .map(|(attestation, image)| {
+                let about = json!({
+                    "vnd.docker.reference.digest": image.manifest.digest,
+                    "vnd.docker.reference.type": "attestation-manifest",
+                });
+                attestation.descriptor("unknown/unknown", about)
             });
-            attestation.descriptor("unknown/unknown", about)
-        });
         let manifests: Vec<Value> = described.chain(attested).collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
-        Self { manifest: Manifest::of(INDEX, &index), blobs: Vec::new(), children: [images, attestations].concat() }
+        Self {
+            manifest: Manifest::of(INDEX, &index),
+            blobs: Vec::new(),
+            children: [images, attestations].concat(),
+        }
     }
 
     /// Every manifest, children first, in an order in which they may be pushed.
     pub(crate) fn manifests(&self) -> Vec<&Manifest> {
-        self.children.iter().flat_map(Image::manifests).chain([&self.manifest]).collect()
+        self.children
+            .iter()
+            .flat_map(Image::manifests)
+            .chain([&self.manifest])
+            .collect()
     }
 
     /// Every blob of the image or of all children; one that several name comes several times.
     pub(crate) fn all_blobs(&self) -> Vec<&Blob> {
-        self.blobs.iter().chain(self.children.iter().flat_map(Image::all_blobs)).collect()
+        self.blobs
+            .iter()
+            .chain(self.children.iter().flat_map(Image::all_blobs))
+            .collect()
     }
 
     /// A statement about this image.
@@ -108,13 +128,22 @@ impl Image {
             "layers": layers.iter().map(|layer| layer.descriptor(layer_type)).collect::<Vec<_>>(),
         });
         let blobs = [vec![config], layers].concat();
-        Self { manifest: Manifest::of(MANIFEST, &manifest), blobs, children: Vec::new() }
+        Self {
+            manifest: Manifest::of(MANIFEST, &manifest),
+            blobs,
+            children: Vec::new(),
+        }
     }
 
     /// How an index refers to this image.
     fn descriptor(&self, platform_name: &str, annotations: Value) -> Value {
-        let Manifest { digest, media_type, bytes } = &self.manifest;
-        let mut descriptor = json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
+        let Manifest {
+            digest,
+            media_type,
+            bytes,
+        } = &self.manifest;
+        let mut descriptor =
+            json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
         descriptor["platform"] = platform(platform_name);
         if annotations.as_object().is_some_and(|map| !map.is_empty()) {
             descriptor["annotations"] = annotations;
@@ -126,15 +155,25 @@ impl Image {
 impl Manifest {
     fn of(media_type: &str, content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
-        Self { digest: Digest::of(&bytes).into(), media_type: media_type.to_owned(), bytes }
+        Self {
+            digest: Digest::of(&bytes).into(),
+            media_type: media_type.to_owned(),
+            bytes,
+        }
     }
 }
 
 impl Layer {
     fn blob(&self) -> Blob {
-        let content = Content::Generated { seed: self.seed, size_bytes: self.size_bytes };
+        let content = Content::Generated {
+            seed: self.seed,
+            size_bytes: self.size_bytes,
+        };
         let mut known = DIGESTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest = known.entry(*self).or_insert_with(|| content.digest()).clone();
+        let digest = known
+            .entry(*self)
+            .or_insert_with(|| content.digest())
+            .clone();
         Blob { digest, content }
     }
 }
@@ -142,7 +181,10 @@ impl Layer {
 impl Blob {
     fn held(content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
-        Self { digest: Digest::of(&bytes).into(), content: Content::Held(bytes) }
+        Self {
+            digest: Digest::of(&bytes).into(),
+            content: Content::Held(bytes),
+        }
     }
 
     fn descriptor(&self, media_type: &str) -> Value {
@@ -160,32 +202,73 @@ fn platform(text: &str) -> Value {
 mod tests {
     use super::*;
 
-    const LAYERS: [Layer; 2] = [Layer { seed: 1, size_bytes: 1_000 }, Layer { seed: 2, size_bytes: 70_000 }];
+    const LAYERS: [Layer; 2] = [
+        Layer {
+            seed: 1,
+            size_bytes: 1_000,
+        },
+        Layer {
+            seed: 2,
+            size_bytes: 70_000,
+        },
+    ];
 
     #[test]
     fn a_manifest_names_the_digests_and_sizes_of_its_blobs() {
         let image = Image::of("linux/amd64", &LAYERS);
         let manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
         let named = |descriptor: &Value| {
-            (descriptor["digest"].as_str().unwrap().to_owned(), descriptor["size"].as_u64().unwrap())
+            (
+                descriptor["digest"].as_str().unwrap().to_owned(),
+                descriptor["size"].as_u64().unwrap(),
+            )
         };
         let layers = manifest["layers"].as_array().unwrap().iter();
-        let all: Vec<_> = [&manifest["config"]].into_iter().chain(layers).map(named).collect();
-        let held: Vec<_> = image.blobs.iter().map(|blob| (blob.content.digest(), blob.content.size_bytes())).collect();
+        let all: Vec<_> = [&manifest["config"]]
+            .into_iter()
+            .chain(layers)
+            .map(named)
+            .collect();
+        let held: Vec<_> = image
+            .blobs
+            .iter()
+            .map(|blob| (blob.content.digest(), blob.content.size_bytes()))
+            .collect();
         assert_eq!(all, held);
         assert_eq!(all[2].1, 70_000);
-        assert_eq!(image.manifest.digest, Digest::of(&image.manifest.bytes).as_str());
+        assert_eq!(
+            image.manifest.digest,
+            Digest::of(&image.manifest.bytes).as_str()
+        );
     }
 
     #[test]
     fn an_index_names_each_image_and_an_attestation_about_it() {
-        let index = Image::index(&["linux/amd64", "linux/arm64"], |number| vec![LAYERS[number]]);
+        let index = Image::index(&["linux/amd64", "linux/arm64"], |number| {
+            vec![LAYERS[number]]
+        });
         let json: Value = serde_json::from_slice(&index.manifest.bytes).unwrap();
         let entries = json["manifests"].as_array().unwrap();
-        let children: Vec<&str> = index.children.iter().map(|child| child.manifest.digest.as_str()).collect();
-        assert_eq!(entries.iter().map(|entry| entry["digest"].as_str().unwrap()).collect::<Vec<_>>(), children);
-        assert_eq!(entries[1]["platform"], json!({ "architecture": "arm64", "os": "linux" }));
-        assert_eq!(entries[3]["annotations"]["vnd.docker.reference.digest"], children[1]);
+        let children: Vec<&str> = index
+            .children
+            .iter()
+            .map(|child| child.manifest.digest.as_str())
+            .collect();
+        assert_eq!(
+            entries
+                .iter()
+                .map(|entry| entry["digest"].as_str().unwrap())
+                .collect::<Vec<_>>(),
+            children
+        );
+        assert_eq!(
+            entries[1]["platform"],
+            json!({ "architecture": "arm64", "os": "linux" })
+        );
+        assert_eq!(
+            entries[3]["annotations"]["vnd.docker.reference.digest"],
+            children[1]
+        );
         assert_eq!((index.manifests().len(), index.all_blobs().len()), (5, 8));
     }
 }

@@ -20,7 +20,9 @@ const REPOSITORIES: u64 = 20;
 const TAGS: u64 = 10;
 
 /// Something to copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Item {
     /// 5 layers, 8 MB in all
@@ -77,7 +79,9 @@ impl Item {
     pub(crate) fn names(self) -> Vec<(String, String)> {
         match self {
             Self::Many => (0..REPOSITORIES)
-                .flat_map(|repository| (0..TAGS).map(move |tag| (many(repository), format!("v{tag}"))))
+                .flat_map(|repository| {
+                    (0..TAGS).map(move |tag| (many(repository), format!("v{tag}")))
+                })
                 .collect(),
             _ => vec![(format!("bench/{}", self.name()), "v1".to_owned())],
         }
@@ -85,27 +89,53 @@ impl Item {
 
     /// The images, made: every byte is hashed, which takes a second or two for a gigabyte.
     pub(crate) fn images(self) -> Vec<Tagged> {
-        let tagged = |((repository, tag), image)| Tagged { repository, tag, image };
-        self.names().into_iter().zip(self.contents()).map(tagged).collect()
+        let tagged = |((repository, tag), image)| Tagged {
+            repository,
+            tag,
+            image,
+        };
+        self.names()
+            .into_iter()
+            .zip(self.contents())
+            .map(tagged)
+            .collect()
     }
 
     /// What the first tag stands for once it has moved.
     pub(crate) fn changed(self) -> Option<Tagged> {
         let (repository, tag) = self.names().swap_remove(0);
-        (self == Self::Many).then(|| Tagged { repository, tag, image: many_image(0, TAGS) })
+        (self == Self::Many).then(|| Tagged {
+            repository,
+            tag,
+            image: many_image(0, TAGS),
+        })
     }
 
     fn contents(self) -> Vec<Image> {
         match self {
             Self::Small => vec![single(1, &[4 * MB, 2 * MB, MB, 700_000, 300_000])],
-            Self::Medium => vec![single(2, &[60 * MB, 40 * MB, 20 * MB, 12 * MB, 8 * MB, 6 * MB, 3 * MB, MB])],
+            Self::Medium => vec![single(
+                2,
+                &[
+                    60 * MB,
+                    40 * MB,
+                    20 * MB,
+                    12 * MB,
+                    8 * MB,
+                    6 * MB,
+                    3 * MB,
+                    MB,
+                ],
+            )],
             Self::Large => vec![single(3, &[[1 << 30].as_slice(), &[30 * MB; 10]].concat())],
             Self::Multi => {
-                vec![Image::index(&PLATFORMS, |platform| layers(4_000 + 10 * platform as u64, &[5 * MB; 6]))]
+                vec![Image::index(&PLATFORMS, |platform| {
+                    layers(4_000 + 10 * platform as u64, &[5 * MB; 6])
+                })]
             }
-            Self::Many => {
-                (0..REPOSITORIES).flat_map(|repository| (0..TAGS).map(move |tag| many_image(repository, tag))).collect()
-            }
+            Self::Many => (0..REPOSITORIES)
+                .flat_map(|repository| (0..TAGS).map(move |tag| many_image(repository, tag)))
+                .collect(),
         }
     }
 }
@@ -127,9 +157,20 @@ fn many(repository: u64) -> String {
 /// One layer that all repositories share, two that the tags of a repository share, and two of its own.
 fn many_image(repository: u64, tag: u64) -> Image {
     let own = 60_000 + 100 * repository + 2 * tag;
-    let shared = [Layer { seed: 50_000, size_bytes: 10 * MB }];
+    let shared = [Layer {
+        seed: 50_000,
+        size_bytes: 10 * MB,
+    }];
     let of_repository = layers(51_000 + 10 * repository, &[2 * MB, MB]);
-    Image::of("linux/amd64", &[shared.to_vec(), of_repository, layers(own, &[100_000, 20_000])].concat())
+    Image::of(
+        "linux/amd64",
+        &[
+            shared.to_vec(),
+            of_repository,
+            layers(own, &[100_000, 20_000]),
+        ]
+        .concat(),
+    )
 }
 
 fn single(number: u64, sizes: &[u64]) -> Image {
@@ -138,7 +179,10 @@ fn single(number: u64, sizes: &[u64]) -> Image {
 
 fn layers(first_seed: u64, sizes: &[u64]) -> Vec<Layer> {
     let seeds = first_seed..;
-    seeds.zip(sizes).map(|(seed, &size_bytes)| Layer { seed, size_bytes }).collect()
+    seeds
+        .zip(sizes)
+        .map(|(seed, &size_bytes)| Layer { seed, size_bytes })
+        .collect()
 }
 
 #[cfg(test)]
@@ -150,13 +194,16 @@ mod tests {
     /// Blobs and bytes of an item, those that a repository has twice counted once.
     fn check(item: Item) -> (usize, u64) {
         let mut blobs = BTreeMap::new();
-        for Tagged { repository, image, .. } in item.images() {
-            blobs.extend(
-                image
-                    .all_blobs()
-                    .into_iter()
-                    .map(|blob| ((repository.clone(), blob.digest.clone()), blob.content.size_bytes())),
-            );
+        for Tagged {
+            repository, image, ..
+        } in item.images()
+        {
+            blobs.extend(image.all_blobs().into_iter().map(|blob| {
+                (
+                    (repository.clone(), blob.digest.clone()),
+                    blob.content.size_bytes(),
+                )
+            }));
         }
         let layers = blobs.values().filter(|size| **size >= 20_000);
         (layers.clone().count(), layers.sum())
@@ -174,10 +221,16 @@ mod tests {
     fn tags_that_share_layers_are_images_of_their_own() {
         let images = Item::Many.images();
         let changed = Item::Many.changed().unwrap();
-        let digests: BTreeSet<&str> =
-            images.iter().chain([&changed]).map(|tagged| tagged.image.manifest.digest.as_str()).collect();
+        let digests: BTreeSet<&str> = images
+            .iter()
+            .chain([&changed])
+            .map(|tagged| tagged.image.manifest.digest.as_str())
+            .collect();
         assert_eq!(digests.len(), 201);
-        assert_eq!((changed.repository.as_str(), changed.tag.as_str()), ("many/app-00", "v0"));
+        assert_eq!(
+            (changed.repository.as_str(), changed.tag.as_str()),
+            ("many/app-00", "v0")
+        );
         assert!(Item::Small.changed().is_none());
     }
 }

@@ -21,19 +21,39 @@ pub(crate) struct Lineup {
 impl Lineup {
     /// `replicator` and the floor, each with and without hashing, skopeo and `others`; of these only those named in `only`, where it
     /// names any.
-    pub(crate) fn of(others: Vec<Tool>, only: &[String], replicator: Option<&Path>) -> Result<Self, String> {
-        let known: Vec<&str> = [OURS, "skopeo", "floor"].into_iter().chain(others.iter().map(Tool::name)).collect();
+    pub(crate) fn of(
+        others: Vec<Tool>,
+        only: &[String],
+        replicator: Option<&Path>,
+    ) -> Result<Self, String> {
+        let known: Vec<&str> = [OURS, "skopeo", "floor"]
+            .into_iter()
+            .chain(others.iter().map(Tool::name))
+            .collect();
         if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("no tool is called {unknown:?}"));
         }
         let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
-        let binary = if is_wanted(OURS) { present(replicator)? } else { PathBuf::new() };
-        let ours = [true, false].map(|is_hashed| Tool::Replicator { binary: binary.clone(), is_hashed });
+        let binary = if is_wanted(OURS) {
+            present(replicator)?
+        } else {
+            PathBuf::new()
+        };
+        let ours = [true, false].map(|is_hashed| Tool::Replicator {
+            binary: binary.clone(),
+            is_hashed,
+        });
         let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
-        let all = ours.into_iter().chain([Tool::Skopeo]).chain(others).chain(floors);
+        let all = ours
+            .into_iter()
+            .chain([Tool::Skopeo])
+            .chain(others)
+            .chain(floors);
         let tools: Vec<Tool> = all.filter(|tool| is_wanted(family(tool))).collect();
         let is_built_here = replicator.is_none();
-        let described = tools.iter().map(|tool| Ok((tool.name().to_owned(), describe(tool, is_built_here)?)));
+        let described = tools
+            .iter()
+            .map(|tool| Ok((tool.name().to_owned(), describe(tool, is_built_here)?)));
         let described = described.collect::<Result<_, String>>()?;
         Ok(Self { tools, described })
     }
@@ -52,7 +72,9 @@ fn family(tool: &Tool) -> &str {
 fn present(replicator: Option<&Path>) -> Result<PathBuf, String> {
     let binary = match replicator {
         // The runs have directories of their own.
-        Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?,
+        Some(path) => path
+            .canonicalize()
+            .map_err(|error| format!("{}: {error}", path.display()))?,
         None => build()?,
     };
     output::complain(format_args!("replicator is {}", binary.display()));
@@ -62,14 +84,30 @@ fn present(replicator: Option<&Path>) -> Result<PathBuf, String> {
 /// Builds the release binary of the command line, and says where it is.
 fn build() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "--package", "cli", "--message-format", "json-render-diagnostics"];
-    let output =
-        Command::new(cargo).args(arguments).current_dir(WORKSPACE).stderr(std::process::Stdio::inherit()).output();
+    let arguments = [
+        "build",
+        "--release",
+        "--package",
+        "cli",
+        "--message-format",
+        "json-render-diagnostics",
+    ];
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(WORKSPACE)
+        .stderr(std::process::Stdio::inherit())
+        .output();
     let output = output.map_err(|error| format!("cannot run cargo: {error}"))?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut artifacts = messages.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executable = artifacts.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executable.filter(|_| output.status.success()).ok_or_else(|| "replicator does not build".to_owned())
+    let mut artifacts = messages
+        .lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let executable =
+        artifacts.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executable
+        .filter(|_| output.status.success())
+        .ok_or_else(|| "replicator does not build".to_owned())
 }
 
 /// What is measured, in a line. Only of a binary that was built here it is known from which commit.
@@ -95,6 +133,12 @@ fn describe(tool: &Tool, is_built_here: bool) -> Result<String, String> {
 
 /// The first line that a program prints.
 fn said(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+    let output = command
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .next()
+        .map(str::to_owned)
 }

@@ -31,16 +31,32 @@ impl Machine {
 
     fn of(processors: &str, memory: &str, kernel: &str, load: &str) -> Self {
         let field = |text: &str, name: &str| {
-            let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
-            line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+            let line = text
+                .lines()
+                .find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+            line.and_then(|line| line.split_once(':'))
+                .map(|(_, value)| value.trim().to_owned())
+                .unwrap_or_default()
         };
         // ARM calls them `Features`, x86 `flags`.
-        let features = format!("{} {}", field(processors, "flags"), field(processors, "Features"));
-        let kibibytes = field(memory, "MemTotal").split(' ').next().and_then(|number| number.parse::<u64>().ok());
+        let features = format!(
+            "{} {}",
+            field(processors, "flags"),
+            field(processors, "Features")
+        );
+        let kibibytes = field(memory, "MemTotal")
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse::<u64>().ok());
         Self {
             processor: field(processors, "model name"),
-            cores: processors.lines().filter(|line| line.starts_with("processor")).count(),
-            has_sha: features.split(' ').any(|feature| feature == "sha_ni" || feature == "sha2"),
+            cores: processors
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
+            has_sha: features
+                .split(' ')
+                .any(|feature| feature == "sha_ni" || feature == "sha2"),
             memory_bytes: kibibytes.unwrap_or(0) * 1024,
             kernel: kernel.trim().to_owned(),
             load: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
@@ -54,9 +70,13 @@ mod tests {
 
     #[test]
     fn the_machine_is_read_from_what_linux_says() {
-        let processors =
-            "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: sse sha_ni\n\nprocessor\t: 1\nmodel name\t: Some CPU\n";
-        let machine = Machine::of(processors, "MemTotal:       2048 kB\n", "6.1\n", "0.10 0.20 0.30 1/99 7\n");
+        let processors = "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: sse sha_ni\n\nprocessor\t: 1\nmodel name\t: Some CPU\n";
+        let machine = Machine::of(
+            processors,
+            "MemTotal:       2048 kB\n",
+            "6.1\n",
+            "0.10 0.20 0.30 1/99 7\n",
+        );
         let expected = Machine {
             processor: "Some CPU".to_owned(),
             cores: 2,

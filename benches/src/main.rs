@@ -70,13 +70,39 @@ fn main() -> ExitCode {
 
 fn compare(asked: Compare) -> Result<(), String> {
     let machine = Machine::this();
-    let Lineup { tools, described } = Lineup::of(asked.tool, &asked.only, asked.replicator.as_deref())?;
+    let Lineup { tools, described } =
+        Lineup::of(asked.tool, &asked.only, asked.replicator.as_deref())?;
     let runs = usize::from(asked.runs);
-    let Compare { item: items, network: networks, rules, distance, timeline, .. } = asked;
-    let comparison = Comparison { items, networks, tools, runs, rules, distance, timeline };
+    let Compare {
+        item: items,
+        network: networks,
+        rules,
+        distance,
+        timeline,
+        ..
+    } = asked;
+    let comparison = Comparison {
+        items,
+        networks,
+        tools,
+        runs,
+        rules,
+        distance,
+        timeline,
+    };
     let (networks, measured) = comparison.run()?;
-    let results = Results { machine, tools: described, runs, networks, measured };
+    let results = Results {
+        machine,
+        tools: described,
+        runs,
+        networks,
+        measured,
+    };
     output::line(report::text(&results));
-    asked.markdown.map_or(Ok(()), |path| report::write_markdown(&results, &path))?;
-    asked.json.map_or(Ok(()), |path| report::write_json(&results, &path))
+    asked
+        .markdown
+        .map_or(Ok(()), |path| report::write_markdown(&results, &path))?;
+    asked
+        .json
+        .map_or(Ok(()), |path| report::write_json(&results, &path))
 }

@@ -48,16 +48,30 @@ impl Call {
     /// Runs the tool in `directory`, which is empty and its home, and tells what it used; its output is in the error if it fails.
     pub(crate) fn run(&self, directory: &Path) -> Result<Usage, String> {
         let (usage, log) = (directory.join("usage.json"), directory.join("log.txt"));
-        let broken = |error: &dyn std::fmt::Display| format!("cannot run {:?}: {error}", self.command);
-        let output =
-            File::create(&log).and_then(|file| Ok((file.try_clone()?, file))).map_err(|error| broken(&error))?;
+        let broken =
+            |error: &dyn std::fmt::Display| format!("cannot run {:?}: {error}", self.command);
+        let output = File::create(&log)
+            .and_then(|file| Ok((file.try_clone()?, file)))
+            .map_err(|error| broken(&error))?;
         let program = std::env::current_exe().map_err(|error| broken(&error))?;
         let mut parent = Command::new(program);
-        parent.arg("measure").arg("--usage").arg(&usage).arg("--").args(&self.command);
-        parent.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(directory);
-        parent.stdin(Stdio::null()).stdout(output.0).stderr(output.1);
+        parent
+            .arg("measure")
+            .arg("--usage")
+            .arg(&usage)
+            .arg("--")
+            .args(&self.command);
+        parent
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(directory);
+        parent
+            .stdin(Stdio::null())
+            .stdout(output.0)
+            .stderr(output.1);
         parent.status().map_err(|error| broken(&error))?;
-        let used: Option<Usage> = fs::read(&usage).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let used: Option<Usage> = fs::read(&usage)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let said = || fs::read_to_string(&log).unwrap_or_default();
         match used {
             Some(used) if used.is_success => Ok(used),
@@ -68,15 +82,21 @@ impl Call {
 
 /// Starts the tool, waits for it, and writes what it used.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let (program, arguments) = options.command.split_first().ok_or("there is nothing to run")?;
+    let (program, arguments) = options
+        .command
+        .split_first()
+        .ok_or("there is nothing to run")?;
     let began = Instant::now();
-    let status =
-        Command::new(program).args(arguments).status().map_err(|error| format!("{}: {error}", program.display()))?;
+    let status = Command::new(program)
+        .args(arguments)
+        .status()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
     let wall_seconds = began.elapsed().as_secs_f64();
     let resources = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| error.to_string())?;
     let usage = Usage::of(wall_seconds, &resources, status.success());
     let bytes = serde_json::to_vec(&usage).expect("numbers are JSON");
-    fs::write(&options.usage, bytes).map_err(|error| format!("{}: {error}", options.usage.display()))
+    fs::write(&options.usage, bytes)
+        .map_err(|error| format!("{}: {error}", options.usage.display()))
 }
 
 impl Usage {

@@ -21,7 +21,9 @@ use crate::output;
 use crate::statistics::median;
 
 const REGISTRY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
-const PLATFORMS: [&str; 8] = ["amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "mips64le"];
+const PLATFORMS: [&str; 8] = [
+    "amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "mips64le",
+];
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// How much is planned.
@@ -57,8 +59,15 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     let survey = survey.expect("there was a run");
     let (requests, plan) = last;
-    let copies = plan.0.iter().flat_map(|planned| &planned.steps).filter(|step| matches!(step.action, Action::Copy(_)));
-    let peak_mebibytes = getrusage(UsageWho::RUSAGE_SELF).map_err(|error| error.to_string())?.max_rss() / 1024;
+    let copies = plan
+        .0
+        .iter()
+        .flat_map(|planned| &planned.steps)
+        .filter(|step| matches!(step.action, Action::Copy(_)));
+    let peak_mebibytes = getrusage(UsageWho::RUSAGE_SELF)
+        .map_err(|error| error.to_string())?
+        .max_rss()
+        / 1024;
     output::line(format_args!(
         "{} tags in {} repositories: {:.2} s of processor time to read and to plan (median of {}), {peak_mebibytes} MiB at the most;\n\
          asked for by {} HEADs upstream and {} DescribeImages; {} copies fit into the budget",
@@ -82,9 +91,16 @@ fn cpu_seconds() -> Result<f64, String> {
 
 /// A catalogue as a user writes it.
 fn catalogue(options: &Options) -> String {
-    let tags = (0..options.tags).map(|tag| format!("'1.{tag}'")).collect::<Vec<_>>().join(", ");
+    let tags = (0..options.tags)
+        .map(|tag| format!("'1.{tag}'"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let image = |number| {
-        format!("  - {{ image: team{}/app{number}, tags: [{tags}], priority: {} }}\n", number % 50, number % 7)
+        format!(
+            "  - {{ image: team{}/app{number}, tags: [{tags}], priority: {} }}\n",
+            number % 50,
+            number % 7
+        )
     };
     let images: String = (0..options.repositories).map(image).collect();
     format!(
@@ -95,9 +111,15 @@ fn catalogue(options: &Options) -> String {
 fn read(text: &str) -> Result<Vec<Request>, String> {
     let document = Document::parse("catalogue", text).map_err(|problems| problems.to_string())?;
     let catalogue = Catalogue::merge(&[document]).map_err(|problems| problems.to_string())?;
-    let registry = RepositoryRef { registry: REGISTRY.to_owned(), path: String::new() };
+    let registry = RepositoryRef {
+        registry: REGISTRY.to_owned(),
+        path: String::new(),
+    };
     let places: Places = [("private".to_owned(), Ok(registry))].into();
-    let trigger = Trigger { kind: TriggerKind::Schedule, id: "night".to_owned() };
+    let trigger = Trigger {
+        kind: TriggerKind::Schedule,
+        id: "night".to_owned(),
+    };
     Ok(requests(&catalogue, &catalogue.images, &places, &trigger))
 }
 
@@ -106,9 +128,16 @@ fn worst_night(requests: &[Request]) -> Survey {
     let mut survey = Survey::default();
     let mut mirrors: BTreeMap<RepositoryRef, Mirror> = BTreeMap::new();
     for request in requests {
-        let (old, new) = (index(&request.image.to_string()), Digest::of(request.image.to_string().as_bytes()));
-        let seen =
-            Seen { is_index: Some(true), size_bytes: Some(old.bytes.len() as u64), is_metered: true, ..new.into() };
+        let (old, new) = (
+            index(&request.image.to_string()),
+            Digest::of(request.image.to_string().as_bytes()),
+        );
+        let seen = Seen {
+            is_index: Some(true),
+            size_bytes: Some(old.bytes.len() as u64),
+            is_metered: true,
+            ..new.into()
+        };
         survey.upstream.insert(request.image.clone(), Ok(seen));
         for target in &request.targets {
             let mirror = mirrors.entry(target.uri.repository().clone()).or_default();
@@ -116,7 +145,10 @@ fn worst_night(requests: &[Request]) -> Survey {
             survey.predecessors.insert(target.uri.clone(), old.clone());
         }
     }
-    survey.mirrors = mirrors.into_iter().map(|(repository, mirror)| (repository, Ok(mirror))).collect();
+    survey.mirrors = mirrors
+        .into_iter()
+        .map(|(repository, mirror)| (repository, Ok(mirror)))
+        .collect();
     survey
 }
 
@@ -134,11 +166,20 @@ fn index(name: &str) -> Manifest {
                "platform": {"os": "unknown", "architecture": "unknown"},
                "annotations": {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": of}})
     };
-    let children: Vec<Value> = PLATFORMS.into_iter().map(image).chain(PLATFORMS.into_iter().map(attestation)).collect();
+    let children: Vec<Value> = PLATFORMS
+        .into_iter()
+        .map(image)
+        .chain(PLATFORMS.into_iter().map(attestation))
+        .collect();
     let bytes = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).to_string();
     Manifest::parse(bytes.into_bytes().into(), Some(INDEX)).expect("this is an index")
 }
 
 fn budget() -> Budget {
-    Budget { limit: 5000, remaining: 5000, reserve: 500, window: std::time::Duration::from_hours(6) }
+    Budget {
+        limit: 5000,
+        remaining: 5000,
+        reserve: 500,
+        window: std::time::Duration::from_hours(6),
+    }
 }

@@ -14,14 +14,22 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the part and waits for the line that says where it can be reached.
     pub(crate) fn start<T: DeserializeOwned>(arguments: &[OsString]) -> Result<(Self, T), String> {
-        let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-        let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let program = std::env::current_exe()
+            .map_err(|error| format!("cannot find this program: {error}"))?;
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
         let mut child = child.map_err(|error| format!("cannot start {arguments:?}: {error}"))?;
         let output = child.stdout.take().expect("it is piped");
         let process = Self { child };
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
-        let said = serde_json::from_str(&line).map_err(|_| format!("{arguments:?} did not start"))?;
+        BufReader::new(output)
+            .read_line(&mut line)
+            .map_err(|error| error.to_string())?;
+        let said =
+            serde_json::from_str(&line).map_err(|_| format!("{arguments:?} did not start"))?;
         Ok((process, said))
     }
 }

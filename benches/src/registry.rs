@@ -53,7 +53,10 @@ use uploads::Sessions;
 /// The repository with a blob of 128 MiB, by which the network is measured.
 pub(crate) const CHECK: &str = "check";
 /// What that blob is made of.
-const CHECK_BLOB: Content = Content::Generated { seed: 0, size_bytes: 128 << 20 };
+const CHECK_BLOB: Content = Content::Generated {
+    seed: 0,
+    size_bytes: 128 << 20,
+};
 
 struct Registry {
     rules: Rules,
@@ -77,13 +80,28 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
 async fn serve(options: Options) -> Result<(), String> {
     let (listen, identity) = (options.listen, options.identity.clone());
     let registry = Arc::new(Registry::new(options)?);
-    let tcp = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let control = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
+    let tcp = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let control = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(|error| error.to_string())?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| error.to_string());
-    let addresses = Addresses { registry: address(&tcp)?, control: address(&control)? };
-    let router = Router::new().fallback(answer).with_state(Arc::clone(&registry));
-    let door = listener::serve(tcp, identity.as_deref(), Arc::clone(&registry.counters), router)?;
-    let control = tokio::spawn(async move { axum::serve(control, control::router(registry)).await });
+    let addresses = Addresses {
+        registry: address(&tcp)?,
+        control: address(&control)?,
+    };
+    let router = Router::new()
+        .fallback(answer)
+        .with_state(Arc::clone(&registry));
+    let door = listener::serve(
+        tcp,
+        identity.as_deref(),
+        Arc::clone(&registry.counters),
+        router,
+    )?;
+    let control =
+        tokio::spawn(async move { axum::serve(control, control::router(registry)).await });
     output::line(serde_json::to_string(&addresses).expect("addresses are JSON"));
     let parent = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     tokio::select! {
@@ -93,12 +111,18 @@ async fn serve(options: Options) -> Result<(), String> {
     }
 }
 
-async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Response<axum::body::Body> {
+async fn answer(
+    State(registry): State<Arc<Registry>>,
+    request: Request,
+) -> Response<axum::body::Body> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = Route::parse(&path);
     let kind = route.as_ref().map_or("other", |route| route.kind(&method));
     registry.counters.request(kind);
-    let entry = registry.timeline.as_ref().map(|timeline| timeline.begin(kind, &path));
+    let entry = registry
+        .timeline
+        .as_ref()
+        .map(|timeline| timeline.begin(kind, &path));
     let response = match route {
         Some(route) => registry.respond(route, method, request).await,
         None => refuse(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such address"),
@@ -109,9 +133,18 @@ async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Resp
 impl Registry {
     fn new(options: Options) -> Result<Self, String> {
         let images: Vec<Tagged> = options.item.iter().flat_map(|item| item.images()).collect();
-        let moved: Vec<Tagged> = options.item.iter().filter_map(|item| item.changed()).collect();
-        let blobs = images.iter().chain(&moved).flat_map(|tagged| tagged.image.all_blobs());
-        let mut library: Library = blobs.map(|blob| (blob.digest.clone(), blob.content.clone())).collect();
+        let moved: Vec<Tagged> = options
+            .item
+            .iter()
+            .filter_map(|item| item.changed())
+            .collect();
+        let blobs = images
+            .iter()
+            .chain(&moved)
+            .flat_map(|tagged| tagged.image.all_blobs());
+        let mut library: Library = blobs
+            .map(|blob| (blob.digest.clone(), blob.content.clone()))
+            .collect();
         let check = CHECK_BLOB.digest();
         library.insert(check.clone(), CHECK_BLOB);
         let mut seeded = Store::default();
@@ -121,10 +154,17 @@ impl Registry {
                 seeded.seed(tagged);
             }
         }
-        let timeline = options.timeline.map(|path| Timeline::open(&path, options.role)).transpose()?;
+        let timeline = options
+            .timeline
+            .map(|path| Timeline::open(&path, options.role))
+            .transpose()?;
         Ok(Self {
             rules: options.rules,
-            scheme: if options.identity.is_some() { "https" } else { "http" },
+            scheme: if options.identity.is_some() {
+                "https"
+            } else {
+                "http"
+            },
             verifies: AtomicBool::new(options.rules.verify_uploads),
             library,
             store: Mutex::new(seeded.clone()),
@@ -146,11 +186,19 @@ impl Registry {
         let repository = route.repository;
         match (route.target, method) {
             (Target::Ping, _) => outgoing::json(&serde_json::json!({})),
-            (Target::Manifest(reference), Method::PUT) => self.put_manifest(&repository, &reference, request).await,
-            (Target::Manifest(reference), Method::GET | Method::HEAD) => self.manifest(&repository, &reference),
-            (Target::Blob(digest), Method::GET | Method::HEAD) => self.blob(&repository, &digest, request.headers()),
+            (Target::Manifest(reference), Method::PUT) => {
+                self.put_manifest(&repository, &reference, request).await
+            }
+            (Target::Manifest(reference), Method::GET | Method::HEAD) => {
+                self.manifest(&repository, &reference)
+            }
+            (Target::Blob(digest), Method::GET | Method::HEAD) => {
+                self.blob(&repository, &digest, request.headers())
+            }
             (Target::Upload(None), Method::POST) => self.begin(&repository, request).await,
-            (Target::Upload(Some(session)), method) => self.upload(&repository, session, method, request).await,
+            (Target::Upload(Some(session)), method) => {
+                self.upload(&repository, session, method, request).await
+            }
             (Target::Tags, Method::GET) => self.tags(&repository),
             (Target::Referrers, Method::GET) => reads::referrers(),
             _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "not here"),
@@ -160,11 +208,21 @@ impl Registry {
     /// Where a token can be had (<https://distribution.github.io/distribution/spec/auth/token/>): at the address that was asked, which may be a
     /// proxy's.
     fn challenge(&self, route: &Route, host: Option<&HeaderValue>) -> Response<Pieces> {
-        let (scheme, host) = (self.scheme, host.and_then(|host| host.to_str().ok()).unwrap_or_default());
+        let (scheme, host) = (
+            self.scheme,
+            host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        );
         let scope = format!("repository:{}:pull,push", route.repository);
-        let challenge = format!("Bearer realm=\"{scheme}://{host}/token\",service=\"benches\",scope=\"{scope}\"");
-        let mut response = refuse(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "a token is needed");
-        let value = HeaderValue::from_str(&challenge).expect("names of repositories are plain ASCII");
+        let challenge = format!(
+            "Bearer realm=\"{scheme}://{host}/token\",service=\"benches\",scope=\"{scope}\""
+        );
+        let mut response = refuse(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "a token is needed",
+        );
+        let value =
+            HeaderValue::from_str(&challenge).expect("names of repositories are plain ASCII");
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
         response
     }

@@ -14,14 +14,30 @@ const END: &str = "<!-- measured: end -->";
 
 /// Everything for a terminal.
 pub(crate) fn text(results: &Results) -> String {
-    let tables = tables(results).iter().map(Table::text).collect::<Vec<_>>().join("\n");
-    format!("\n{}\n\n{tables}\n{}", machine(results), shortfalls(&results.measured))
+    let tables = tables(results)
+        .iter()
+        .map(Table::text)
+        .collect::<Vec<_>>()
+        .join("\n");
+    format!(
+        "\n{}\n\n{tables}\n{}",
+        machine(results),
+        shortfalls(&results.measured)
+    )
 }
 
 /// Writes Markdown. In a file that has the two marks, only what is between them changes.
 pub(crate) fn write_markdown(results: &Results, path: &Path) -> Result<(), String> {
-    let tables = tables(results).iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
-    let measured = format!("{}\n\n{tables}\n{}", machine(results), shortfalls(&results.measured));
+    let tables = tables(results)
+        .iter()
+        .map(Table::markdown)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let measured = format!(
+        "{}\n\n{tables}\n{}",
+        machine(results),
+        shortfalls(&results.measured)
+    );
     let around = fs::read_to_string(path).unwrap_or_default();
     write(path, &between(&around, &measured))
 }
@@ -38,7 +54,9 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 
 /// `around` with `measured` between the marks; `measured` alone where there are none.
 fn between(around: &str, measured: &str) -> String {
-    let parts = around.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let parts = around
+        .split_once(BEGIN)
+        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = parts.unwrap_or_default();
     format!("{before}{BEGIN}\n{measured}\n{END}{after}")
 }
@@ -51,25 +69,46 @@ fn machine(results: &Results) -> String {
         "Machine: {}, {} cores, {sha} SHA instructions, {gigabytes} GB of memory, Linux {}; load before the run {}.\n",
         machine.processor, machine.cores, machine.kernel, machine.load
     );
-    let networks = results.networks.iter().map(|(network, found)| format!("* Network {}: {found}.", network.name()));
-    let tools = results.tools.iter().map(|(tool, description)| format!("* Tool {tool}: {description}."));
-    [first].into_iter().chain(networks).chain(tools).collect::<Vec<_>>().join("\n")
+    let networks = results
+        .networks
+        .iter()
+        .map(|(network, found)| format!("* Network {}: {found}.", network.name()));
+    let tools = results
+        .tools
+        .iter()
+        .map(|(tool, description)| format!("* Tool {tool}: {description}."));
+    [first]
+        .into_iter()
+        .chain(networks)
+        .chain(tools)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The costs on each network, and the requests on the first.
 fn tables(results: &Results) -> Vec<Table> {
     let rows = |network: Network| -> Vec<&Measured> {
-        results.measured.iter().filter(|measured| measured.network == network).collect()
+        results
+            .measured
+            .iter()
+            .filter(|measured| measured.network == network)
+            .collect()
     };
     let networks = results.networks.iter().map(|(network, _)| *network);
-    let costs = networks.clone().map(|network| costs(network, results.runs, &rows(network)));
-    let requests = networks.take(1).flat_map(|network| requests(network, &rows(network)));
+    let costs = networks
+        .clone()
+        .map(|network| costs(network, results.runs, &rows(network)));
+    let requests = networks
+        .take(1)
+        .flat_map(|network| requests(network, &rows(network)));
     costs.chain(requests).collect()
 }
 
 /// Time, processor and memory.
 fn costs(network: Network, runs: usize, rows: &[&Measured]) -> Table {
-    let head = ["item", "tool", "wall s", "least", "most", "CPU s", "user", "system", "peak MB"];
+    let head = [
+        "item", "tool", "wall s", "least", "most", "CPU s", "user", "system", "peak MB",
+    ];
     let row = |measured: &&Measured| {
         let (least, most) = measured.range(Run::wall_seconds);
         let median = |value: fn(&Run) -> f64| digits(measured.median(value));
@@ -97,7 +136,16 @@ fn requests(network: Network, rows: &[&Measured]) -> [Table; 2] {
     let source = asked(rows, |run| &run.source);
     let destination = asked(rows, |run| &run.destination);
     let name = |side: &str| format!("{}: requests at the {side}", network.name());
-    [Table { name: name("source"), ..source }, Table { name: name("destination"), ..destination }]
+    [
+        Table {
+            name: name("source"),
+            ..source
+        },
+        Table {
+            name: name("destination"),
+            ..destination
+        },
+    ]
 }
 
 /// What was asked of one registry; kinds that nobody used have no column.
@@ -107,12 +155,22 @@ fn asked(rows: &[&Measured], side: fn(&Run) -> &Counts) -> Table {
     let is_used = |kind: &&str| counted.iter().any(|counts| number(counts, kind) > 0);
     let kinds: Vec<&str> = KINDS.into_iter().filter(is_used).collect();
     let row = |(measured, counts): (&&Measured, &Counts)| {
-        let numbers = kinds.iter().map(|kind| number(counts, kind)).chain([counts.connections]);
+        let numbers = kinds
+            .iter()
+            .map(|kind| number(counts, kind))
+            .chain([counts.connections]);
         let bytes = [counts.served_bytes, counts.received_bytes].map(megabytes);
         let names = [measured.name(), measured.tool.clone()];
-        names.into_iter().chain(numbers.map(|number| number.to_string())).chain(bytes).collect()
+        names
+            .into_iter()
+            .chain(numbers.map(|number| number.to_string()))
+            .chain(bytes)
+            .collect()
     };
-    let head = ["item", "tool"].into_iter().chain(kinds.iter().copied()).chain(["connections", "MB out", "MB in"]);
+    let head = ["item", "tool"]
+        .into_iter()
+        .chain(kinds.iter().copied())
+        .chain(["connections", "MB out", "MB in"]);
     Table {
         name: String::new(),
         head: head.map(str::to_owned).collect(),
@@ -132,8 +190,14 @@ mod tests {
     #[test]
     fn what_is_around_the_marks_stays() {
         let around = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        assert_eq!(between(&around, "new"), format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
-        assert_eq!(between("something else", "new"), format!("{BEGIN}\nnew\n{END}"));
+        assert_eq!(
+            between(&around, "new"),
+            format!("before\n{BEGIN}\nnew\n{END}\nafter\n")
+        );
+        assert_eq!(
+            between("something else", "new"),
+            format!("{BEGIN}\nnew\n{END}")
+        );
     }
 
     #[test]
@@ -144,7 +208,13 @@ mod tests {
             run.source.served_bytes = 1_500_000;
         }
         let table = asked(&[&one], |run| &run.source);
-        assert_eq!(table.head, ["item", "tool", "GET blob", "connections", "MB out", "MB in"]);
-        assert_eq!(table.rows, [["many, cold", "skopeo", "7", "0", "1.5", "0.0"]]);
+        assert_eq!(
+            table.head,
+            ["item", "tool", "GET blob", "connections", "MB out", "MB in"]
+        );
+        assert_eq!(
+            table.rows,
+            [["many, cold", "skopeo", "7", "0", "1.5", "0.0"]]
+        );
     }
 }

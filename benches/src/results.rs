@@ -81,11 +81,24 @@ impl Measured {
     /// The median of each count: `side` picks the registry.
     pub(crate) fn counts(&self, side: impl Fn(&Run) -> &Counts) -> Counts {
         let of = |value: &dyn Fn(&Counts) -> u64| {
-            median_of_counts(&self.runs.iter().map(|run| value(side(run))).collect::<Vec<_>>())
+            median_of_counts(
+                &self
+                    .runs
+                    .iter()
+                    .map(|run| value(side(run)))
+                    .collect::<Vec<_>>(),
+            )
         };
-        let kinds = KINDS.iter().map(|&kind| (kind, of(&|counts| counts.requests.get(kind).copied().unwrap_or(0))));
-        let requests: BTreeMap<String, u64> =
-            kinds.filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
+        let kinds = KINDS.iter().map(|&kind| {
+            (
+                kind,
+                of(&|counts| counts.requests.get(kind).copied().unwrap_or(0)),
+            )
+        });
+        let requests: BTreeMap<String, u64> = kinds
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| (kind.to_owned(), count))
+            .collect();
         Counts {
             requests,
             connections: of(&|counts| counts.connections),
@@ -96,7 +109,8 @@ impl Measured {
 
     /// Whether this and `other` are of different tools, and otherwise of the same.
     pub(crate) fn is_peer_of(&self, other: &Self) -> bool {
-        self.tool != other.tool && (self.network, self.item, self.step) == (other.network, other.item, other.step)
+        self.tool != other.tool
+            && (self.network, self.item, self.step) == (other.network, other.item, other.step)
     }
 
     fn values(&self, value: impl Fn(&Run) -> f64) -> Vec<f64> {
@@ -108,9 +122,25 @@ impl Measured {
 impl Measured {
     /// Three runs of `tool` that are alike: of many, cold, over the line.
     pub(crate) fn of(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Self {
-        let usage = Usage { wall_seconds, user_seconds, system_seconds: 0.0, peak_bytes, is_success: true };
-        let run = Run { usage, source: Counts::default(), destination: Counts::default() };
+        let usage = Usage {
+            wall_seconds,
+            user_seconds,
+            system_seconds: 0.0,
+            peak_bytes,
+            is_success: true,
+        };
+        let run = Run {
+            usage,
+            source: Counts::default(),
+            destination: Counts::default(),
+        };
         let (network, item, step, tool) = (Network::Wan, Item::Many, Step::Cold, tool.to_owned());
-        Self { network, item, step, tool, runs: vec![run; 3] }
+        Self {
+            network,
+            item,
+            step,
+            tool,
+            runs: vec![run; 3],
+        }
     }
 }

@@ -30,13 +30,20 @@ impl Tool {
         if name.is_empty() || template.trim().is_empty() {
             return Err("it is not NAME=COMMAND LINE".to_owned());
         }
-        Ok(Self::Other { name: name.to_owned(), template: template.to_owned() })
+        Ok(Self::Other {
+            name: name.to_owned(),
+            template: template.to_owned(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Replicator { is_hashed: true, .. } => OURS,
-            Self::Replicator { is_hashed: false, .. } => OURS_UNHASHED,
+            Self::Replicator {
+                is_hashed: true, ..
+            } => OURS,
+            Self::Replicator {
+                is_hashed: false, ..
+            } => OURS_UNHASHED,
             Self::Floor { is_hashed: true } => "floor",
             Self::Floor { is_hashed: false } => "floor, unhashed",
             Self::Skopeo => "skopeo",
@@ -47,7 +54,14 @@ impl Tool {
     /// Whether the tool is measured at this step: the floor looks for nothing, so that it knows no difference to a cold copy, and
     /// who hashes matters to one alone.
     pub(crate) fn takes(&self, step: Step) -> bool {
-        !matches!(self, Self::Floor { .. } | Self::Replicator { is_hashed: false, .. }) || step == Step::Cold
+        !matches!(
+            self,
+            Self::Floor { .. }
+                | Self::Replicator {
+                    is_hashed: false,
+                    ..
+                }
+        ) || step == Step::Cold
     }
 
     /// The command that does `job`; files that it needs are written into the job's directory.
@@ -69,12 +83,20 @@ mod tests {
     fn a_tool_has_a_name_and_a_command_line() {
         let tool = Tool::parse("crane=crane copy --insecure {source} {destination}").unwrap();
         assert_eq!(tool.name(), "crane");
-        assert!(Tool::parse("crane").is_err() && Tool::parse("=crane").is_err() && Tool::parse("crane= ").is_err());
+        assert!(
+            Tool::parse("crane").is_err()
+                && Tool::parse("=crane").is_err()
+                && Tool::parse("crane= ").is_err()
+        );
     }
 
     #[test]
     fn the_floor_makes_cold_copies_alone() {
         let floor = Tool::Floor { is_hashed: true };
-        assert!(floor.takes(Step::Cold) && !floor.takes(Step::Unchanged) && Tool::Skopeo.takes(Step::Unchanged));
+        assert!(
+            floor.takes(Step::Cold)
+                && !floor.takes(Step::Unchanged)
+                && Tool::Skopeo.takes(Step::Unchanged)
+        );
     }
 }

@@ -46,17 +46,29 @@ pub(crate) struct Registry {
 impl World {
     /// Starts everything that `plan` says; `directory` is for certificates.
     pub(crate) fn start(plan: &Plan, directory: &Path) -> Result<Self, String> {
-        let certificates = plan.network.is_secured().then(|| Certificates::make(directory)).transpose()?;
+        let certificates = plan
+            .network
+            .is_secured()
+            .then(|| Certificates::make(directory))
+            .transpose()?;
         let identity = certificates.as_ref().map(|files| files.identity.as_path());
         let mut source = Registry::start(plan, "source", identity)?;
         let mut destination = Registry::start(plan, "destination", identity)?;
         let mut proxy = None;
         if plan.network.is_far() {
-            let (process, [to_source, to_destination]) = start_proxy(plan.distance, [&source, &destination])?;
-            (source.address, destination.address, proxy) = (to_source, to_destination, Some(process));
+            let (process, [to_source, to_destination]) =
+                start_proxy(plan.distance, [&source, &destination])?;
+            (source.address, destination.address, proxy) =
+                (to_source, to_destination, Some(process));
         }
         let authority = certificates.map(|files| files.authority);
-        Ok(Self { source, destination, network: plan.network, authority, _proxy: proxy })
+        Ok(Self {
+            source,
+            destination,
+            network: plan.network,
+            authority,
+            _proxy: proxy,
+        })
     }
 
     /// As it was at the start: nothing at the destination, no tag moved, nothing counted.
@@ -74,7 +86,9 @@ impl World {
     /// A connection as a tool would make it.
     pub(crate) fn connect(&self, registry: &Registry) -> Result<Connection, String> {
         let origin = Origin::new(registry.address, self.authority.as_deref())?;
-        origin.connect().map_err(|error| format!("{}: {error}", registry.address))
+        origin
+            .connect()
+            .map_err(|error| format!("{}: {error}", registry.address))
     }
 }
 
@@ -84,8 +98,14 @@ impl Registry {
         for item in &plan.items {
             arguments.extend(["--item", item.name()].map(OsString::from));
         }
-        let files = [("--identity", identity), ("--timeline", plan.timeline.as_deref())];
-        for (option, path) in files.into_iter().filter_map(|(option, path)| Some((option, path?))) {
+        let files = [
+            ("--identity", identity),
+            ("--timeline", plan.timeline.as_deref()),
+        ];
+        for (option, path) in files
+            .into_iter()
+            .filter_map(|(option, path)| Some((option, path?)))
+        {
             arguments.extend([option.into(), path.into()]);
         }
         let rules = [
@@ -93,9 +113,18 @@ impl Registry {
             ("--mount", plan.rules.mount),
             ("--tokens", plan.rules.tokens),
         ];
-        arguments.extend(rules.into_iter().filter(|(_, is_on)| *is_on).map(|(rule, _)| rule.into()));
+        arguments.extend(
+            rules
+                .into_iter()
+                .filter(|(_, is_on)| *is_on)
+                .map(|(rule, _)| rule.into()),
+        );
         let (process, addresses): (Process, Addresses) = Process::start(&arguments)?;
-        Ok(Self { address: addresses.registry, control: addresses.control, _process: process })
+        Ok(Self {
+            address: addresses.registry,
+            control: addresses.control,
+            _process: process,
+        })
     }
 
     /// Where the harness resets and reads it.
@@ -123,14 +152,22 @@ impl Registry {
 
     fn control(&self, method: &str, path: &str, body: &str) -> Result<Vec<u8>, String> {
         let connection = Origin::new(self.control, None)?.connect();
-        let answer = connection
-            .and_then(|mut connection| connection.ask(method, path, "text/plain; charset=utf-8", body.as_bytes()));
-        answer.map(|(_, bytes)| bytes).map_err(|error| format!("the control port: {error}"))
+        let answer = connection.and_then(|mut connection| {
+            connection.ask(method, path, "text/plain; charset=utf-8", body.as_bytes())
+        });
+        answer
+            .map(|(_, bytes)| bytes)
+            .map_err(|error| format!("the control port: {error}"))
     }
 }
 
-fn start_proxy(distance: Distance, registries: [&Registry; 2]) -> Result<(Process, [SocketAddr; 2]), String> {
-    let servers = registries.map(|registry| registry.address.to_string()).join(",");
+fn start_proxy(
+    distance: Distance,
+    registries: [&Registry; 2],
+) -> Result<(Process, [SocketAddr; 2]), String> {
+    let servers = registries
+        .map(|registry| registry.address.to_string())
+        .join(",");
     let arguments = [
         "proxy".to_owned(),
         "--to".to_owned(),

@@ -36,7 +36,9 @@ pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
     let queue = furnish(&cloud);
     let replicator = replicator(&cloud, &queue)?;
     line("A Docker Hub, an Amazon ECR and a queue, all on this machine; nothing leaves it.");
-    line(format_args!("User \"ci\" may pull {QUOTA} times in six hours. The catalogue:\n\n{CATALOGUE}"));
+    line(format_args!(
+        "User \"ci\" may pull {QUOTA} times in six hours. The catalogue:\n\n{CATALOGUE}"
+    ));
 
     line("1. At night, `refresh` finds out what has moved, and asks for it on the queue.\n");
     let first = refresh(&replicator).await?;
@@ -72,15 +74,38 @@ pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
 
 fn furnish(cloud: &Cloud) -> String {
     let platforms = ["linux/amd64", "linux/arm64/v8"];
-    cloud.hub.push("library/node", "21-alpine", &Image::index(21, &platforms, &[3_200_000, 40_000], true));
-    cloud.hub.push("library/node", "22-alpine", &Image::index(22, &platforms, &[3_300_000, 41_000], true));
-    cloud.hub.push("library/python", "3.12-slim", &Image::list(312, &platforms, &[2_900_000, 1_100_000]));
-    cloud.hub.push("grafana/grafana", "11.2.0", &Image::docker(112, &[3_900_000, 900_000, 2_000]));
-    cloud.hub.push("library/redis", "7", &Image::oci(7, &[1_500_000]));
+    cloud.hub.push(
+        "library/node",
+        "21-alpine",
+        &Image::index(21, &platforms, &[3_200_000, 40_000], true),
+    );
+    cloud.hub.push(
+        "library/node",
+        "22-alpine",
+        &Image::index(22, &platforms, &[3_300_000, 41_000], true),
+    );
+    cloud.hub.push(
+        "library/python",
+        "3.12-slim",
+        &Image::list(312, &platforms, &[2_900_000, 1_100_000]),
+    );
+    cloud.hub.push(
+        "grafana/grafana",
+        "11.2.0",
+        &Image::docker(112, &[3_900_000, 900_000, 2_000]),
+    );
+    cloud
+        .hub
+        .push("library/redis", "7", &Image::oci(7, &[1_500_000]));
     cloud.hub.user("ci", "demo-access-token");
     cloud.hub.quota(QUOTA, 6 * 3600);
-    cloud.secrets.put("docker-hub", r#"{"username":"ci","accessToken":"demo-access-token"}"#);
-    cloud.parameters.put("/image-replicator/catalogue/default", CATALOGUE);
+    cloud.secrets.put(
+        "docker-hub",
+        r#"{"username":"ci","accessToken":"demo-access-token"}"#,
+    );
+    cloud
+        .parameters
+        .put("/image-replicator/catalogue/default", CATALOGUE);
     cloud.sqs.fifo("copies", 5400)
 }
 
@@ -90,14 +115,18 @@ fn replicator(cloud: &Cloud, queue: &str) -> Result<Replicator, Error> {
         "REPLICATOR_CATALOGUE" => Some("ssm:/image-replicator/catalogue".to_owned()),
         "REPLICATOR_DOCKER_HUB_SECRET" => Some("docker-hub".to_owned()),
         "REPLICATOR_QUEUE_URL" => Some(queue.to_owned()),
-        _ => environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
+        _ => environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone()),
     });
     let settings = settings.map_err(|problems| broken(&problems.to_string()))?;
     Replicator::new(settings, Aws::emulated_at(cloud.control_plane()))
 }
 
 async fn refresh(replicator: &Replicator) -> Result<Report, Error> {
-    let event: Value = serde_json::from_str(SCHEDULE).map_err(|error| broken(&error.to_string()))?;
+    let event: Value =
+        serde_json::from_str(SCHEDULE).map_err(|error| broken(&error.to_string()))?;
     refresh::handle(&event, "demo", in_time(), replicator).await
 }
 
@@ -105,13 +134,16 @@ async fn refresh(replicator: &Replicator) -> Result<Report, Error> {
 async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<Report, Error> {
     let mut outcomes = Vec::new();
     while let Some(event) = cloud.sqs.next_event(queue, 1) {
-        let batch = serde_json::from_value(event.clone()).map_err(|error| broken(&error.to_string()))?;
+        let batch =
+            serde_json::from_value(event.clone()).map_err(|error| broken(&error.to_string()))?;
         let worked = replicate::handle(batch, in_time(), replicator).await;
         if !worked.come_back.is_empty() {
             return Err(broken("a message came back"));
         }
         outcomes.extend(worked.outcomes.clone());
-        cloud.sqs.settle(queue, &event, &Ok(json!(worked.response())));
+        cloud
+            .sqs
+            .settle(queue, &event, &Ok(json!(worked.response())));
     }
     Ok(Report::of(&outcomes, Policy::Keep, replicator.quota()))
 }
@@ -126,19 +158,44 @@ async fn keep_working(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Re
 
 async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Error> {
     let images = images.iter().map(|&image| image.to_owned()).collect();
-    let wanted = Wanted { images, wait_seconds: 60, allow_stale: true };
+    let wanted = Wanted {
+        images,
+        wait_seconds: 60,
+        allow_stale: true,
+    };
     ensure::handle(&wanted, "demo", in_time(), replicator).await
 }
 
 fn show(report: &Report) {
-    let head = ["   IMAGE", "TO", "STATUS", "DIGEST", "BYTES", "PULLS"].map(str::to_owned).to_vec();
+    let head = ["   IMAGE", "TO", "STATUS", "DIGEST", "BYTES", "PULLS"]
+        .map(str::to_owned)
+        .to_vec();
     let row = |image: &replicator::report::ImageReport| {
-        let digest = image.upstream_digest.as_ref().map_or("-", |digest| digest.short());
+        let digest = image
+            .upstream_digest
+            .as_ref()
+            .map_or("-", |digest| digest.short());
         let (status, pulls) = (image.status.to_string(), image.pulls.to_string());
-        let to = image.targets.iter().map(|target| target.destination.as_str()).collect::<Vec<_>>().join(", ");
-        vec![format!("   {}", image.image), to, status, digest.to_owned(), size(image.bytes), pulls]
+        let to = image
+            .targets
+            .iter()
+            .map(|target| target.destination.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        vec![
+            format!("   {}", image.image),
+            to,
+            status,
+            digest.to_owned(),
+            size(image.bytes),
+            pulls,
+        ]
     };
-    table(&std::iter::once(head).chain(report.images.iter().map(row)).collect::<Vec<_>>());
+    table(
+        &std::iter::once(head)
+            .chain(report.images.iter().map(row))
+            .collect::<Vec<_>>(),
+    );
 }
 
 fn show_requests(cloud: &Cloud) {
@@ -158,7 +215,11 @@ fn show_state(cloud: &Cloud) {
     let registry = cloud.ecr.region(REGION);
     for repository in registry.repositories() {
         line(format_args!("   {repository}"));
-        for (key, value) in registry.tags(&repository).iter().filter(|(key, _)| key.starts_with("replicator:")) {
+        for (key, value) in registry
+            .tags(&repository)
+            .iter()
+            .filter(|(key, _)| key.starts_with("replicator:"))
+        {
             line(format_args!("     {key} = {value}"));
         }
     }
@@ -167,8 +228,13 @@ fn show_state(cloud: &Cloud) {
 async fn keep_up(cloud: &Cloud) {
     let endpoint = cloud.ecr.region(REGION).address();
     line("\nThe mirror is up until Ctrl-C. In another terminal:\n");
-    line(format_args!("   docker login --username AWS --password {} {endpoint}", cloud.ecr.password(REGION)));
-    line(format_args!("   docker pull {endpoint}/docker-hub/library/node:21-alpine"));
+    line(format_args!(
+        "   docker login --username AWS --password {} {endpoint}",
+        cloud.ecr.password(REGION)
+    ));
+    line(format_args!(
+        "   docker pull {endpoint}/docker-hub/library/node:21-alpine"
+    ));
     let _ = tokio::signal::ctrl_c().await;
 }
 

@@ -50,8 +50,9 @@ async fn run(args: Args) -> Result<bool, Error> {
     if let Command::Demo { serve } = args.command {
         return demo::run(serve).await;
     }
-    let mut settings = Settings::of_the_environment()
-        .map_err(|problems| Error::new(Side::Configuration, Cause::Invalid, "start").because(problems))?;
+    let mut settings = Settings::of_the_environment().map_err(|problems| {
+        Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
+    })?;
     settings.catalogue = args.catalogue.or(settings.catalogue);
     let replicator = Replicator::new(settings, Aws::default())?;
     match args.command {

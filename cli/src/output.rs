@@ -28,7 +28,11 @@ pub(crate) fn image(image: &ImageReport) {
         (bytes, pulls) => format!("  {}, {pulls} pulls", size(bytes)),
     };
     line(format_args!("{:10} {}{spent}", image.status, image.image));
-    for target in image.targets.iter().filter(|target| target.digest.is_some()) {
+    for target in image
+        .targets
+        .iter()
+        .filter(|target| target.digest.is_some())
+    {
         line(format_args!("           → {}", target.uri));
     }
     if let Some(reason) = &image.reason {
@@ -40,10 +44,18 @@ pub(crate) fn image(image: &ImageReport) {
 pub(crate) fn summary(report: &Report) {
     let bytes = report.images.iter().map(|image| image.bytes).sum();
     let pulls: u64 = report.images.iter().map(|image| image.pulls).sum();
-    let left = report.quota.filter(|quota| quota.metered).and_then(|quota| Some((quota.remaining?, quota.limit?)));
-    let left =
-        left.map_or(String::new(), |(remaining, limit)| format!("; Docker Hub leaves {remaining} of {limit} pulls"));
-    line(format_args!("{} images, {} sent, {pulls} pulls{left}", report.images.len(), size(bytes)));
+    let left = report
+        .quota
+        .filter(|quota| quota.metered)
+        .and_then(|quota| Some((quota.remaining?, quota.limit?)));
+    let left = left.map_or(String::new(), |(remaining, limit)| {
+        format!("; Docker Hub leaves {remaining} of {limit} pulls")
+    });
+    line(format_args!(
+        "{} images, {} sent, {pulls} pulls{left}",
+        report.images.len(),
+        size(bytes)
+    ));
 }
 
 /// Bytes as people read them, in powers of ten as networks count.
@@ -61,10 +73,21 @@ pub(crate) fn size(bytes: u64) -> String {
 /// A table whose columns are as wide as their widest cell.
 pub(crate) fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         line(cells.join("  ").trim_end());
     }
 }

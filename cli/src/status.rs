@@ -15,7 +15,11 @@ use crate::sync::{self, Asked};
 
 /// Prints a row for each tag on record. It holds when no repository is `failed` or `partial`, every record can be read, and it is
 /// known which there are.
-pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bool) -> Result<bool, Error> {
+pub(crate) async fn show(
+    replicator: &Replicator,
+    images: &[String],
+    is_json: bool,
+) -> Result<bool, Error> {
     let Asked { requests, selected } = sync::ask(replicator, images, &[], &Run::new(None)).await?;
     let unknown: Vec<Error> = selected.iter().filter_map(Selected::trouble).collect();
     let unplaced = requests.iter().flat_map(|request| &request.unplaced);
@@ -24,18 +28,33 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
         output::complain(problem);
     }
     let targets = requests.iter().flat_map(|request| &request.targets);
-    let repositories: BTreeSet<&RepositoryRef> = targets.map(|target| target.uri.repository()).collect();
+    let repositories: BTreeSet<&RepositoryRef> =
+        targets.map(|target| target.uri.repository()).collect();
     let mut states = BTreeMap::new();
     for repository in repositories {
         states.insert(repository.to_string(), replicator.state(repository).await);
     }
     if is_json {
-        let document: BTreeMap<_, _> = states.iter().map(|(name, state)| (name, as_json(state))).collect();
+        let document: BTreeMap<_, _> = states
+            .iter()
+            .map(|(name, state)| (name, as_json(state)))
+            .collect();
         output::json(&json!({"repositories": document}));
     } else {
-        let head = ["REPOSITORY", "TAG", "STATUS", "UPSTREAM", "SINCE", "NEXT TRY"].map(str::to_owned).to_vec();
+        let head = [
+            "REPOSITORY",
+            "TAG",
+            "STATUS",
+            "UPSTREAM",
+            "SINCE",
+            "NEXT TRY",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         output::table(
-            &std::iter::once(head).chain(states.iter().flat_map(|(name, state)| rows(name, state))).collect::<Vec<_>>(),
+            &std::iter::once(head)
+                .chain(states.iter().flat_map(|(name, state)| rows(name, state)))
+                .collect::<Vec<_>>(),
         );
     }
     Ok(strange.is_empty() && states.values().all(is_well))
@@ -43,11 +62,18 @@ pub(crate) async fn show(replicator: &Replicator, images: &[String], is_json: bo
 
 fn is_well(state: &Result<Tags, Error>) -> bool {
     let summary = |tags: &Tags| tags.get(state::STATUS).cloned();
-    state.as_ref().is_ok_and(|tags| !matches!(summary(tags).as_deref(), Some("failed" | "partial")))
+    state
+        .as_ref()
+        .is_ok_and(|tags| !matches!(summary(tags).as_deref(), Some("failed" | "partial")))
 }
 
 fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
-    let row = |cells: [&str; 5]| std::iter::once(repository).chain(cells).map(str::to_owned).collect();
+    let row = |cells: [&str; 5]| {
+        std::iter::once(repository)
+            .chain(cells)
+            .map(str::to_owned)
+            .collect()
+    };
     let tags = match state {
         Ok(tags) => tags,
         Err(error) => return vec![row(["-", "unknown", &error.chain(), "", ""])],
@@ -60,14 +86,24 @@ fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
         let digest = entry.digest.as_ref().map_or("-", Digest::short);
         let since = state::time(entry.since.unwrap_or(entry.at));
         let next_try = entry.until.map(state::time).unwrap_or_default();
-        row([&key[state::TAG.len()..], &entry.status.to_string(), digest, &since, &next_try])
+        row([
+            &key[state::TAG.len()..],
+            &entry.status.to_string(),
+            digest,
+            &since,
+            &next_try,
+        ])
     };
     entries.iter().map(entry).collect()
 }
 
 fn as_json(state: &Result<Tags, Error>) -> serde_json::Value {
     match state {
-        Ok(tags) => json!(tags.iter().filter(|(key, _)| key.starts_with("replicator:")).collect::<BTreeMap<_, _>>()),
+        Ok(tags) => json!(
+            tags.iter()
+                .filter(|(key, _)| key.starts_with("replicator:"))
+                .collect::<BTreeMap<_, _>>()
+        ),
         Err(error) => json!({"error": error.chain()}),
     }
 }

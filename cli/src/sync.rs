@@ -28,30 +28,51 @@ pub(crate) struct Asked {
 }
 
 /// Brings the mirror level with upstream.
-pub(crate) async fn sync(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
+pub(crate) async fn sync(
+    replicator: &Replicator,
+    wanted: &Wanted,
+    is_json: bool,
+) -> Result<bool, Error> {
     let run = Run::new(None);
     let asked = ask(replicator, &wanted.images, &wanted.to, &run).await?;
     let survey = replicator.survey(&asked.requests, &run).await;
-    let mut outcomes = carry_out(replicator, replicator.plan_work(&asked.requests, &survey), &run, is_json).await;
+    let mut outcomes = carry_out(
+        replicator,
+        replicator.plan_work(&asked.requests, &survey),
+        &run,
+        is_json,
+    )
+    .await;
     replicator.postpone(&mut outcomes, None).await;
-    replicator.record_expanded(&outcomes, &asked.selected, &trigger(), Scope::Part, &run).await;
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);
+    replicator
+        .record_expanded(&outcomes, &asked.selected, &trigger(), Scope::Part, &run)
+        .await;
+    let report =
+        Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);
     if is_json {
         output::json(&report);
     } else {
-        report.images[outcomes.len()..].iter().for_each(output::image);
+        report.images[outcomes.len()..]
+            .iter()
+            .for_each(output::image);
         output::summary(&report);
     }
     Ok(report.ok)
 }
 
 /// Prints what `sync` would do, and before that, why each tag of a selection is taken or dropped.
-pub(crate) async fn show_plan(replicator: &Replicator, wanted: &Wanted, is_json: bool) -> Result<bool, Error> {
+pub(crate) async fn show_plan(
+    replicator: &Replicator,
+    wanted: &Wanted,
+    is_json: bool,
+) -> Result<bool, Error> {
     let run = Run::new(None);
     let Asked { requests, selected } = ask(replicator, &wanted.images, &wanted.to, &run).await?;
     let plan = replicator.plan_work(&requests, &replicator.survey(&requests, &run).await);
     if is_json {
-        output::json(&json!({"selections": selected, "images": plan.0, "quota": replicator.quota()}));
+        output::json(
+            &json!({"selections": selected, "images": plan.0, "quota": replicator.quota()}),
+        );
     } else {
         for selection in &selected {
             output::line(selection.to_string().trim_end());
@@ -66,9 +87,21 @@ pub(crate) async fn show_plan(replicator: &Replicator, wanted: &Wanted, is_json:
 }
 
 /// Makes sure that images can be pulled.
-pub(crate) async fn ensure(replicator: &Replicator, wanted: Ensure, is_json: bool) -> Result<bool, Error> {
-    let Ensure { images, wait_seconds, no_stale } = wanted;
-    let wanted = ensure::Wanted { images, wait_seconds, allow_stale: !no_stale };
+pub(crate) async fn ensure(
+    replicator: &Replicator,
+    wanted: Ensure,
+    is_json: bool,
+) -> Result<bool, Error> {
+    let Ensure {
+        images,
+        wait_seconds,
+        no_stale,
+    } = wanted;
+    let wanted = ensure::Wanted {
+        images,
+        wait_seconds,
+        allow_stale: !no_stale,
+    };
     let report = ensure::handle(&wanted, "replicator ensure", NO_DEADLINE, replicator).await?;
     if is_json {
         output::json(&report);
@@ -79,23 +112,42 @@ pub(crate) async fn ensure(replicator: &Replicator, wanted: Ensure, is_json: boo
 }
 
 /// The requests for `images`, or for the whole catalogue where there are none.
-pub(crate) async fn ask(replicator: &Replicator, images: &[String], to: &[String], run: &Run) -> Result<Asked, Error> {
+pub(crate) async fn ask(
+    replicator: &Replicator,
+    images: &[String],
+    to: &[String],
+    run: &Run,
+) -> Result<Asked, Error> {
     let catalogue = catalogue(replicator, images, to).await?;
     let (catalogue, selected) = replicator.expand(catalogue, run).await;
-    let requests = replicator.requests(&catalogue, &catalogue.images, &trigger()).await;
+    let requests = replicator
+        .requests(&catalogue, &catalogue.images, &trigger())
+        .await;
     Ok(Asked { requests, selected })
 }
 
 fn trigger() -> Trigger {
-    Trigger { kind: TriggerKind::OnDemand, id: "replicator".to_owned() }
+    Trigger {
+        kind: TriggerKind::OnDemand,
+        id: "replicator".to_owned(),
+    }
 }
 
-async fn catalogue(replicator: &Replicator, images: &[String], to: &[String]) -> Result<Catalogue, Error> {
+async fn catalogue(
+    replicator: &Replicator,
+    images: &[String],
+    to: &[String],
+) -> Result<Catalogue, Error> {
     if images.is_empty() {
         return replicator.catalogue().await;
     }
-    let entry =
-        |image: &String| if to.is_empty() { json!({"image": image}) } else { json!({"image": image, "to": to}) };
+    let entry = |image: &String| {
+        if to.is_empty() {
+            json!({"image": image})
+        } else {
+            json!({"image": image, "to": to})
+        }
+    };
     let document = json!({"images": images.iter().map(entry).collect::<Vec<_>>()});
     replicator.inline(&format!("{document:#}")).await
 }
@@ -103,7 +155,8 @@ async fn catalogue(replicator: &Replicator, images: &[String], to: &[String]) ->
 /// A bar on a terminal; a line for each image everywhere, on standard error where standard output is for JSON.
 async fn carry_out(replicator: &Replicator, plan: Plan, run: &Run, is_json: bool) -> Vec<Outcome> {
     let bar = ProgressBar::new(plan.0.len() as u64);
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} images  {wide_bar}  {msg}  {elapsed}");
+    let style =
+        ProgressStyle::with_template("{spinner} {pos}/{len} images  {wide_bar}  {msg}  {elapsed}");
     bar.set_style(style.expect("the template is a constant"));
     let tell = |outcome: &Outcome| {
         let report = ImageReport::of(outcome, Policy::Keep);

@@ -58,19 +58,25 @@ pub struct Aws {
 impl Aws {
     /// An emulator of AWS at `endpoint`, in us-east-1, with credentials that mean nothing elsewhere.
     pub fn emulated_at(endpoint: &str) -> Self {
-        Self { emulator: Some(endpoint.to_owned()), ..Self::default() }
+        Self {
+            emulator: Some(endpoint.to_owned()),
+            ..Self::default()
+        }
     }
 
     async fn config(&self) -> &SdkConfig {
         // Boxed: whatever reaches AWS would carry these 11 KB, most of it once for each image.
-        self.config.get_or_init(|| Box::pin(load(self.emulator.as_deref()))).await
+        self.config
+            .get_or_init(|| Box::pin(load(self.emulator.as_deref())))
+            .await
     }
 
     /// The region of this process.
     pub async fn region(&self) -> Result<String, Error> {
         let region = self.config().await.region().map(ToString::to_string);
         region.ok_or_else(|| {
-            Error::new(Side::Configuration, Cause::Invalid, "find the AWS region").because("set AWS_REGION")
+            Error::new(Side::Configuration, Cause::Invalid, "find the AWS region")
+                .because("set AWS_REGION")
         })
     }
 
@@ -78,31 +84,47 @@ impl Aws {
         let config = self.config().await;
         let mut clients = self.ecr.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let config = aws_sdk_ecr::config::Builder::from(config).region(Region::new(region.to_owned()));
+            let config =
+                aws_sdk_ecr::config::Builder::from(config).region(Region::new(region.to_owned()));
             aws_sdk_ecr::Client::from_conf(config.build())
         };
-        clients.entry(region.to_owned()).or_insert_with(make).clone()
+        clients
+            .entry(region.to_owned())
+            .or_insert_with(make)
+            .clone()
     }
 
     /// ECR Public has its API in us-east-1 alone, whatever region its callers are in.
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
         let make = || async {
             let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await);
-            aws_sdk_ecrpublic::Client::from_conf(config.region(Region::from_static("us-east-1")).build())
+            aws_sdk_ecrpublic::Client::from_conf(
+                config.region(Region::from_static("us-east-1")).build(),
+            )
         };
         self.ecr_public.get_or_init(make).await.clone()
     }
 }
 
 async fn load(emulator: Option<&str>) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
-    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).timeout_config(timeouts);
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .build();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .timeout_config(timeouts);
     match emulator {
         None => loader.load().await,
         Some(endpoint) => {
             let credentials = Credentials::new("AKIDEMULATOR", "emulator", None, None, "emulator");
             let region = Region::from_static("us-east-1");
-            loader.endpoint_url(endpoint).region(region).credentials_provider(credentials).load().await
+            loader
+                .endpoint_url(endpoint)
+                .region(region)
+                .credentials_provider(credentials)
+                .load()
+                .await
         }
     }
 }
@@ -144,7 +166,9 @@ where
     } else {
         cause
     };
-    let message = error.message().map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
+    let message = error
+        .message()
+        .map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
     Error::new(side, cause, action).because(message.unwrap_or_else(|| said(error)))
 }
 
@@ -162,20 +186,25 @@ fn said(error: &dyn std::error::Error) -> String {
 /// Codes that the AWS APIs share, with and without `Exception` at their end.
 fn cause(code: &str) -> Cause {
     match code.trim_end_matches("Exception") {
-        "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => Cause::Throttled { retry_after: None },
+        "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => {
+            Cause::Throttled { retry_after: None }
+        }
         "AccessDenied" | "NotAuthorized" | "KMSAccessDenied" => Cause::Denied,
         "UnrecognizedClient"
         | "InvalidClientTokenId"
         | "ExpiredToken"
         | "InvalidSignature"
         | "MissingAuthenticationToken" => Cause::BadCredential,
-        "RepositoryNotFound" | "ResourceNotFound" | "ParameterNotFound" | "ImageNotFound" | "RegistryNotFound" => {
+        "RepositoryNotFound" | "ResourceNotFound" | "ParameterNotFound" | "ImageNotFound"
+        | "RegistryNotFound" => Cause::NotFound,
+        "Server"
+        | "InternalFailure"
+        | "InternalService"
+        | "ServiceUnavailable"
+        | "InternalServerError" => Cause::Unavailable,
+        code if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => {
             Cause::NotFound
         }
-        "Server" | "InternalFailure" | "InternalService" | "ServiceUnavailable" | "InternalServerError" => {
-            Cause::Unavailable
-        }
-        code if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") => Cause::NotFound,
         code if code.contains("Invalid") || code.contains("Validation") => Cause::Invalid,
         _ => Cause::Unexpected,
     }

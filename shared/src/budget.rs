@@ -68,13 +68,21 @@ impl Budget {
         let quota = quota.filter(|quota| quota.metered)?;
         let (limit, remaining) = (quota.limit?, quota.remaining?);
         let window = Duration::from_secs(quota.window_seconds.unwrap_or(WINDOW));
-        Some(Self { limit, remaining, reserve: reserve.of(limit), window })
+        Some(Self {
+            limit,
+            remaining,
+            reserve: reserve.of(limit),
+            window,
+        })
     }
 
     /// What it was before `pulls` of it were spent.
     #[must_use]
     pub fn before(self, pulls: u32) -> Self {
-        Self { remaining: self.remaining.saturating_add(pulls).min(self.limit), ..self }
+        Self {
+            remaining: self.remaining.saturating_add(pulls).min(self.limit),
+            ..self
+        }
     }
 
     /// Pulls that may be spent now.
@@ -100,7 +108,8 @@ impl Budget {
         let spent = self.limit.saturating_sub(self.remaining);
         let lacking = pulls.saturating_sub(self.available().saturating_sub(planned));
         let wait = if lacking <= spent {
-            self.window.mul_f64(f64::from(lacking) / f64::from(spent.max(1)))
+            self.window
+                .mul_f64(f64::from(lacking) / f64::from(spent.max(1)))
         } else {
             self.window + SPENDING
         };
@@ -120,8 +129,16 @@ pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> V
     let mut paid: BTreeSet<(&RepositoryRef, &Digest, String)> = BTreeSet::new();
     for index in ranked {
         let candidate = &candidates[index];
-        let content = (candidate.image.repository(), candidate.digest, candidate.platforms.to_string());
-        let needs = if paid.contains(&content) { 0 } else { budget.needs(candidate.price) };
+        let content = (
+            candidate.image.repository(),
+            candidate.digest,
+            candidate.platforms.to_string(),
+        );
+        let needs = if paid.contains(&content) {
+            0
+        } else {
+            budget.needs(candidate.price)
+        };
         if needs <= left {
             left -= needs;
             paid.insert(content);
@@ -135,12 +152,21 @@ pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> V
 
 /// By priority, then by how long it waits, then by price; the name makes the order one.
 fn rank<'a>(candidate: &Candidate<'a>) -> impl Ord + use<'a> {
-    let waits_since = candidate.waits_since.map_or((true, Timestamp::MAX), |since| (false, since));
-    (std::cmp::Reverse(candidate.priority), waits_since, candidate.price.pulls, candidate.image)
+    let waits_since = candidate
+        .waits_since
+        .map_or((true, Timestamp::MAX), |since| (false, since));
+    (
+        std::cmp::Reverse(candidate.priority),
+        waits_since,
+        candidate.price.pulls,
+        candidate.image,
+    )
 }
 
 fn is_overdue(candidate: &Candidate<'_>, budget: &Budget, now: Timestamp) -> bool {
-    let waited = candidate.waits_since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+    let waited = candidate
+        .waits_since
+        .and_then(|since| Duration::try_from(now.duration_since(since)).ok());
     waited.is_some_and(|waited| waited >= budget.window)
 }
 
@@ -162,16 +188,29 @@ mod tests {
     }
 
     fn budget(limit: u32, remaining: u32, reserve: u32) -> Budget {
-        Budget { limit, remaining, reserve, window: Duration::from_secs(WINDOW) }
+        Budget {
+            limit,
+            remaining,
+            reserve,
+            window: Duration::from_secs(WINDOW),
+        }
     }
 
     fn exact(pulls: u32) -> Price {
-        Price { pulls, is_exact: true, alone: BTreeMap::new() }
+        Price {
+            pulls,
+            is_exact: true,
+            alone: BTreeMap::new(),
+        }
     }
 
     fn decide(wishes: &[Wish], budget: &Budget) -> Vec<Verdict> {
-        let images: Vec<ImageRef> = (0..wishes.len()).map(|n| format!("app{n:03}:1").parse().unwrap()).collect();
-        let digests: Vec<Digest> = (0..wishes.len()).map(|n| Digest::of(n.to_string().as_bytes())).collect();
+        let images: Vec<ImageRef> = (0..wishes.len())
+            .map(|n| format!("app{n:03}:1").parse().unwrap())
+            .collect();
+        let digests: Vec<Digest> = (0..wishes.len())
+            .map(|n| Digest::of(n.to_string().as_bytes()))
+            .collect();
         let prices: Vec<Price> = wishes.iter().map(|(_, _, pulls)| exact(*pulls)).collect();
         let since = |hours: i64| now() - jiff::SignedDuration::from_hours(hours);
         let candidates: Vec<Candidate<'_>> = wishes
@@ -191,12 +230,20 @@ mod tests {
 
     fn taken(wishes: &[Wish], budget: &Budget) -> Vec<usize> {
         let verdicts = decide(wishes, budget);
-        (0..wishes.len()).filter(|&n| verdicts[n] == Verdict::Take).collect()
+        (0..wishes.len())
+            .filter(|&n| verdicts[n] == Verdict::Take)
+            .collect()
     }
 
     #[test]
     fn priority_goes_first_then_who_waits_longest_then_who_costs_least() {
-        let wishes = [(0, None, 1), (0, Some(2), 3), (0, Some(5), 3), (9, None, 4), (0, None, 2)];
+        let wishes = [
+            (0, None, 1),
+            (0, Some(2), 3),
+            (0, Some(5), 3),
+            (9, None, 4),
+            (0, None, 2),
+        ];
         assert_eq!(taken(&wishes, &budget(100, 4, 0)), [3]);
         assert_eq!(taken(&wishes, &budget(100, 7, 0)), [2, 3]);
         assert_eq!(taken(&wishes, &budget(100, 11, 0)), [0, 1, 2, 3]);
@@ -204,26 +251,49 @@ mod tests {
 
     #[test]
     fn what_comes_after_something_too_dear_may_still_fit() {
-        assert_eq!(taken(&[(9, None, 6), (0, None, 2)], &budget(100, 5, 0)), [1]);
+        assert_eq!(
+            taken(&[(9, None, 6), (0, None, 2)], &budget(100, 5, 0)),
+            [1]
+        );
     }
 
     #[test]
     fn who_waited_for_a_window_is_saved_up_for() {
-        assert_eq!(taken(&[(9, Some(7), 6), (0, None, 2), (10, None, 1)], &budget(100, 5, 0)), [2]);
+        assert_eq!(
+            taken(
+                &[(9, Some(7), 6), (0, None, 2), (10, None, 1)],
+                &budget(100, 5, 0)
+            ),
+            [2]
+        );
     }
 
     #[test]
     fn the_reserve_is_not_for_spending() {
-        assert_eq!(taken(&[(0, None, 3)], &budget(100, 12, 10)), [] as [usize; 0]);
+        assert_eq!(
+            taken(&[(0, None, 3)], &budget(100, 12, 10)),
+            [] as [usize; 0]
+        );
         assert_eq!(taken(&[(0, None, 2)], &budget(100, 12, 10)), [0]);
-        assert_eq!(taken(&[(0, None, 0)], &budget(100, 3, 10)), [0], "what costs nothing always fits");
+        assert_eq!(
+            taken(&[(0, None, 0)], &budget(100, 3, 10)),
+            [0],
+            "what costs nothing always fits"
+        );
     }
 
     #[test]
     fn a_price_that_was_judged_above_any_window_waits_for_a_whole_one() {
-        assert_eq!(decide(&[(0, None, 91)], &budget(100, 100, 10)), [Verdict::Take]);
+        assert_eq!(
+            decide(&[(0, None, 91)], &budget(100, 100, 10)),
+            [Verdict::Take]
+        );
         let wishes = [(9, Some(20), 91), (0, None, 1)];
-        assert_eq!(decide(&wishes, &budget(100, 99, 10)), [Verdict::PutOff, Verdict::Take], "and keeps nobody waiting");
+        assert_eq!(
+            decide(&wishes, &budget(100, 99, 10)),
+            [Verdict::PutOff, Verdict::Take],
+            "and keeps nobody waiting"
+        );
     }
 
     #[test]
@@ -231,23 +301,56 @@ mod tests {
         let (image, other) = ("a:1".parse().unwrap(), "a:latest".parse().unwrap());
         let (digest, price) = (Digest::of(b"a"), exact(5));
         let platforms = &ALL;
-        let candidate =
-            |image| Candidate { image, digest: &digest, platforms, priority: 0, waits_since: None, price: &price };
-        let verdicts = allot(&[candidate(&image), candidate(&other)], &budget(100, 5, 0), now());
+        let candidate = |image| Candidate {
+            image,
+            digest: &digest,
+            platforms,
+            priority: 0,
+            waits_since: None,
+            price: &price,
+        };
+        let verdicts = allot(
+            &[candidate(&image), candidate(&other)],
+            &budget(100, 5, 0),
+            now(),
+        );
         assert_eq!(verdicts, [Verdict::Take, Verdict::Take]);
         let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
-        let part = Candidate { platforms: &amd64, ..candidate(&other) };
-        let decide = |left| allot(&[candidate(&image), part.clone()], &budget(100, left, 0), now());
-        assert_eq!((decide(9), decide(10)), (vec![Verdict::Take, Verdict::PutOff], vec![Verdict::Take; 2]));
+        let part = Candidate {
+            platforms: &amd64,
+            ..candidate(&other)
+        };
+        let decide = |left| {
+            allot(
+                &[candidate(&image), part.clone()],
+                &budget(100, left, 0),
+                now(),
+            )
+        };
+        assert_eq!(
+            (decide(9), decide(10)),
+            (vec![Verdict::Take, Verdict::PutOff], vec![Verdict::Take; 2])
+        );
     }
 
     #[test]
     fn others_pulls_come_back_bit_by_bit_and_our_own_after_a_window() {
         let after = |seconds: i64| now() + jiff::SignedDuration::from_secs(seconds);
-        assert_eq!(budget(100, 10, 10).frees_at(45, 0, now()), after(10_800), "half of the 90 that others have spent");
+        assert_eq!(
+            budget(100, 10, 10).frees_at(45, 0, now()),
+            after(10_800),
+            "half of the 90 that others have spent"
+        );
         assert_eq!(budget(100, 10, 10).frees_at(1, 0, now()), after(300));
-        assert_eq!(budget(30, 30, 3).frees_at(20, 27, now()), after(21_600 + 900));
-        assert_eq!(budget(100, 50, 10).frees_at(30, 20, now()), after(4_320), "20 of the 30 are left");
+        assert_eq!(
+            budget(30, 30, 3).frees_at(20, 27, now()),
+            after(21_600 + 900)
+        );
+        assert_eq!(
+            budget(100, 50, 10).frees_at(30, 20, now()),
+            after(4_320),
+            "20 of the 30 are left"
+        );
     }
 
     #[test]

@@ -98,21 +98,40 @@ impl Terms {
 impl Catalogue {
     /// The images with their terms complete, most important first, then by name.
     fn in_order(&self, stated: BTreeMap<ImageRef, Terms>) -> Vec<Wanted> {
-        let complete = |(image, terms)| Wanted { terms: self.complete(&image, terms), image };
+        let complete = |(image, terms)| Wanted {
+            terms: self.complete(&image, terms),
+            image,
+        };
         let mut images: Vec<Wanted> = stated.into_iter().map(complete).collect();
-        images.sort_by(|a, b| b.terms.priority.cmp(&a.terms.priority).then_with(|| a.image.cmp(&b.image)));
+        images.sort_by(|a, b| {
+            b.terms
+                .priority
+                .cmp(&a.terms.priority)
+                .then_with(|| a.image.cmp(&b.image))
+        });
         images
     }
 
     /// `terms` with what they leave open.
     fn complete(&self, image: &ImageRef, mut terms: Terms) -> Terms {
-        let catalogue = self.beside.as_ref().filter(|catalogue| catalogue.names(image));
+        let catalogue = self
+            .beside
+            .as_ref()
+            .filter(|catalogue| catalogue.names(image));
         let known = catalogue.map(|catalogue| catalogue.want(image.clone()).terms);
-        terms.priority = terms.priority.max(known.as_ref().map_or(i32::MIN, |known| known.priority));
+        terms.priority = terms
+            .priority
+            .max(known.as_ref().map_or(i32::MIN, |known| known.priority));
         if terms.to.is_empty() {
-            terms.to = known.as_ref().map_or_else(|| self.default_to.clone(), |known| known.to.clone());
+            terms.to = known
+                .as_ref()
+                .map_or_else(|| self.default_to.clone(), |known| known.to.clone());
         }
-        let left_open = || known.and_then(|known| known.platforms).unwrap_or_else(|| self.default_platforms.clone());
+        let left_open = || {
+            known
+                .and_then(|known| known.platforms)
+                .unwrap_or_else(|| self.default_platforms.clone())
+        };
         terms.platforms = Some(terms.platforms.unwrap_or_else(left_open));
         terms
     }
@@ -124,7 +143,10 @@ impl Catalogue {
         let mut stated = self.named.get(&image).into_iter().chain(selected);
         let mut terms = stated.next().cloned().unwrap_or_default();
         stated.for_each(|other| terms.join(other));
-        Wanted { terms: self.complete(&image, terms), image }
+        Wanted {
+            terms: self.complete(&image, terms),
+            image,
+        }
     }
 
     /// Whether the catalogue names `image`, a selection took it, or one may take it.
@@ -136,7 +158,8 @@ impl Catalogue {
 
     /// Whether a document names `image` itself.
     pub fn is_named(&self, image: &ImageRef) -> bool {
-        self.catalogues().any(|catalogue| catalogue.named.contains_key(image))
+        self.catalogues()
+            .any(|catalogue| catalogue.named.contains_key(image))
     }
 
     /// The images, and those of the catalogue that they are wanted beside.
@@ -153,8 +176,13 @@ impl Catalogue {
     }
 
     fn selections_of<'a>(&'a self, image: &'a ImageRef) -> impl Iterator<Item = &'a Selection> {
-        let selections = self.selections.get(image.repository()).into_iter().flatten();
-        selections.filter(|selection| image.digest().is_none() && selection.selector.admits(image.tag()))
+        let selections = self
+            .selections
+            .get(image.repository())
+            .into_iter()
+            .flatten();
+        selections
+            .filter(|selection| image.digest().is_none() && selection.selector.admits(image.tag()))
     }
 
     /// Whether an event may have `image` copied: the catalogue names it, or `rescue.allow` its repository.
@@ -164,7 +192,12 @@ impl Catalogue {
 
     /// Says that `name` is unknown, and what is known.
     pub fn no_such_destination(&self, name: &str) -> String {
-        let known = self.destinations.keys().cloned().collect::<Vec<_>>().join(", ");
+        let known = self
+            .destinations
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
         format!("no destination is called {name:?}; there are: {known}")
     }
 }

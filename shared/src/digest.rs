@@ -77,7 +77,10 @@ pub struct Hasher(Context);
 
 impl Hasher {
     /// A hasher that has seen nothing.
-    #[expect(clippy::new_without_default, reason = "a default hasher would be a second name for the same thing")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default hasher would be a second name for the same thing"
+    )]
     pub fn new() -> Self {
         Self(Context::new(&SHA256))
     }
@@ -121,7 +124,14 @@ mod tests {
     #[test]
     fn only_lower_case_sha256_is_a_digest() {
         assert!(EMPTY.parse::<Digest>().is_ok());
-        for text in ["", "sha256:", "sha512:00", &EMPTY.to_uppercase(), &EMPTY[..70], "sha256:../../etc/passwd"] {
+        for text in [
+            "",
+            "sha256:",
+            "sha512:00",
+            &EMPTY.to_uppercase(),
+            &EMPTY[..70],
+            "sha256:../../etc/passwd",
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

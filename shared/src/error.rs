@@ -86,7 +86,13 @@ pub enum Cause {
 impl Error {
     /// An error on `side`, with `action` completing "cannot …".
     pub fn new(side: Side, cause: Cause, action: impl Into<String>) -> Self {
-        Self { side, action: action.into(), cause, until: None, source: None }
+        Self {
+            side,
+            action: action.into(),
+            cause,
+            until: None,
+            source: None,
+        }
     }
 
     /// The same error with what brought it about.
@@ -178,7 +184,9 @@ impl Error {
     /// A stable name for alarms and for the `errorType` of a function, such as `Source.NotFound`.
     pub fn name(&self) -> String {
         let cause = format!("{:?}", self.cause);
-        let cause = cause.split_once(' ').map_or(cause.as_str(), |(name, _)| name);
+        let cause = cause
+            .split_once(' ')
+            .map_or(cause.as_str(), |(name, _)| name);
         format!("{:?}.{cause}", self.side)
     }
 
@@ -258,8 +266,12 @@ mod tests {
     #[test]
     fn a_chain_reads_from_the_outside_in_and_says_nothing_twice() {
         let inner = std::io::Error::other("connection reset by peer");
-        let error = Error::new(Side::Source, Cause::Interrupted, "get blob sha256:5b0b").because(inner);
-        assert_eq!(error.to_string(), "source: cannot get blob sha256:5b0b: the connection was interrupted");
+        let error =
+            Error::new(Side::Source, Cause::Interrupted, "get blob sha256:5b0b").because(inner);
+        assert_eq!(
+            error.to_string(),
+            "source: cannot get blob sha256:5b0b: the connection was interrupted"
+        );
         assert_eq!(
             error.chain(),
             "source: cannot get blob sha256:5b0b: the connection was interrupted: connection reset by peer"
@@ -269,7 +281,9 @@ mod tests {
     #[test]
     fn the_time_of_the_next_try_ends_the_sentence() {
         let at = Timestamp::from_second(1_790_000_000).unwrap();
-        let error = Error::new(Side::Source, Cause::OutOfPulls, "copy node:21").because("3 are left").until(at);
+        let error = Error::new(Side::Source, Cause::OutOfPulls, "copy node:21")
+            .because("3 are left")
+            .until(at);
         assert_eq!(
             error.chain(),
             "source: cannot copy node:21: the pulls that are left do not suffice: 3 are left; it is tried again at 2026-09-21T14:13:20Z"

@@ -41,11 +41,20 @@ impl Host {
 /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, in China with `.cn` at the end
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>).
 fn ecr(registry: &str) -> Option<Host> {
-    let rest = registry.strip_suffix(".cn").unwrap_or(registry).strip_suffix(".amazonaws.com")?;
+    let rest = registry
+        .strip_suffix(".cn")
+        .unwrap_or(registry)
+        .strip_suffix(".amazonaws.com")?;
     let (account, region) = rest.split_once(".dkr.ecr.")?;
     let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let is_region = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (is_account && is_region).then(|| Host::Ecr { account: account.to_owned(), region: region.to_owned() })
+    let is_region = !region.is_empty()
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (is_account && is_region).then(|| Host::Ecr {
+        account: account.to_owned(),
+        region: region.to_owned(),
+    })
 }
 
 /// The registry host of an account in a region.
@@ -61,7 +70,10 @@ pub struct Endpoints(BTreeMap<String, Url>);
 impl Endpoints {
     /// Reads `host=url` pairs that are separated by commas; every bad pair is a problem.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pairs = text
+            .split(',')
+            .map(str::trim)
+            .filter(|pair| !pair.is_empty());
         let (good, bad): (Vec<_>, Vec<_>) = pairs.map(endpoint).partition(Result::is_ok);
         if bad.is_empty() {
             Ok(Self(good.into_iter().flatten().collect()))
@@ -87,13 +99,19 @@ impl Endpoints {
             _ if is_loopback(registry) => format!("http://{registry}"),
             _ => format!("https://{registry}"),
         };
-        text.parse().map_err(|_| format!("{registry:?} is not a registry host"))
+        text.parse()
+            .map_err(|_| format!("{registry:?} is not a registry host"))
     }
 }
 
 fn endpoint(pair: &str) -> Result<(String, Url), String> {
-    let (host, url) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not host=url"))?;
-    let url: Url = url.trim().parse().map_err(|error| format!("{host}: {error}"))?;
+    let (host, url) = pair
+        .split_once('=')
+        .ok_or_else(|| format!("{pair:?} is not host=url"))?;
+    let url: Url = url
+        .trim()
+        .parse()
+        .map_err(|error| format!("{host}: {error}"))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok((host.trim().to_owned(), url))
     } else {
@@ -104,7 +122,10 @@ fn endpoint(pair: &str) -> Result<(String, Url), String> {
 /// Whether `host`, which may carry a port, is this machine.
 pub fn is_loopback(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.parse().is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback())
+    name == "localhost"
+        || name
+            .parse()
+            .is_ok_and(|address: std::net::Ipv4Addr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -113,29 +134,50 @@ mod tests {
 
     #[test]
     fn a_host_tells_its_kind() {
-        let ecr = |account: &str, region: &str| Host::Ecr { account: account.to_owned(), region: region.to_owned() };
+        let ecr = |account: &str, region: &str| Host::Ecr {
+            account: account.to_owned(),
+            region: region.to_owned(),
+        };
         assert_eq!(Host::of("docker.io"), Host::DockerHub);
         assert_eq!(Host::of("public.ecr.aws"), Host::EcrPublic);
-        assert_eq!(Host::of(&ecr_host("111122223333", "eu-west-1")), ecr("111122223333", "eu-west-1"));
-        assert_eq!(Host::of(&ecr_host("111122223333", "cn-north-1")), ecr("111122223333", "cn-north-1"));
-        assert_eq!(Host::of("111122223333.dkr.ecr.us-east-1.amazonaws.com.evil.example"), Host::Other);
-        assert_eq!(Host::of("11112222333x.dkr.ecr.us-east-1.amazonaws.com"), Host::Other);
+        assert_eq!(
+            Host::of(&ecr_host("111122223333", "eu-west-1")),
+            ecr("111122223333", "eu-west-1")
+        );
+        assert_eq!(
+            Host::of(&ecr_host("111122223333", "cn-north-1")),
+            ecr("111122223333", "cn-north-1")
+        );
+        assert_eq!(
+            Host::of("111122223333.dkr.ecr.us-east-1.amazonaws.com.evil.example"),
+            Host::Other
+        );
+        assert_eq!(
+            Host::of("11112222333x.dkr.ecr.us-east-1.amazonaws.com"),
+            Host::Other
+        );
     }
 
     #[test]
     fn loopback_is_plain_and_everything_else_is_tls() {
-        let endpoints = Endpoints::parse("docker.io=http://127.0.0.1:5001, quay.io=https://mirror.example").unwrap();
+        let endpoints =
+            Endpoints::parse("docker.io=http://127.0.0.1:5001, quay.io=https://mirror.example")
+                .unwrap();
         let base = |registry| endpoints.base(registry).unwrap().to_string();
         assert_eq!(base("docker.io"), "http://127.0.0.1:5001/");
         assert_eq!(base("quay.io"), "https://mirror.example/");
         assert_eq!(base("127.0.0.1:5000"), "http://127.0.0.1:5000/");
         assert_eq!(base("ghcr.io"), "https://ghcr.io/");
-        assert_eq!(Endpoints::default().base("docker.io").unwrap().as_str(), "https://registry-1.docker.io/");
+        assert_eq!(
+            Endpoints::default().base("docker.io").unwrap().as_str(),
+            "https://registry-1.docker.io/"
+        );
     }
 
     #[test]
     fn every_bad_pair_is_named() {
-        let problems = Endpoints::parse("nonsense,docker.io=ftp://x,quay.io=http://ok").unwrap_err();
+        let problems =
+            Endpoints::parse("nonsense,docker.io=ftp://x,quay.io=http://ok").unwrap_err();
         assert_eq!(problems.len(), 2);
     }
 }

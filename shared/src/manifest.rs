@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, ImageIndexEntry,
+    OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex,
+    OciImageManifest,
 };
 use serde::Deserialize;
 
@@ -18,8 +19,12 @@ pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The four kinds of manifest that are copied. A registry that is not told all of them may answer with another
 /// representation of the image, under another digest.
-pub const ACCEPT: [&str; 4] =
-    [OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
+pub const ACCEPT: [&str; 4] = [
+    OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+    IMAGE_MANIFEST_MEDIA_TYPE,
+];
 
 /// A manifest as it was fetched.
 #[derive(Clone, Debug)]
@@ -85,8 +90,17 @@ impl Manifest {
     /// Reads `bytes`, which a registry served with the `Content-Type` `served_as`.
     pub fn parse(bytes: Bytes, served_as: Option<&str>) -> Result<Self, NotAManifest> {
         let kind = Kind::of(&bytes, served_as)?;
-        let content = if kind.is_index { index(&bytes)? } else { image(&bytes)? };
-        Ok(Self { digest: Digest::of(&bytes), media_type: kind.media_type, bytes, content })
+        let content = if kind.is_index {
+            index(&bytes)?
+        } else {
+            image(&bytes)?
+        };
+        Ok(Self {
+            digest: Digest::of(&bytes),
+            media_type: kind.media_type,
+            bytes,
+            content,
+        })
     }
 
     /// Whether it names manifests rather than blobs.
@@ -96,12 +110,20 @@ impl Manifest {
 
     /// The blobs that it names itself, none for an index.
     pub fn blobs(&self) -> &[Blob] {
-        if let Content::Image(blobs) = &self.content { blobs } else { &[] }
+        if let Content::Image(blobs) = &self.content {
+            blobs
+        } else {
+            &[]
+        }
     }
 
     /// The manifests that it names, none for an image.
     pub fn children(&self) -> &[Child] {
-        if let Content::Index(children) = &self.content { children } else { &[] }
+        if let Content::Index(children) = &self.content {
+            children
+        } else {
+            &[]
+        }
     }
 }
 
@@ -130,14 +152,22 @@ impl Kind {
             manifests: Option<serde::de::IgnoredAny>,
         }
         let probe: Probe = serde_json::from_slice(bytes)?;
-        let served_as = served_as.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
-        let unnamed = if probe.manifests.is_some() { OCI_IMAGE_INDEX_MEDIA_TYPE } else { OCI_IMAGE_MEDIA_TYPE };
+        let served_as =
+            served_as.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
+        let unnamed = if probe.manifests.is_some() {
+            OCI_IMAGE_INDEX_MEDIA_TYPE
+        } else {
+            OCI_IMAGE_MEDIA_TYPE
+        };
         let media_type = probe
             .media_type
             .or(served_as.filter(|served| ACCEPT.contains(&served.as_str())))
             .unwrap_or_else(|| unnamed.to_owned());
         match is_index(&media_type) {
-            Some(is_index) => Ok(Self { media_type, is_index }),
+            Some(is_index) => Ok(Self {
+                media_type,
+                is_index,
+            }),
             None => Err(NotAManifest::Kind(media_type)),
         }
     }
@@ -157,23 +187,42 @@ fn index(bytes: &[u8]) -> Result<Content, NotAManifest> {
 
 /// The reference type and digest are `BuildKit`'s annotations; the platform of what attests is `unknown/unknown`.
 fn child(entry: ImageIndexEntry) -> Result<Child, NotAManifest> {
-    let annotation = |name: &str| entry.annotations.as_ref().and_then(|annotations| annotations.get(name));
-    let is_attestation = annotation("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
+    let annotation = |name: &str| {
+        entry
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(name))
+    };
+    let is_attestation =
+        annotation("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
     let subject = annotation("vnd.docker.reference.digest").filter(|_| is_attestation);
     let attests = subject.map(|digest| digest.parse()).transpose()?;
     let platform = entry.platform.filter(|_| !is_attestation).map(|stated| {
         let (os, architecture) = (stated.os.to_string(), stated.architecture.to_string());
-        Platform::new(&os, stated.os_version.as_deref(), &architecture, stated.variant.as_deref())
+        Platform::new(
+            &os,
+            stated.os_version.as_deref(),
+            &architecture,
+            stated.variant.as_deref(),
+        )
     });
-    Ok(Child { digest: entry.digest.parse()?, platform, attests })
+    Ok(Child {
+        digest: entry.digest.parse()?,
+        platform,
+        attests,
+    })
 }
 
 fn image(bytes: &[u8]) -> Result<Content, NotAManifest> {
     let manifest: OciImageManifest = serde_json::from_slice(bytes)?;
     let mut blobs: Vec<Blob> = Vec::with_capacity(manifest.layers.len() + 1);
-    for descriptor in std::iter::once(manifest.config).chain(manifest.layers).filter(is_distributable) {
+    for descriptor in std::iter::once(manifest.config)
+        .chain(manifest.layers)
+        .filter(is_distributable)
+    {
         let digest: Digest = descriptor.digest.parse()?;
-        let size_bytes = u64::try_from(descriptor.size).map_err(|_| NotAManifest::Size(digest.clone()))?;
+        let size_bytes =
+            u64::try_from(descriptor.size).map_err(|_| NotAManifest::Size(digest.clone()))?;
         let blob = Blob { digest, size_bytes };
         if !blobs.contains(&blob) {
             blobs.push(blob);
@@ -184,7 +233,8 @@ fn image(bytes: &[u8]) -> Result<Content, NotAManifest> {
 
 /// Foreign layers (old Windows base images) are fetched by clients from the vendor's own URL, never from a registry.
 fn is_distributable(descriptor: &OciDescriptor) -> bool {
-    !descriptor.media_type.contains(".foreign.") && !descriptor.media_type.contains(".nondistributable.")
+    !descriptor.media_type.contains(".foreign.")
+        && !descriptor.media_type.contains(".nondistributable.")
 }
 
 #[cfg(test)]
@@ -192,7 +242,9 @@ mod tests {
     use super::*;
 
     fn digest(character: char) -> Digest {
-        format!("sha256:{}", character.to_string().repeat(64)).parse().unwrap()
+        format!("sha256:{}", character.to_string().repeat(64))
+            .parse()
+            .unwrap()
     }
 
     fn parse(json: &str, served_as: Option<&str>) -> Result<Manifest, NotAManifest> {
@@ -211,15 +263,28 @@ mod tests {
     #[test]
     fn an_image_names_its_configuration_and_each_layer_once() {
         let manifest = parse(&image_json("layer"), None).unwrap();
-        let blobs = [('c', 3), ('1', 5)].map(|(name, size_bytes)| Blob { digest: digest(name), size_bytes });
+        let blobs = [('c', 3), ('1', 5)].map(|(name, size_bytes)| Blob {
+            digest: digest(name),
+            size_bytes,
+        });
         assert_eq!(manifest.content, Content::Image(blobs.to_vec()));
         assert_eq!(manifest.media_type, OCI_IMAGE_MEDIA_TYPE);
     }
 
     #[test]
     fn a_foreign_layer_is_left_to_its_vendor() {
-        let manifest = parse(&image_json("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), None).unwrap();
-        assert_eq!(manifest.content, Content::Image(vec![Blob { digest: digest('c'), size_bytes: 3 }]));
+        let manifest = parse(
+            &image_json("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+            None,
+        )
+        .unwrap();
+        assert_eq!(
+            manifest.content,
+            Content::Image(vec![Blob {
+                digest: digest('c'),
+                size_bytes: 3
+            }])
+        );
     }
 
     #[test]
@@ -232,9 +297,17 @@ mod tests {
         assert_eq!(manifest.media_type, OCI_IMAGE_INDEX_MEDIA_TYPE);
         assert_eq!(
             manifest.content,
-            Content::Index(vec![Child { digest: digest('a'), platform: None, attests: None }])
+            Content::Index(vec![Child {
+                digest: digest('a'),
+                platform: None,
+                attests: None
+            }])
         );
-        let served = parse(&json, Some(&format!("{IMAGE_MANIFEST_LIST_MEDIA_TYPE}; charset=utf-8"))).unwrap();
+        let served = parse(
+            &json,
+            Some(&format!("{IMAGE_MANIFEST_LIST_MEDIA_TYPE}; charset=utf-8")),
+        )
+        .unwrap();
         assert_eq!(served.media_type, IMAGE_MANIFEST_LIST_MEDIA_TYPE);
     }
 
@@ -250,11 +323,26 @@ mod tests {
             b = digest('b'),
             c = digest('c')
         );
-        let Content::Index(children) = parse(&json, None).unwrap().content else { panic!("no index") };
-        let shown: Vec<_> = children.iter().map(|child| child.platform.as_ref().map(ToString::to_string)).collect();
-        assert_eq!(shown, [Some("linux/arm".to_owned()), Some("windows(10.0.17763.1)/amd64".to_owned()), None]);
+        let Content::Index(children) = parse(&json, None).unwrap().content else {
+            panic!("no index")
+        };
+        let shown: Vec<_> = children
+            .iter()
+            .map(|child| child.platform.as_ref().map(ToString::to_string))
+            .collect();
         assert_eq!(
-            children.iter().map(|child| child.attests.clone()).collect::<Vec<_>>(),
+            shown,
+            [
+                Some("linux/arm".to_owned()),
+                Some("windows(10.0.17763.1)/amd64".to_owned()),
+                None
+            ]
+        );
+        assert_eq!(
+            children
+                .iter()
+                .map(|child| child.attests.clone())
+                .collect::<Vec<_>>(),
             [None, None, Some(digest('a'))]
         );
     }
@@ -262,9 +350,20 @@ mod tests {
     #[test]
     fn what_cannot_be_copied_is_said() {
         let schema1 = r#"{"schemaVersion":1,"mediaType":"application/vnd.docker.distribution.manifest.v1+prettyjws"}"#;
-        assert!(parse(schema1, None).unwrap_err().to_string().contains("v1+prettyjws"));
+        assert!(
+            parse(schema1, None)
+                .unwrap_err()
+                .to_string()
+                .contains("v1+prettyjws")
+        );
         assert!(parse("<html>", None).is_err());
         assert!(parse(&image_json("layer").replace("sha256:c", "sha256:/"), None).is_err());
-        assert!(parse(&image_json("layer").replace("\"size\":5", "\"size\":-5"), None).is_err());
+        assert!(
+            parse(
+                &image_json("layer").replace("\"size\":5", "\"size\":-5"),
+                None
+            )
+            .is_err()
+        );
     }
 }

@@ -41,7 +41,9 @@ impl TryFrom<u8> for Version {
         if number == 1 {
             Ok(Self)
         } else {
-            Err(format!("message version {number} is not understood; deploy one release"))
+            Err(format!(
+                "message version {number} is not understood; deploy one release"
+            ))
         }
     }
 }
@@ -84,13 +86,20 @@ impl Message {
             wish.push(' ');
             wish.push_str(&self.platforms.to_string());
         }
-        Digest::of(wish.as_bytes()).as_str().trim_start_matches("sha256:").to_owned()
+        Digest::of(wish.as_bytes())
+            .as_str()
+            .trim_start_matches("sha256:")
+            .to_owned()
     }
 }
 
 fn group(repository: Option<&RepositoryRef>) -> String {
     let name = repository.map(ToString::to_string).unwrap_or_default();
-    if name.len() <= 128 { name } else { Digest::of(name.as_bytes()).as_str().to_owned() }
+    if name.len() <= 128 {
+        name
+    } else {
+        Digest::of(name.as_bytes()).as_str().to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -113,22 +122,34 @@ mod tests {
 
     #[test]
     fn what_is_wanted_decides_about_duplicates_and_what_asked_for_it_does_not() {
-        let read = |text: &str| serde_json::from_str::<Message>(text).unwrap().deduplication();
+        let read = |text: &str| {
+            serde_json::from_str::<Message>(text)
+                .unwrap()
+                .deduplication()
+        };
         assert_eq!(read(TEXT), read(&TEXT.replace("e1", "e2")));
         assert_ne!(read(TEXT), read(&TEXT.replace("sha256:00", "sha256:01")));
         assert_ne!(read(TEXT), read(&TEXT.replace("us-east-1", "eu-west-1")));
-        assert_ne!(read(TEXT), read(&TEXT.replace("\"cause\"", "\"platforms\":[\"linux/amd64\"],\"cause\"")));
+        assert_ne!(
+            read(TEXT),
+            read(&TEXT.replace("\"cause\"", "\"platforms\":[\"linux/amd64\"],\"cause\""))
+        );
     }
 
     #[test]
     fn another_version_is_refused() {
-        let error = serde_json::from_str::<Message>(&TEXT.replace(":1,", ":2,")).unwrap_err().to_string();
+        let error = serde_json::from_str::<Message>(&TEXT.replace(":1,", ":2,"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("version 2"), "{error}");
     }
 
     #[test]
     fn a_group_fits_into_128_characters() {
-        let repository = RepositoryRef { registry: "r.example".to_owned(), path: "p".repeat(200) };
+        let repository = RepositoryRef {
+            registry: "r.example".to_owned(),
+            path: "p".repeat(200),
+        };
         assert!(group(Some(&repository)).len() <= 128);
     }
 }

@@ -56,8 +56,15 @@ impl Tally {
     /// The tally of `report`, at `now`.
     pub fn of(report: &Report, now: Timestamp) -> Self {
         let mut seen = BTreeSet::new();
-        let mut tally = Self { staleness_seconds: staleness_seconds(report, now), ..Self::default() };
-        for image in report.images.iter().filter(|image| seen.insert(&image.image)) {
+        let mut tally = Self {
+            staleness_seconds: staleness_seconds(report, now),
+            ..Self::default()
+        };
+        for image in report
+            .images
+            .iter()
+            .filter(|image| seen.insert(&image.image))
+        {
             tally.pulls += image.pulls;
             tally.bytes += image.bytes;
             // Who copies it counts it.
@@ -106,15 +113,37 @@ pub fn metrics(
     (now, duration): (Timestamp, Duration),
 ) -> Value {
     let quota = budget.map(|budget| {
-        let Budget { limit, remaining, reserve, .. } = *budget;
-        [("PullsRemaining", remaining), ("PullsLimit", limit), ("PullsReserve", reserve)]
+        let Budget {
+            limit,
+            remaining,
+            reserve,
+            ..
+        } = *budget;
+        [
+            ("PullsRemaining", remaining),
+            ("PullsLimit", limit),
+            ("PullsReserve", reserve),
+        ]
     });
-    let quota = quota.into_iter().flatten().map(|(name, pulls)| (name, Some(u64::from(pulls))));
+    let quota = quota
+        .into_iter()
+        .flatten()
+        .map(|(name, pulls)| (name, Some(u64::from(pulls))));
     let duration = ("DurationMs", u64::try_from(duration.as_millis()).ok());
-    let all = tally.into_iter().flat_map(Tally::values).chain(quota).chain([duration]);
-    let values: Map<String, Value> = all.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
-    let names = METRICS.iter().filter(|(name, _)| values.contains_key(*name));
-    let definitions: Vec<Value> = names.map(|(name, unit)| json!({"Name": name, "Unit": unit})).collect();
+    let all = tally
+        .into_iter()
+        .flat_map(Tally::values)
+        .chain(quota)
+        .chain([duration]);
+    let values: Map<String, Value> = all
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect();
+    let names = METRICS
+        .iter()
+        .filter(|(name, _)| values.contains_key(*name));
+    let definitions: Vec<Value> = names
+        .map(|(name, unit)| json!({"Name": name, "Unit": unit}))
+        .collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now.as_millisecond(),
@@ -122,7 +151,9 @@ pub fn metrics(
         },
         FUNCTION: function,
     });
-    line.as_object_mut().expect("it is an object").extend(values);
+    line.as_object_mut()
+        .expect("it is an object")
+        .extend(values);
     line
 }
 
@@ -160,8 +191,18 @@ mod tests {
             image("d:1", Status::Failed, None),
         ];
         let tally = Tally::of(&Report::new(images, None), now());
-        let budget = Budget { limit: 200, remaining: 150, reserve: 20, window: Duration::from_hours(6) };
-        let line = metrics("mirror-refresh", Some(&tally), Some(&budget), (now(), Duration::from_millis(1234)));
+        let budget = Budget {
+            limit: 200,
+            remaining: 150,
+            reserve: 20,
+            window: Duration::from_hours(6),
+        };
+        let line = metrics(
+            "mirror-refresh",
+            Some(&tally),
+            Some(&budget),
+            (now(), Duration::from_millis(1234)),
+        );
         assert_eq!(
             line,
             json!({
@@ -185,7 +226,12 @@ mod tests {
     #[test]
     fn an_invocation_that_failed_tells_only_how_long_it_took() {
         assert_eq!(
-            metrics("mirror-rescue", None, None, (now(), Duration::from_millis(7))),
+            metrics(
+                "mirror-rescue",
+                None,
+                None,
+                (now(), Duration::from_millis(7))
+            ),
             json!({
                 "_aws": {"Timestamp": 1_790_000_000_000_i64, "CloudWatchMetrics": [{
                     "Namespace": "ImageReplicator",
@@ -200,13 +246,19 @@ mod tests {
         let level = image("a:1", Status::Copied, Some(9));
         assert_eq!(staleness(vec![level.clone()]), Some(0));
         let waiting = |hours| image("b:1", Status::Deferred, hours);
-        assert_eq!(staleness(vec![level.clone(), waiting(Some(1)), waiting(Some(5))]), Some(18_000));
+        assert_eq!(
+            staleness(vec![level.clone(), waiting(Some(1)), waiting(Some(5))]),
+            Some(18_000)
+        );
         assert_eq!(staleness(vec![level, waiting(None)]), None);
     }
 
     #[test]
     fn an_image_that_was_asked_for_twice_counts_once_and_one_that_is_queued_waits_for_nothing() {
-        let twice = vec![image("a:1", Status::Copied, None), image("a:1", Status::Copied, None)];
+        let twice = vec![
+            image("a:1", Status::Copied, None),
+            image("a:1", Status::Copied, None),
+        ];
         let mut queued = image("b:1", Status::Deferred, None);
         queued.is_queued = true;
         let tally = Tally::of(&Report::new([twice, vec![queued]].concat(), None), now());

@@ -41,10 +41,12 @@ impl Notice {
     /// What is new about `outcome`; `None` where nothing happened: unchanged, or only handed to the queue.
     pub fn of(outcome: &Outcome) -> Option<Self> {
         let report = ImageReport::of(outcome, Policy::Keep);
-        let is_pending = outcome
-            .places
-            .iter()
-            .all(|place| matches!(place.result, Ok(Done::Queued | Done::AwaitsScan | Done::Unchanged)));
+        let is_pending = outcome.places.iter().all(|place| {
+            matches!(
+                place.result,
+                Ok(Done::Queued | Done::AwaitsScan | Done::Unchanged)
+            )
+        });
         let kind = match report.status {
             Status::Failed => NoticeKind::Failed,
             Status::Unchanged => return None,
@@ -58,7 +60,11 @@ impl Notice {
     /// What is new about a selection; `None` where it takes tags.
     pub fn of_selection(selected: &Selected, trigger: &Trigger) -> Option<Self> {
         let report = ImageReport::of_selection(selected)?;
-        let kind = if report.status == Status::Failed { NoticeKind::Failed } else { NoticeKind::Deferred };
+        let kind = if report.status == Status::Failed {
+            NoticeKind::Failed
+        } else {
+            NoticeKind::Deferred
+        };
         Some(Self::new(kind, &report, trigger))
     }
 
@@ -72,6 +78,12 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |key: &str| self.detail[key].as_str().unwrap_or_default().to_owned();
-        write!(f, "{}: {} {}", self.kind.detail_type(), text("image"), text("reason"))
+        write!(
+            f,
+            "{}: {} {}",
+            self.kind.detail_type(),
+            text("image"),
+            text("reason")
+        )
     }
 }

@@ -50,14 +50,22 @@ pub struct Seen {
 impl Seen {
     /// What `image` stands for as far as somebody else said: Docker Hub was not asked whether a pull of it counts, so that it does.
     pub fn unasked(digest: Digest, image: &ImageRef) -> Self {
-        Self { is_metered: image.repository().registry == DOCKER_HUB, ..digest.into() }
+        Self {
+            is_metered: image.repository().registry == DOCKER_HUB,
+            ..digest.into()
+        }
     }
 }
 
 impl From<Digest> for Seen {
     /// A digest of which nothing else is known.
     fn from(digest: Digest) -> Self {
-        Self { digest, is_index: None, size_bytes: None, is_metered: false }
+        Self {
+            digest,
+            is_index: None,
+            size_bytes: None,
+            is_metered: false,
+        }
     }
 }
 
@@ -136,8 +144,16 @@ pub enum Action {
 }
 
 /// Decides, from what was found, what is to be done for `requests`, in their order; what `budget` has no room for is put off.
-pub fn plan(requests: &[Request], survey: &Survey, budget: Option<&Budget>, now: Timestamp) -> Plan {
-    let mut planned: Vec<Planned> = requests.iter().map(|request| planned(request, survey)).collect();
+pub fn plan(
+    requests: &[Request],
+    survey: &Survey,
+    budget: Option<&Budget>,
+    now: Timestamp,
+) -> Plan {
+    let mut planned: Vec<Planned> = requests
+        .iter()
+        .map(|request| planned(request, survey))
+        .collect();
     if let Some(budget) = budget {
         let priorities: Vec<i32> = requests.iter().map(|request| request.priority).collect();
         keep_within(budget, &mut planned, &priorities, now);
@@ -146,13 +162,24 @@ pub fn plan(requests: &[Request], survey: &Survey, budget: Option<&Budget>, now:
 }
 
 fn planned(request: &Request, survey: &Survey) -> Planned {
-    let seen = survey.upstream.get(&request.image).expect("each requested image was surveyed");
-    let steps: Vec<Step> = request.targets.iter().map(|target| step(request, target, seen, survey)).collect();
-    let is_copied = steps.iter().any(|step| matches!(step.action, Action::Copy(_)));
+    let seen = survey
+        .upstream
+        .get(&request.image)
+        .expect("each requested image was surveyed");
+    let steps: Vec<Step> = request
+        .targets
+        .iter()
+        .map(|target| step(request, target, seen, survey))
+        .collect();
+    let is_copied = steps
+        .iter()
+        .any(|step| matches!(step.action, Action::Copy(_)));
     let is_metered = seen.as_ref().is_ok_and(|seen| seen.is_metered);
     let (sibling, origin) = (sibling(&steps), survey.origins.get(&request.image));
     let price = match seen {
-        Ok(seen) if is_copied && is_metered && origin.is_none() => price(request, seen, &steps, survey),
+        Ok(seen) if is_copied && is_metered && origin.is_none() => {
+            price(request, seen, &steps, survey)
+        }
         _ => Price::FREE,
     };
     Planned {
@@ -172,7 +199,9 @@ fn planned(request: &Request, survey: &Survey) -> Planned {
 
 /// A place that has what the others lack: all of it, or but for upstream's index a part of it.
 fn sibling(steps: &[Step]) -> Option<&RepositoryRef> {
-    let has_it = steps.iter().find(|step| matches!(step.action, Action::Keep | Action::Tag { .. }));
+    let has_it = steps
+        .iter()
+        .find(|step| matches!(step.action, Action::Keep | Action::Tag { .. }));
     has_it.map(|step| step.target.uri.repository())
 }
 
@@ -184,40 +213,85 @@ fn price(request: &Request, seen: &Seen, steps: &[Step], survey: &Survey) -> Pri
     };
     match steps.iter().find_map(digest_of) {
         Some(digest) if digest == seen.digest => return Price::FREE,
-        Some(_) => return Price { pulls: 1, is_exact: true, ..Price::FREE },
+        Some(_) => {
+            return Price {
+                pulls: 1,
+                is_exact: true,
+                ..Price::FREE
+            };
+        }
         None => {}
     }
-    let predecessor = request.targets.iter().find_map(|target| survey.predecessors.get(&target.uri));
-    let hints = Hints { is_index: seen.is_index, size_bytes: seen.size_bytes, predecessor };
+    let predecessor = request
+        .targets
+        .iter()
+        .find_map(|target| survey.predecessors.get(&target.uri));
+    let hints = Hints {
+        is_index: seen.is_index,
+        size_bytes: seen.size_bytes,
+        predecessor,
+    };
     Price::of(&hints, &request.platforms)
 }
 
 fn step(request: &Request, target: &Target, seen: &Result<Seen, Error>, survey: &Survey) -> Step {
-    let mirror = survey.mirrors.get(target.uri.repository()).expect("each requested repository was surveyed");
-    let present = mirror.as_ref().ok().and_then(|tags| tags.get(target.uri.tag())).cloned();
+    let mirror = survey
+        .mirrors
+        .get(target.uri.repository())
+        .expect("each requested repository was surveyed");
+    let present = mirror
+        .as_ref()
+        .ok()
+        .and_then(|tags| tags.get(target.uri.tag()))
+        .cloned();
     let action = match (seen, mirror) {
         (_, Err(error)) | (Err(error), _) => Action::Refuse(error.clone()),
         (Ok(seen), Ok(mirror)) => {
-            if is_level(seen, present.as_ref(), survey.standings.get(&target.uri), &request.platforms) {
+            if is_level(
+                seen,
+                present.as_ref(),
+                survey.standings.get(&target.uri),
+                &request.platforms,
+            ) {
                 Action::Keep
             } else if target.waits_for_scan {
                 Action::AwaitScan
-            } else if let Some(here) = known(seen, mirror, survey.records.get(target.uri.repository()), request) {
-                Action::Tag { upstream: seen.digest.clone(), here }
+            } else if let Some(here) = known(
+                seen,
+                mirror,
+                survey.records.get(target.uri.repository()),
+                request,
+            ) {
+                Action::Tag {
+                    upstream: seen.digest.clone(),
+                    here,
+                }
             } else {
                 Action::Copy(seen.digest.clone())
             }
         }
     };
-    Step { target: target.clone(), present, action }
+    Step {
+        target: target.clone(),
+        present,
+        action,
+    }
 }
 
 /// Whether `present` is upstream's image, or the part of it that is wanted.
-pub fn is_level(seen: &Seen, present: Option<&Digest>, standing: Option<&Standing>, platforms: &Platforms) -> bool {
+pub fn is_level(
+    seen: &Seen,
+    present: Option<&Digest>,
+    standing: Option<&Standing>,
+    platforms: &Platforms,
+) -> bool {
     match present {
         None => false,
-        Some(present) if platforms.is_all() || seen.is_index == Some(false) => *present == seen.digest,
-        Some(_) => standing.is_some_and(|standing| *standing == Standing::new(seen.digest.clone(), platforms)),
+        Some(present) if platforms.is_all() || seen.is_index == Some(false) => {
+            *present == seen.digest
+        }
+        Some(_) => standing
+            .is_some_and(|standing| *standing == Standing::new(seen.digest.clone(), platforms)),
     }
 }
 
@@ -228,15 +302,28 @@ fn known(seen: &Seen, mirror: &Mirror, record: Option<&Tags>, request: &Request)
         return Some(&seen.digest).filter(|digest| holds(digest)).cloned();
     }
     let choice = request.platforms.fingerprint();
-    let entries = state::entries(record?).into_values().filter(|entry| entry.digest.as_ref() == Some(&seen.digest));
-    let parts = entries.filter_map(|entry| entry.part).filter(|part| part.choice == choice);
+    let entries = state::entries(record?)
+        .into_values()
+        .filter(|entry| entry.digest.as_ref() == Some(&seen.digest));
+    let parts = entries
+        .filter_map(|entry| entry.part)
+        .filter(|part| part.choice == choice);
     parts.map(|part| part.digest).find(holds)
 }
 
 /// Since when the record says that one of the places waits.
 fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
-    let entry = |target: &Target| state::entry(survey.records.get(target.uri.repository())?, target.uri.tag());
-    request.targets.iter().filter_map(|target| entry(target)?.waits_since()).min()
+    let entry = |target: &Target| {
+        state::entry(
+            survey.records.get(target.uri.repository())?,
+            target.uri.tag(),
+        )
+    };
+    request
+        .targets
+        .iter()
+        .filter_map(|target| entry(target)?.waits_since())
+        .min()
 }
 
 /// Puts off what `budget` has no room for. `priorities` has that of each image.
@@ -246,15 +333,40 @@ fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now
         .zip(priorities)
         .enumerate()
         .filter_map(|(index, (planned, &priority))| {
-            let Planned { image, upstream, platforms, price, waits_since, .. } = planned;
+            let Planned {
+                image,
+                upstream,
+                platforms,
+                price,
+                waits_since,
+                ..
+            } = planned;
             let digest = upstream.as_ref().filter(|_| price.pulls > 0)?;
-            Some((index, Candidate { image, digest, platforms, priority, waits_since: *waits_since, price }))
+            Some((
+                index,
+                Candidate {
+                    image,
+                    digest,
+                    platforms,
+                    priority,
+                    waits_since: *waits_since,
+                    price,
+                },
+            ))
         })
         .unzip();
     let verdicts = allot(&candidates, budget, now);
-    for (index, _) in indexes.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::PutOff) {
+    for (index, _) in indexes
+        .into_iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| *verdict == Verdict::PutOff)
+    {
         let error = out_of_pulls(&planned[index], budget);
-        for step in planned[index].steps.iter_mut().filter(|step| matches!(step.action, Action::Copy(_))) {
+        for step in planned[index]
+            .steps
+            .iter_mut()
+            .filter(|step| matches!(step.action, Action::Copy(_)))
+        {
             step.action = Action::PutOff(error.clone());
         }
     }
@@ -265,7 +377,12 @@ fn out_of_pulls(planned: &Planned, budget: &Budget) -> Error {
         "it costs {}, and of {} pulls {} are left, {} of them for others",
         planned.price, budget.limit, budget.remaining, budget.reserve
     );
-    Error::new(Side::Source, Cause::OutOfPulls, format!("copy {}", planned.image)).because(why)
+    Error::new(
+        Side::Source,
+        Cause::OutOfPulls,
+        format!("copy {}", planned.image),
+    )
+    .because(why)
 }
 
 #[cfg(test)]
@@ -276,13 +393,25 @@ mod tests {
     use crate::settings::Reserve;
 
     fn digest(character: char) -> Digest {
-        format!("sha256:{}", character.to_string().repeat(64)).parse().unwrap()
+        format!("sha256:{}", character.to_string().repeat(64))
+            .parse()
+            .unwrap()
     }
 
     fn request(image: &str) -> Request {
         let image: ImageRef = image.parse().unwrap();
-        let uri = format!("127.0.0.1:5000/{}:{}", image.repository().name(), image.tag()).parse().unwrap();
-        let target = Target { destination: "lab".to_owned(), uri, waits_for_scan: false };
+        let uri = format!(
+            "127.0.0.1:5000/{}:{}",
+            image.repository().name(),
+            image.tag()
+        )
+        .parse()
+        .unwrap();
+        let target = Target {
+            destination: "lab".to_owned(),
+            uri,
+            waits_for_scan: false,
+        };
         Request {
             image,
             targets: vec![target],
@@ -290,7 +419,10 @@ mod tests {
             platforms: Platforms::ALL,
             priority: 0,
             origins: Vec::new(),
-            trigger: Trigger { kind: TriggerKind::Schedule, id: "e".to_owned() },
+            trigger: Trigger {
+                kind: TriggerKind::Schedule,
+                id: "e".to_owned(),
+            },
         }
     }
 
@@ -299,36 +431,68 @@ mod tests {
     }
 
     /// Plans node:1 for lab/node, where the mirror's tag `1` is at `present`.
-    fn check(upstream: Result<Digest, Error>, mirror: Result<Option<Digest>, Error>, expected: &str) {
+    fn check(
+        upstream: Result<Digest, Error>,
+        mirror: Result<Option<Digest>, Error>,
+        expected: &str,
+    ) {
         let request = request("node:1");
-        let mirror = mirror.map(|present| present.map(|digest| ("1".to_owned(), digest)).into_iter().collect());
+        let mirror = mirror.map(|present| {
+            present
+                .map(|digest| ("1".to_owned(), digest))
+                .into_iter()
+                .collect()
+        });
         let survey = Survey {
             upstream: [(request.image.clone(), upstream.map(Seen::from))].into(),
             mirrors: [(request.targets[0].uri.repository().clone(), mirror)].into(),
             ..Survey::default()
         };
-        assert_eq!(plan(&[request], &survey, None, now()).to_string(), format!("{expected}\n"));
+        assert_eq!(
+            plan(&[request], &survey, None, now()).to_string(),
+            format!("{expected}\n")
+        );
     }
 
     const PAIR: &str = "docker.io/library/node:1  →  127.0.0.1:5000/node:1";
 
     #[test]
     fn an_equal_digest_is_kept() {
-        check(Ok(digest('a')), Ok(Some(digest('a'))), &format!("keep    {PAIR}  aaaaaaaaaaaa"));
+        check(
+            Ok(digest('a')),
+            Ok(Some(digest('a'))),
+            &format!("keep    {PAIR}  aaaaaaaaaaaa"),
+        );
     }
 
     #[test]
     fn a_moved_or_new_tag_is_copied() {
-        check(Ok(digest('b')), Ok(Some(digest('a'))), &format!("copy    {PAIR}  bbbbbbbbbbbb replaces aaaaaaaaaaaa"));
-        check(Ok(digest('b')), Ok(None), &format!("copy    {PAIR}  bbbbbbbbbbbb is new"));
+        check(
+            Ok(digest('b')),
+            Ok(Some(digest('a'))),
+            &format!("copy    {PAIR}  bbbbbbbbbbbb replaces aaaaaaaaaaaa"),
+        );
+        check(
+            Ok(digest('b')),
+            Ok(None),
+            &format!("copy    {PAIR}  bbbbbbbbbbbb is new"),
+        );
     }
 
     #[test]
     fn an_unknown_side_is_never_taken_for_level() {
         let limit = Error::new(Side::Source, Cause::PullLimit, "find");
         let denied = Error::new(Side::Destination, Cause::Denied, "list");
-        check(Err(limit.clone()), Ok(Some(digest('a'))), &format!("refuse  {PAIR}  {}", limit.chain()));
-        check(Ok(digest('a')), Err(denied.clone()), &format!("refuse  {PAIR}  {}", denied.chain()));
+        check(
+            Err(limit.clone()),
+            Ok(Some(digest('a'))),
+            &format!("refuse  {PAIR}  {}", limit.chain()),
+        );
+        check(
+            Ok(digest('a')),
+            Err(denied.clone()),
+            &format!("refuse  {PAIR}  {}", denied.chain()),
+        );
     }
 
     #[test]
@@ -341,32 +505,69 @@ mod tests {
             ..Survey::default()
         };
         let text = plan(&[request], &survey, None, now()).to_string();
-        assert_eq!(text, format!("tag     {PAIR}  aaaaaaaaaaaa is there under another tag\n"));
+        assert_eq!(
+            text,
+            format!("tag     {PAIR}  aaaaaaaaaaaa is there under another tag\n")
+        );
     }
 
     #[test]
     fn a_part_is_level_when_it_is_of_this_index_for_these_platforms() {
         let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
-        let seen = Seen { is_index: Some(true), ..digest('a').into() };
-        let standing = Standing { upstream: digest('a'), choice: amd64.fingerprint() };
+        let seen = Seen {
+            is_index: Some(true),
+            ..digest('a').into()
+        };
+        let standing = Standing {
+            upstream: digest('a'),
+            choice: amd64.fingerprint(),
+        };
         let part = digest('b');
         assert!(is_level(&seen, Some(&part), Some(&standing), &amd64));
-        assert!(!is_level(&digest('c').into(), Some(&part), Some(&standing), &amd64), "upstream has moved");
+        assert!(
+            !is_level(&digest('c').into(), Some(&part), Some(&standing), &amd64),
+            "upstream has moved"
+        );
         let arm64 = Platforms::from(vec!["linux/arm64".parse().unwrap()]);
-        assert!(!is_level(&seen, Some(&part), Some(&standing), &arm64), "other platforms are wanted");
-        assert!(!is_level(&seen, Some(&part), Some(&standing), &Platforms::ALL), "all platforms are wanted");
-        assert!(!is_level(&seen, Some(&digest('a')), None, &amd64), "the whole index is more than is wanted");
-        let single = Seen { is_index: Some(false), ..seen };
+        assert!(
+            !is_level(&seen, Some(&part), Some(&standing), &arm64),
+            "other platforms are wanted"
+        );
+        assert!(
+            !is_level(&seen, Some(&part), Some(&standing), &Platforms::ALL),
+            "all platforms are wanted"
+        );
+        assert!(
+            !is_level(&seen, Some(&digest('a')), None, &amd64),
+            "the whole index is more than is wanted"
+        );
+        let single = Seen {
+            is_index: Some(false),
+            ..seen
+        };
         assert!(is_level(&single, Some(&digest('a')), None, &amd64));
     }
 
     #[test]
     fn what_the_quota_has_no_room_for_is_put_off_with_the_numbers() {
         let requests = [request("node:1"), request("redis:1")];
-        let metered = |character| Ok(Seen { is_index: Some(false), is_metered: true, ..digest(character).into() });
+        let metered = |character| {
+            Ok(Seen {
+                is_index: Some(false),
+                is_metered: true,
+                ..digest(character).into()
+            })
+        };
         let survey = Survey {
-            upstream: [(requests[0].image.clone(), metered('a')), (requests[1].image.clone(), metered('b'))].into(),
-            mirrors: requests.iter().map(|r| (r.targets[0].uri.repository().clone(), Ok(Mirror::new()))).collect(),
+            upstream: [
+                (requests[0].image.clone(), metered('a')),
+                (requests[1].image.clone(), metered('b')),
+            ]
+            .into(),
+            mirrors: requests
+                .iter()
+                .map(|r| (r.targets[0].uri.repository().clone(), Ok(Mirror::new())))
+                .collect(),
             ..Survey::default()
         };
         let quota = Quota::parse(Some("100;w=21600"), Some("11;w=21600"));

@@ -30,10 +30,20 @@ pub struct NotAPlatform(String);
 
 impl Platform {
     /// The platform with these parts, as an index or a configuration states them.
-    pub fn new(os: &str, os_version: Option<&str>, architecture: &str, variant: Option<&str>) -> Self {
+    pub fn new(
+        os: &str,
+        os_version: Option<&str>,
+        architecture: &str,
+        variant: Option<&str>,
+    ) -> Self {
         let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let (architecture, variant) = normal(&architecture.to_lowercase(), known(variant));
-        Self { os: os.to_lowercase(), os_version: known(os_version), architecture, variant }
+        Self {
+            os: os.to_lowercase(),
+            os_version: known(os_version),
+            architecture,
+            variant,
+        }
     }
 
     /// The platform that an image's configuration states; `None` where it states none, as that of a Helm chart.
@@ -48,8 +58,12 @@ impl Platform {
         }
         let stated: Configuration = serde_json::from_slice(bytes).ok()?;
         let is_stated = !stated.os.is_empty() && !stated.architecture.is_empty();
-        let platform =
-            Self::new(&stated.os, stated.os_version.as_deref(), &stated.architecture, stated.variant.as_deref());
+        let platform = Self::new(
+            &stated.os,
+            stated.os_version.as_deref(),
+            &stated.architecture,
+            stated.variant.as_deref(),
+        );
         is_stated.then_some(platform)
     }
 
@@ -59,7 +73,10 @@ impl Platform {
     /// `10.0.17763.6293`.
     pub fn is(&self, wanted: &Self) -> bool {
         let is_version = |wanted: &String| {
-            let rest = self.os_version.as_deref().and_then(|own| own.strip_prefix(wanted.as_str()));
+            let rest = self
+                .os_version
+                .as_deref()
+                .and_then(|own| own.strip_prefix(wanted.as_str()));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.os == wanted.os
@@ -78,14 +95,23 @@ fn normal(architecture: &str, variant: Option<String>) -> (String, Option<String
         "armhf" => "arm",
         other => other,
     };
-    let variant = variant.map(|text| if text.starts_with('v') { text } else { format!("v{text}") });
+    let variant = variant.map(|text| {
+        if text.starts_with('v') {
+            text
+        } else {
+            format!("v{text}")
+        }
+    });
     let meant = match architecture {
         "amd64" => "v1",
         "arm64" => "v8",
         "arm" => "v7",
         _ => "",
     };
-    (architecture.to_owned(), variant.filter(|variant| variant != meant))
+    (
+        architecture.to_owned(),
+        variant.filter(|variant| variant != meant),
+    )
 }
 
 impl FromStr for Platform {
@@ -95,13 +121,19 @@ impl FromStr for Platform {
         let wrong = || NotAPlatform(text.chars().take(100).collect());
         let parts: Vec<&str> = text.split('/').collect();
         let is_word = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         };
         let (os, version) = match parts[0].strip_suffix(')').and_then(|os| os.split_once('(')) {
             Some((os, version)) => (os, Some(version)),
             None => (parts[0], None),
         };
-        let words = [os].into_iter().chain(version).chain(parts[1..].iter().copied());
+        let words = [os]
+            .into_iter()
+            .chain(version)
+            .chain(parts[1..].iter().copied());
         if !(2..=3).contains(&parts.len()) || !words.into_iter().all(is_word) {
             return Err(wrong());
         }
@@ -130,7 +162,9 @@ impl fmt::Display for Platform {
             write!(f, "({version})")?;
         }
         write!(f, "/{}", self.architecture)?;
-        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+        self.variant
+            .iter()
+            .try_for_each(|variant| write!(f, "/{variant}"))
     }
 }
 
@@ -187,7 +221,14 @@ impl fmt::Display for Platforms {
         if self.is_all() {
             return f.write_str("all");
         }
-        f.write_str(&self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+        f.write_str(
+            &self
+                .0
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
+        )
     }
 }
 
@@ -217,7 +258,16 @@ mod tests {
 
     #[test]
     fn what_is_no_platform_is_refused() {
-        for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/am d64", "windows()/amd64", "a(b/c"] {
+        for text in [
+            "",
+            "linux",
+            "linux/",
+            "/amd64",
+            "linux/arm/v7/x",
+            "linux/am d64",
+            "windows()/amd64",
+            "a(b/c",
+        ] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }
@@ -235,8 +285,13 @@ mod tests {
 
     #[test]
     fn a_configuration_states_its_platform() {
-        let read = |text: &str| Platform::of_configuration(text.as_bytes()).map(|platform| platform.to_string());
-        assert_eq!(read(r#"{"os":"linux","architecture":"arm64","variant":"v8","config":{}}"#).unwrap(), "linux/arm64");
+        let read = |text: &str| {
+            Platform::of_configuration(text.as_bytes()).map(|platform| platform.to_string())
+        };
+        assert_eq!(
+            read(r#"{"os":"linux","architecture":"arm64","variant":"v8","config":{}}"#).unwrap(),
+            "linux/arm64"
+        );
         assert_eq!(
             read(r#"{"os":"windows","architecture":"amd64","os.version":"10.0.1"}"#).unwrap(),
             "windows(10.0.1)/amd64"
@@ -254,12 +309,20 @@ mod tests {
 
     #[test]
     fn a_choice_is_the_same_however_it_is_written() {
-        let choice = |texts: &[&str]| Platforms::from(texts.iter().map(|text| platform(text)).collect::<Vec<_>>());
+        let choice = |texts: &[&str]| {
+            Platforms::from(texts.iter().map(|text| platform(text)).collect::<Vec<_>>())
+        };
         let one = choice(&["linux/arm64", "linux/amd64"]);
         assert_eq!(one.to_string(), "linux/amd64,linux/arm64");
-        assert_eq!(one.fingerprint(), choice(&["linux/x86_64", "linux/arm64/v8", "linux/amd64"]).fingerprint());
+        assert_eq!(
+            one.fingerprint(),
+            choice(&["linux/x86_64", "linux/arm64/v8", "linux/amd64"]).fingerprint()
+        );
         assert_ne!(one.fingerprint(), choice(&["linux/amd64"]).fingerprint());
-        assert_eq!(one.clone().or(choice(&["linux/386"])).to_string(), "linux/386,linux/amd64,linux/arm64");
+        assert_eq!(
+            one.clone().or(choice(&["linux/386"])).to_string(),
+            "linux/386,linux/amd64,linux/arm64"
+        );
         assert_eq!(one.or(Platforms::ALL), Platforms::ALL);
     }
 }

@@ -39,16 +39,31 @@ pub struct Hints<'a> {
 
 impl Price {
     /// Nothing: what is wanted is there already, or comes from a source that does not count.
-    pub const FREE: Self = Self { pulls: 0, is_exact: true, alone: BTreeMap::new() };
+    pub const FREE: Self = Self {
+        pulls: 0,
+        is_exact: true,
+        alone: BTreeMap::new(),
+    };
 
     /// The price of what `hints` tell of, for `platforms`.
     pub fn of(hints: &Hints<'_>, platforms: &Platforms) -> Self {
         if hints.is_index != Some(true) {
-            return Self { pulls: 1, is_exact: hints.is_index.is_some(), alone: BTreeMap::new() };
+            return Self {
+                pulls: 1,
+                is_exact: hints.is_index.is_some(),
+                alone: BTreeMap::new(),
+            };
         }
-        let judged = hints.predecessor.and_then(|older| by_predecessor(older, hints.size_bytes, platforms));
-        let (count, alone) = judged.unwrap_or_else(|| (by_size(hints.size_bytes, platforms), BTreeMap::new()));
-        Self { pulls: 1 + count, is_exact: false, alone }
+        let judged = hints
+            .predecessor
+            .and_then(|older| by_predecessor(older, hints.size_bytes, platforms));
+        let (count, alone) =
+            judged.unwrap_or_else(|| (by_size(hints.size_bytes, platforms), BTreeMap::new()));
+        Self {
+            pulls: 1 + count,
+            is_exact: false,
+            alone,
+        }
     }
 }
 
@@ -59,11 +74,14 @@ fn by_predecessor(
     size_bytes: Option<u64>,
     platforms: &Platforms,
 ) -> Option<(u32, BTreeMap<String, u32>)> {
-    let Content::Index(children) = &predecessor.content else { return None };
+    let Content::Index(children) = &predecessor.content else {
+        return None;
+    };
     if Standing::of_part(predecessor).is_some_and(|part| part.choice != platforms.fingerprint()) {
         return None;
     }
-    let count = subset::chosen(children, platforms).map_or(children.len(), |chosen| chosen.len()) as u64;
+    let count =
+        subset::chosen(children, platforms).map_or(children.len(), |chosen| chosen.len()) as u64;
     let before_bytes = predecessor.bytes.len() as u64;
     let count = match size_bytes.filter(|bytes| platforms.is_all() && *bytes > before_bytes) {
         Some(bytes) => (count.saturating_mul(bytes) + before_bytes / 2) / before_bytes,
@@ -74,18 +92,31 @@ fn by_predecessor(
 
 /// The most manifests that an index of this size can name, or that a choice of platforms leads to: each, and its attestation.
 fn by_size(size_bytes: Option<u64>, platforms: &Platforms) -> u32 {
-    let by_size = as_u32(size_bytes.unwrap_or(BYTES_PER_CHILD).div_ceil(BYTES_PER_CHILD));
+    let by_size = as_u32(
+        size_bytes
+            .unwrap_or(BYTES_PER_CHILD)
+            .div_ceil(BYTES_PER_CHILD),
+    );
     // One name of Windows can stand for several versions.
-    let is_bounded =
-        !platforms.is_all() && platforms.iter().all(|platform| !platform.to_string().starts_with("windows/"));
-    if is_bounded { by_size.min(2 * as_u32(platforms.iter().count() as u64)) } else { by_size }
+    let is_bounded = !platforms.is_all()
+        && platforms
+            .iter()
+            .all(|platform| !platform.to_string().starts_with("windows/"));
+    if is_bounded {
+        by_size.min(2 * as_u32(platforms.iter().count() as u64))
+    } else {
+        by_size
+    }
 }
 
 fn alone(children: &[Child]) -> BTreeMap<String, u32> {
     let mut prices: BTreeMap<String, u32> = BTreeMap::new();
     for child in children {
         if let Some(platform) = &child.platform {
-            let attestations = children.iter().filter(|other| other.attests.as_ref() == Some(&child.digest)).count();
+            let attestations = children
+                .iter()
+                .filter(|other| other.attests.as_ref() == Some(&child.digest))
+                .count();
             *prices.entry(platform.to_string()).or_insert(1) += 1 + as_u32(attestations as u64);
         }
     }
@@ -101,7 +132,11 @@ mod tests {
     use super::*;
 
     fn platforms(names: &[&str]) -> Platforms {
-        names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>().into()
+        names
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect::<Vec<_>>()
+            .into()
     }
 
     fn entry(name: char, os: &str, architecture: &str, attests: Option<char>) -> String {
@@ -126,7 +161,12 @@ mod tests {
             entry('c', "unknown", "unknown", Some('a')),
         ];
         Manifest::parse(
-            format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")).into_bytes().into(),
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                entries.join(",")
+            )
+            .into_bytes()
+            .into(),
             None,
         )
         .unwrap()
@@ -138,7 +178,13 @@ mod tests {
 
     #[test]
     fn an_image_costs_one() {
-        let price = Price::of(&Hints { is_index: Some(false), ..Hints::default() }, &Platforms::ALL);
+        let price = Price::of(
+            &Hints {
+                is_index: Some(false),
+                ..Hints::default()
+            },
+            &Platforms::ALL,
+        );
         assert_eq!((price.pulls, price.is_exact), (1, true));
         assert_eq!(pulls(&Hints::default(), &[]), 1);
     }
@@ -147,28 +193,70 @@ mod tests {
     fn an_index_costs_what_its_predecessor_would() {
         let predecessor = predecessor();
         let size_bytes = predecessor.bytes.len() as u64;
-        let hints = Hints { is_index: Some(true), size_bytes: Some(size_bytes + 9), predecessor: Some(&predecessor) };
+        let hints = Hints {
+            is_index: Some(true),
+            size_bytes: Some(size_bytes + 9),
+            predecessor: Some(&predecessor),
+        };
         let price = Price::of(&hints, &Platforms::ALL);
         assert_eq!((price.pulls, price.is_exact), (4, false));
-        assert_eq!(pulls(&Hints { size_bytes: Some(2 * size_bytes), ..hints }, &[]), 7, "twice as many");
-        assert_eq!(pulls(&Hints { size_bytes: Some(2 * size_bytes), ..hints }, &["linux/amd64"]), 3);
-        assert_eq!(price.alone, [("linux/amd64".to_owned(), 3), ("linux/arm64".to_owned(), 2)].into());
+        assert_eq!(
+            pulls(
+                &Hints {
+                    size_bytes: Some(2 * size_bytes),
+                    ..hints
+                },
+                &[]
+            ),
+            7,
+            "twice as many"
+        );
+        assert_eq!(
+            pulls(
+                &Hints {
+                    size_bytes: Some(2 * size_bytes),
+                    ..hints
+                },
+                &["linux/amd64"]
+            ),
+            3
+        );
+        assert_eq!(
+            price.alone,
+            [("linux/amd64".to_owned(), 3), ("linux/arm64".to_owned(), 2)].into()
+        );
         assert_eq!(pulls(&hints, &["linux/amd64"]), 3);
-        assert_eq!(pulls(&hints, &["linux/s390x"]), 4, "what the predecessor lacks may be there now");
+        assert_eq!(
+            pulls(&hints, &["linux/s390x"]),
+            4,
+            "what the predecessor lacks may be there now"
+        );
     }
 
     #[test]
     fn a_part_tells_the_price_of_the_same_platforms_alone() {
         let part = subset::subset(&predecessor(), &platforms(&["linux/amd64"])).unwrap();
-        let hints = Hints { is_index: Some(true), size_bytes: Some(2000), predecessor: Some(&part) };
+        let hints = Hints {
+            is_index: Some(true),
+            size_bytes: Some(2000),
+            predecessor: Some(&part),
+        };
         assert_eq!(pulls(&hints, &["linux/amd64"]), 3);
         assert_eq!(pulls(&hints, &[]), 9);
-        assert_eq!(pulls(&hints, &["linux/arm64"]), 3, "an image and its attestation");
+        assert_eq!(
+            pulls(&hints, &["linux/arm64"]),
+            3,
+            "an image and its attestation"
+        );
     }
 
     #[test]
     fn an_index_without_a_predecessor_is_judged_by_its_size() {
-        let hints = Hints { is_index: Some(true), size_bytes: Some(2000), predecessor: None };
+        let hints = Hints {
+            is_index: Some(true),
+            size_bytes: Some(2000),
+            predecessor: None,
+        };
         assert_eq!(pulls(&hints, &[]), 9);
         assert_eq!(pulls(&hints, &["linux/amd64"]), 3);
         assert_eq!(pulls(&hints, &["windows/amd64"]), 9);

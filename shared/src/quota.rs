@@ -21,21 +21,34 @@ pub struct Quota {
 
 impl Quota {
     /// Nothing is counted, as far as the answers tell.
-    pub const UNMETERED: Self = Self { limit: None, remaining: None, window_seconds: None, metered: false };
+    pub const UNMETERED: Self = Self {
+        limit: None,
+        remaining: None,
+        window_seconds: None,
+        metered: false,
+    };
 
     /// Reads the values of `ratelimit-limit` and `ratelimit-remaining`, such as `100;w=21600` and `76;w=21600`.
     pub fn parse(limit: Option<&str>, remaining: Option<&str>) -> Self {
-        let (Some((limit, window_seconds)), Some((remaining, _))) = (limit.and_then(pair), remaining.and_then(pair))
+        let (Some((limit, window_seconds)), Some((remaining, _))) =
+            (limit.and_then(pair), remaining.and_then(pair))
         else {
             return Self::UNMETERED;
         };
-        Self { limit: Some(limit), remaining: Some(remaining), window_seconds, metered: true }
+        Self {
+            limit: Some(limit),
+            remaining: Some(remaining),
+            window_seconds,
+            metered: true,
+        }
     }
 }
 
 fn pair(value: &str) -> Option<(u32, Option<u64>)> {
     let (count, parameters) = value.split_once(';').unwrap_or((value, ""));
-    let window = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("w=")?.parse().ok());
+    let window = parameters
+        .split(';')
+        .find_map(|parameter| parameter.trim().strip_prefix("w=")?.parse().ok());
     Some((count.trim().parse().ok()?, window))
 }
 
@@ -46,7 +59,15 @@ mod tests {
     #[test]
     fn the_headers_of_docker_hub_are_read() {
         let quota = Quota::parse(Some("100;w=21600"), Some("76;w=21600"));
-        assert_eq!(quota, Quota { limit: Some(100), remaining: Some(76), window_seconds: Some(21_600), metered: true });
+        assert_eq!(
+            quota,
+            Quota {
+                limit: Some(100),
+                remaining: Some(76),
+                window_seconds: Some(21_600),
+                metered: true
+            }
+        );
     }
 
     #[test]

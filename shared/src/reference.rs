@@ -50,7 +50,10 @@ pub struct NotAnImage {
 
 impl NotAnImage {
     fn new(text: &str, reason: impl Into<String>) -> Self {
-        Self { text: text.chars().take(300).collect(), reason: reason.into() }
+        Self {
+            text: text.chars().take(300).collect(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -58,7 +61,11 @@ impl ImageRef {
     /// The image called `tag` in `repository`. `tag` is a name that the distribution specification allows.
     pub fn new(repository: RepositoryRef, tag: &str) -> Result<Self, NotAnImage> {
         if is_tag(tag) {
-            Ok(Self { repository, digest: digest_in(tag), tag: tag.to_owned() })
+            Ok(Self {
+                repository,
+                digest: digest_in(tag),
+                tag: tag.to_owned(),
+            })
         } else {
             let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two";
             Err(NotAnImage::new(tag, reason))
@@ -66,14 +73,22 @@ impl ImageRef {
     }
 
     /// The image in `repository` that has `digest`, to be called `tag`, or after its digest where there is no tag.
-    pub fn pinned(repository: RepositoryRef, tag: Option<&str>, digest: Digest) -> Result<Self, NotAnImage> {
+    pub fn pinned(
+        repository: RepositoryRef,
+        tag: Option<&str>,
+        digest: Digest,
+    ) -> Result<Self, NotAnImage> {
         let own_tag = digest.as_str().replacen(':', "_", 1);
         let named = Self::new(repository, tag.unwrap_or(&own_tag))?;
         match &named.digest {
-            Some(other) if *other != digest => {
-                Err(NotAnImage::new(&format!("{}@{digest}", named.tagged()), "its tag is the name of another digest"))
-            }
-            _ => Ok(Self { digest: Some(digest), ..named }),
+            Some(other) if *other != digest => Err(NotAnImage::new(
+                &format!("{}@{digest}", named.tagged()),
+                "its tag is the name of another digest",
+            )),
+            _ => Ok(Self {
+                digest: Some(digest),
+                ..named
+            }),
         }
     }
 
@@ -101,12 +116,16 @@ impl ImageRef {
 impl RepositoryRef {
     /// The part before the last slash, empty where there is none: `library`.
     pub fn namespace(&self) -> &str {
-        self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
+        self.path
+            .rsplit_once('/')
+            .map_or("", |(namespace, _)| namespace)
     }
 
     /// The part after the last slash: `node`.
     pub fn name(&self) -> &str {
-        self.path.rsplit_once('/').map_or(&self.path, |(_, name)| name)
+        self.path
+            .rsplit_once('/')
+            .map_or(&self.path, |(_, name)| name)
     }
 }
 
@@ -117,12 +136,15 @@ pub fn is_tag(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= 128
         && bytes.first().is_some_and(|first| word(*first))
-        && bytes.iter().all(|byte| word(*byte) || *byte == b'.' || *byte == b'-')
+        && bytes
+            .iter()
+            .all(|byte| word(*byte) || *byte == b'.' || *byte == b'-')
 }
 
 /// The digest of which `tag` is the name, in the way of a pin without a tag.
 pub fn digest_in(tag: &str) -> Option<Digest> {
-    tag.strip_prefix(PINNED).and_then(|hex| format!("sha256:{hex}").parse().ok())
+    tag.strip_prefix(PINNED)
+        .and_then(|hex| format!("sha256:{hex}").parse().ok())
 }
 
 /// What a text names: a repository, and where they are written, a tag and a digest.
@@ -143,18 +165,28 @@ pub fn parse(text: &str) -> Result<Name, NotAnImage> {
 
 /// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").
 pub(crate) fn is_docker_hub(host: &str) -> bool {
-    matches!(host, DOCKER_HUB | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com")
+    matches!(
+        host,
+        DOCKER_HUB | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com"
+    )
 }
 
 impl FromStr for ImageRef {
     type Err = NotAnImage;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Name { repository, tag, digest } = parse(text)?;
+        let Name {
+            repository,
+            tag,
+            digest,
+        } = parse(text)?;
         match (tag, digest) {
             (tag, Some(digest)) => Self::pinned(repository, tag.as_deref(), digest),
             (Some(tag), None) => Self::new(repository, &tag),
-            (None, None) => Err(NotAnImage::new(text, "it names no tag; write one, for example `:latest`")),
+            (None, None) => Err(NotAnImage::new(
+                text,
+                "it names no tag; write one, for example `:latest`",
+            )),
         }
     }
 }
@@ -177,7 +209,9 @@ impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.digest {
             None => f.write_str(&self.tagged()),
-            Some(digest) if digest_in(&self.tag).is_some() => write!(f, "{}@{digest}", self.repository),
+            Some(digest) if digest_in(&self.tag).is_some() => {
+                write!(f, "{}@{digest}", self.repository)
+            }
             Some(digest) => write!(f, "{}:{}@{digest}", self.repository, self.tag),
         }
     }
@@ -200,17 +234,31 @@ mod tests {
     #[test]
     fn short_names_are_spelled_out() {
         assert_eq!(full("node:21-alpine"), "docker.io/library/node:21-alpine");
-        assert_eq!(full("grafana/grafana:11.2.0"), "docker.io/grafana/grafana:11.2.0");
+        assert_eq!(
+            full("grafana/grafana:11.2.0"),
+            "docker.io/grafana/grafana:11.2.0"
+        );
         assert_eq!(full("quay.io/a/b/c:v1"), "quay.io/a/b/c:v1");
         assert_eq!(full("127.0.0.1:5000/x:1"), "127.0.0.1:5000/x:1");
     }
 
     #[test]
     fn docker_hub_has_one_name() {
-        for host in ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"] {
-            assert_eq!(full(&format!("{host}/library/node:1")), "docker.io/library/node:1");
+        for host in [
+            "docker.io",
+            "index.docker.io",
+            "registry-1.docker.io",
+            "registry.hub.docker.com",
+        ] {
+            assert_eq!(
+                full(&format!("{host}/library/node:1")),
+                "docker.io/library/node:1"
+            );
         }
-        assert_eq!(full("registry-1.docker.io/node:1"), "docker.io/library/node:1");
+        assert_eq!(
+            full("registry-1.docker.io/node:1"),
+            "docker.io/library/node:1"
+        );
     }
 
     #[test]
@@ -223,17 +271,34 @@ mod tests {
     #[test]
     fn a_pin_has_one_name_and_a_tag_that_leads_back() {
         let hex = "0123456789abcdef".repeat(4);
-        let (bare, tagged) = (format!("node@sha256:{hex}"), format!("node:21@sha256:{hex}"));
+        let (bare, tagged) = (
+            format!("node@sha256:{hex}"),
+            format!("node:21@sha256:{hex}"),
+        );
         assert_eq!(full(&bare), format!("docker.io/library/{bare}"));
         assert_eq!(full(&tagged), format!("docker.io/library/{tagged}"));
         let image: ImageRef = bare.parse().unwrap();
         assert_eq!(image.tag(), format!("sha256_{hex}"));
         assert_eq!(image.digest().unwrap().as_str(), format!("sha256:{hex}"));
-        assert_eq!(image.tagged(), format!("docker.io/library/node:sha256_{hex}"));
-        assert_eq!(ImageRef::new(image.repository().clone(), image.tag()).unwrap(), image);
+        assert_eq!(
+            image.tagged(),
+            format!("docker.io/library/node:sha256_{hex}")
+        );
+        assert_eq!(
+            ImageRef::new(image.repository().clone(), image.tag()).unwrap(),
+            image
+        );
         assert_eq!(image.tagged().parse::<ImageRef>().unwrap(), image);
-        assert_eq!(format!("{}@sha256:{hex}", image.tagged()).parse::<ImageRef>().unwrap(), image);
-        assert_ne!(tagged.parse::<ImageRef>().unwrap(), "node:21".parse().unwrap());
+        assert_eq!(
+            format!("{}@sha256:{hex}", image.tagged())
+                .parse::<ImageRef>()
+                .unwrap(),
+            image
+        );
+        assert_ne!(
+            tagged.parse::<ImageRef>().unwrap(),
+            "node:21".parse().unwrap()
+        );
         assert_eq!(tagged.parse::<ImageRef>().unwrap().tag(), "21");
         for text in [&bare, &tagged] {
             let image: ImageRef = text.parse().unwrap();
@@ -244,10 +309,17 @@ mod tests {
 
     #[test]
     fn a_tag_that_almost_names_a_digest_is_a_tag() {
-        for tag in
-            ["sha256_", "sha256_0a", &format!("sha256-{}", "0".repeat(64)), &format!("sha256_{}", "A".repeat(64))]
-        {
-            assert_eq!(format!("node:{tag}").parse::<ImageRef>().unwrap().digest(), None, "{tag}");
+        for tag in [
+            "sha256_",
+            "sha256_0a",
+            &format!("sha256-{}", "0".repeat(64)),
+            &format!("sha256_{}", "A".repeat(64)),
+        ] {
+            assert_eq!(
+                format!("node:{tag}").parse::<ImageRef>().unwrap().digest(),
+                None,
+                "{tag}"
+            );
         }
     }
 
@@ -255,8 +327,18 @@ mod tests {
     fn what_is_no_image_is_refused() {
         let other = format!("node:sha256_{}@sha256:{}", "0".repeat(64), "1".repeat(64));
         let long = format!("node@sha512:{}", "0".repeat(128));
-        for text in ["", "node:", "Node:1", "node:a b", "node:1/../2", "-:1", "node@sha256:0a", "node@", &other, &long]
-        {
+        for text in [
+            "",
+            "node:",
+            "Node:1",
+            "node:a b",
+            "node:1/../2",
+            "-:1",
+            "node@sha256:0a",
+            "node@",
+            &other,
+            &long,
+        ] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }
     }

@@ -73,8 +73,9 @@ struct Shared {
 impl Registries {
     /// Registries with the credentials of `keyring`. Nothing is sent yet.
     pub fn new(settings: &Settings, keyring: Arc<Keyring>) -> Result<Self, Error> {
-        let transport = Transport::new()
-            .map_err(|error| Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error))?;
+        let transport = Transport::new().map_err(|error| {
+            Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
+        })?;
         Ok(Self(Arc::new(Shared {
             authorizer: Authorizer::new(transport.clone(), settings.endpoints.clone(), keyring),
             transport,
@@ -107,7 +108,12 @@ impl Registries {
     }
 
     fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote {
-        Remote { registries: Arc::clone(&self.0), repository: repository.clone(), side, access }
+        Remote {
+            registries: Arc::clone(&self.0),
+            repository: repository.clone(),
+            side,
+            access,
+        }
     }
 }
 
@@ -125,9 +131,13 @@ impl Remote {
     fn url(&self, tail: &str) -> Result<Url, Error> {
         let base = self.registries.endpoints.base(&self.repository.registry);
         base.and_then(|base| {
-            base.join(&format!("/v2/{}/{tail}", self.repository.path)).map_err(|error| error.to_string())
+            base.join(&format!("/v2/{}/{tail}", self.repository.path))
+                .map_err(|error| error.to_string())
         })
-        .map_err(|problem| self.error(Cause::Invalid, "make an address").because(problem))
+        .map_err(|problem| {
+            self.error(Cause::Invalid, "make an address")
+                .because(problem)
+        })
     }
 
     /// A request for `tail`.
@@ -148,10 +158,21 @@ impl Remote {
             Err(refusal) if refusal.is_expired_credential => refusal,
             Err(refusal) => return Err(refusal.error),
         };
-        if !self.registries.authorizer.renew(&self.repository, self.access, expired.authorization.as_ref()).await {
+        if !self
+            .registries
+            .authorizer
+            .renew(
+                &self.repository,
+                self.access,
+                expired.authorization.as_ref(),
+            )
+            .await
+        {
             return Err(expired.error);
         }
-        self.send_once(action, request.clone(), None).await?.map_err(|refusal| refusal.error)
+        self.send_once(action, request.clone(), None)
+            .await?
+            .map_err(|refusal| refusal.error)
     }
 
     /// Sends exactly one request, with a `body` that streams where there is one. The outer error is that there was no answer, the
@@ -162,14 +183,22 @@ impl Remote {
         mut request: Request,
         body: Option<BlobStream>,
     ) -> Result<Result<Response, refusal::Refusal>, Error> {
-        let (registry, pace, transport) =
-            (&self.repository.registry, &self.registries.pace, &self.registries.transport);
+        let (registry, pace, transport) = (
+            &self.repository.registry,
+            &self.registries.pace,
+            &self.registries.transport,
+        );
         let api = Api::of(&request.method, request.url.path());
         // No token is bought while the registry is left alone.
         pace.calm(registry, api).await;
         let authorization = if self.is_at_home(&request.url) {
             // Boxed: the AWS SDK's futures below are large, and every request would carry them.
-            let header = Box::pin(self.registries.authorizer.header(&self.repository, self.access, self.side)).await;
+            let header = Box::pin(self.registries.authorizer.header(
+                &self.repository,
+                self.access,
+                self.side,
+            ))
+            .await;
             header.inspect_err(|error| pace.note_at_the_token_service(registry, error))?
         } else {
             None
@@ -189,8 +218,14 @@ impl Remote {
             pace.well(registry, api);
             return Ok(Ok(response));
         }
-        let refusal =
-            refusal::Refusal::read(self.side, action, (&Host::of(registry), api), authorization, response).await;
+        let refusal = refusal::Refusal::read(
+            self.side,
+            action,
+            (&Host::of(registry), api),
+            authorization,
+            response,
+        )
+        .await;
         pace.note(registry, api, &refusal.error);
         Ok(Err(refusal))
     }
@@ -203,9 +238,16 @@ impl Remote {
 
     fn note_quota(&self, response: &Response) {
         if self.repository.registry == DOCKER_HUB && response.url().path().contains("/manifests/") {
-            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let header = |name| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+            };
             let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
-            self.registries.meter.note(quota, response.status().is_success());
+            self.registries
+                .meter
+                .note(quota, response.status().is_success());
         }
     }
 
@@ -220,6 +262,10 @@ impl Remote {
 
 /// Why there was no whole answer.
 fn unanswered(side: Side, action: &str, failure: Failure) -> Error {
-    let cause = if failure.is_final() { Cause::Invalid } else { Cause::Interrupted };
+    let cause = if failure.is_final() {
+        Cause::Invalid
+    } else {
+        Cause::Interrupted
+    };
     Error::new(side, cause, action).because(failure)
 }

@@ -16,7 +16,10 @@ struct Held<T> {
 
 impl<T> Default for Renewable<T> {
     fn default() -> Self {
-        Self(Mutex::new(Held { value: None, failure: None }))
+        Self(Mutex::new(Held {
+            value: None,
+            failure: None,
+        }))
     }
 }
 
@@ -25,7 +28,11 @@ impl<T: Clone> Renewable<T> {
     ///
     /// Whoever waits while another makes it shares what comes of that, an error too: at a server that is silent each would else wait
     /// for as long again, one after another.
-    pub(crate) async fn get<F>(&self, is_good: impl Fn(&T) -> bool, make: impl FnOnce() -> F) -> Result<T, Error>
+    pub(crate) async fn get<F>(
+        &self,
+        is_good: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -40,7 +47,12 @@ impl<T: Clone> Renewable<T> {
         // Boxed: what is seldom made should not make every request larger.
         let result = Box::pin(make()).await;
         match &result {
-            Ok(value) => *held = Held { value: Some(value.clone()), failure: None },
+            Ok(value) => {
+                *held = Held {
+                    value: Some(value.clone()),
+                    failure: None,
+                }
+            }
             Err(error) => held.failure = Some((error.clone(), Instant::now())),
         }
         result
@@ -71,13 +83,29 @@ mod tests {
         let make = || async {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
-            if tries == 1 { Err(Error::new(Side::Source, Cause::Interrupted, "ask")) } else { Ok(tries) }
+            if tries == 1 {
+                Err(Error::new(Side::Source, Cause::Interrupted, "ask"))
+            } else {
+                Ok(tries)
+            }
         };
         let ask = || value.get(|_| true, make);
         let begun = Instant::now();
-        assert!(join_all((0..32).map(|_| ask())).await.iter().all(Result::is_err));
-        assert_eq!((begun.elapsed().as_secs(), tries.load(Ordering::Relaxed)), (30, 1));
-        let later: Vec<u32> = join_all((0..32).map(|_| ask())).await.into_iter().map(Result::unwrap).collect();
+        assert!(
+            join_all((0..32).map(|_| ask()))
+                .await
+                .iter()
+                .all(Result::is_err)
+        );
+        assert_eq!(
+            (begun.elapsed().as_secs(), tries.load(Ordering::Relaxed)),
+            (30, 1)
+        );
+        let later: Vec<u32> = join_all((0..32).map(|_| ask()))
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
         assert_eq!((later, tries.load(Ordering::Relaxed)), (vec![2; 32], 2));
         value.forget(|held| *held == 1).await;
         assert_eq!(ask().await.unwrap(), 2);

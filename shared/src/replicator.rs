@@ -55,9 +55,18 @@ impl Replicator {
     /// A replicator that reaches AWS through `aws`. Nothing is sent yet.
     pub fn new(settings: Settings, aws: Aws) -> Result<Self, Error> {
         let aws = Arc::new(aws);
-        let keyring = Arc::new(Keyring::new(Arc::clone(&aws), settings.docker_hub_secret.clone()));
+        let keyring = Arc::new(Keyring::new(
+            Arc::clone(&aws),
+            settings.docker_hub_secret.clone(),
+        ));
         let registries = Registries::new(&settings, Arc::clone(&keyring))?;
-        Ok(Self { settings, aws, keyring, registries, clock: Box::new(Timestamp::now) })
+        Ok(Self {
+            settings,
+            aws,
+            keyring,
+            registries,
+            clock: Box::new(Timestamp::now),
+        })
     }
 
     /// The same, but for `clock`, by which it plans and records. Deadlines are the machine's business, and stay on its own.
@@ -73,8 +82,9 @@ impl Replicator {
 
     /// The replicator of this process: settings and AWS as the environment says.
     pub fn of_the_environment() -> Result<Self, Error> {
-        let settings = Settings::of_the_environment()
-            .map_err(|problems| Error::new(Side::Configuration, Cause::Invalid, "start").because(problems))?;
+        let settings = Settings::of_the_environment().map_err(|problems| {
+            Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
+        })?;
         Self::new(settings, Aws::default())
     }
 
@@ -91,7 +101,9 @@ impl Replicator {
     /// The catalogue, which has to be there.
     pub async fn catalogue(&self) -> Result<Catalogue, Error> {
         if self.settings.catalogue.is_none() {
-            return Err(invalid("set REPLICATOR_CATALOGUE to ssm:/path or file:PATH".to_owned()));
+            return Err(invalid(
+                "set REPLICATOR_CATALOGUE to ssm:/path or file:PATH".to_owned(),
+            ));
         }
         self.any_catalogue().await
     }
@@ -111,8 +123,8 @@ impl Replicator {
         let texts = match &self.settings.catalogue {
             None => Vec::new(),
             Some(Location::File(path)) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|error| invalid(format!("{}: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| invalid(format!("{}: {error}", path.display())))?;
                 vec![(path.display().to_string(), text)]
             }
             Some(Location::Ssm(path)) => {
@@ -136,13 +148,28 @@ impl Replicator {
     }
 
     /// The requests for `images`, each place spelled out.
-    pub async fn requests(&self, catalogue: &Catalogue, images: &[Wanted], trigger: &Trigger) -> Vec<Request> {
+    pub async fn requests(
+        &self,
+        catalogue: &Catalogue,
+        images: &[Wanted],
+        trigger: &Trigger,
+    ) -> Vec<Request> {
         let origins = catalogue.origins.iter().filter_map(|origin| match origin {
             Origin::Destination(name) => Some(name),
             Origin::Registry(_) => None,
         });
-        let names: BTreeSet<&String> = images.iter().flat_map(|wanted| &wanted.terms.to).chain(origins).collect();
-        let places = self.places(names.into_iter().filter_map(|name| catalogue.destinations.get(name))).await;
+        let names: BTreeSet<&String> = images
+            .iter()
+            .flat_map(|wanted| &wanted.terms.to)
+            .chain(origins)
+            .collect();
+        let places = self
+            .places(
+                names
+                    .into_iter()
+                    .filter_map(|name| catalogue.destinations.get(name)),
+            )
+            .await;
         request::requests(catalogue, images, &places, trigger)
     }
 
@@ -164,7 +191,12 @@ impl Replicator {
     pub fn plan(&self, requests: &[Request], survey: &Survey) -> Plan {
         let is_scheduled = |request: &Request| request.trigger.kind == TriggerKind::Schedule;
         let is_judged_here = self.settings.queue_url.is_none() || requests.iter().all(is_scheduled);
-        plan(requests, survey, self.budget().filter(|_| is_judged_here).as_ref(), self.now())
+        plan(
+            requests,
+            survey,
+            self.budget().filter(|_| is_judged_here).as_ref(),
+            self.now(),
+        )
     }
 
     /// Decides what a worker does, within Docker Hub's budget as the survey has just seen it.
@@ -195,17 +227,23 @@ impl Replicator {
         match &destination.kind {
             Kind::Registry { host } => Ok(at(host.clone(), String::new())),
             Kind::EcrPublic { alias: Some(alias) } => Ok(at(ECR_PUBLIC.to_owned(), alias.clone())),
-            Kind::EcrPublic { alias: None } => {
-                Ok(at(ECR_PUBLIC.to_owned(), self.aws.public_registry().await?.alias.clone()))
-            }
-            Kind::Ecr { account, region } => {
-                self.registry_of(account.as_deref(), region.as_deref()).await.map(|host| at(host, String::new()))
-            }
+            Kind::EcrPublic { alias: None } => Ok(at(
+                ECR_PUBLIC.to_owned(),
+                self.aws.public_registry().await?.alias.clone(),
+            )),
+            Kind::Ecr { account, region } => self
+                .registry_of(account.as_deref(), region.as_deref())
+                .await
+                .map(|host| at(host, String::new())),
         }
     }
 
     /// The private registry of `account` in `region`; what is absent is our own.
-    pub async fn registry_of(&self, account: Option<&str>, region: Option<&str>) -> Result<String, Error> {
+    pub async fn registry_of(
+        &self,
+        account: Option<&str>,
+        region: Option<&str>,
+    ) -> Result<String, Error> {
         let region = match region {
             Some(region) => region.to_owned(),
             None => self.aws.region().await?,
@@ -219,10 +257,15 @@ impl Replicator {
     /// The account's own registry names itself beside its token, which is needed anyway.
     async fn own_ecr(&self, region: &str) -> Result<String, Error> {
         let host = self.keyring.ecr(region).await?.host.clone();
-        host.filter(|host| matches!(Host::of(host), Host::Ecr { .. })).ok_or_else(|| {
-            let error = Error::new(Side::Destination, Cause::Unexpected, format!("find the ECR registry of {region}"));
-            error.because("the token names no registry; give `account` in the catalogue")
-        })
+        host.filter(|host| matches!(Host::of(host), Host::Ecr { .. }))
+            .ok_or_else(|| {
+                let error = Error::new(
+                    Side::Destination,
+                    Cause::Unexpected,
+                    format!("find the ECR registry of {region}"),
+                );
+                error.because("the token names no registry; give `account` in the catalogue")
+            })
     }
 }
 

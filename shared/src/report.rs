@@ -144,18 +144,29 @@ pub struct TargetReport {
 impl Report {
     /// A report on `images`.
     pub fn new(images: Vec<ImageReport>, quota: Option<Quota>) -> Self {
-        Self { ok: images.iter().all(|image| image.is_usable), images, quota }
+        Self {
+            ok: images.iter().all(|image| image.is_usable),
+            images,
+            quota,
+        }
     }
 
     /// A report on `outcomes`.
     pub fn of(outcomes: &[Outcome], policy: Policy, quota: Option<Quota>) -> Self {
-        Self::new(outcomes.iter().map(|outcome| ImageReport::of(outcome, policy)).collect(), quota)
+        Self::new(
+            outcomes
+                .iter()
+                .map(|outcome| ImageReport::of(outcome, policy))
+                .collect(),
+            quota,
+        )
     }
 
     /// The same with an entry for each selection that came to nothing.
     #[must_use]
     pub fn with_selections(mut self, selected: &[Selected]) -> Self {
-        self.images.extend(selected.iter().filter_map(ImageReport::of_selection));
+        self.images
+            .extend(selected.iter().filter_map(ImageReport::of_selection));
         Self::new(self.images, self.quota)
     }
 }
@@ -170,13 +181,36 @@ impl Report {
 impl Outcome {
     /// What became of `planned`: `places` of it, `bytes` sent and `pulls` spent.
     pub fn of(planned: Planned, places: Vec<Place>, bytes: u64, pulls: u64) -> Self {
-        let Planned { image, upstream, platforms, price, waits_since, unplaced, trigger, .. } = planned;
-        Self { image, upstream, platforms, price: price.pulls, waits_since, places, unplaced, bytes, pulls, trigger }
+        let Planned {
+            image,
+            upstream,
+            platforms,
+            price,
+            waits_since,
+            unplaced,
+            trigger,
+            ..
+        } = planned;
+        Self {
+            image,
+            upstream,
+            platforms,
+            price: price.pulls,
+            waits_since,
+            places,
+            unplaced,
+            bytes,
+            pulls,
+            trigger,
+        }
     }
 
     /// What keeps the same copy from succeeding for now, although nobody has to change anything, and nothing else tries it again.
     pub fn worth_another_try(&self) -> Option<&Error> {
-        let mut errors = self.places.iter().filter_map(|place| place.result.as_ref().err());
+        let mut errors = self
+            .places
+            .iter()
+            .filter_map(|place| place.result.as_ref().err());
         errors.find(|error| error.is_transient() && error.tried_again_at().is_none())
     }
 }
@@ -184,11 +218,23 @@ impl Outcome {
 impl ImageReport {
     /// The report on one image.
     pub fn of(outcome: &Outcome, policy: Policy) -> Self {
-        let worst = outcome.places.iter().map(|place| place.status(policy)).max().unwrap_or(Status::Failed);
-        let status = if outcome.unplaced.is_empty() { worst } else { Status::Failed };
+        let worst = outcome
+            .places
+            .iter()
+            .map(|place| place.status(policy))
+            .max()
+            .unwrap_or(Status::Failed);
+        let status = if outcome.unplaced.is_empty() {
+            worst
+        } else {
+            Status::Failed
+        };
         let unplaced = outcome.unplaced.iter().map(Error::chain);
-        let reasons: Vec<String> = unplaced.chain(outcome.places.iter().filter_map(Place::reason)).collect();
-        let has_copies = !outcome.places.is_empty() && outcome.places.iter().all(|place| place.present.is_some());
+        let reasons: Vec<String> = unplaced
+            .chain(outcome.places.iter().filter_map(Place::reason))
+            .collect();
+        let has_copies = !outcome.places.is_empty()
+            && outcome.places.iter().all(|place| place.present.is_some());
         Self {
             image: outcome.image.to_string(),
             status,
@@ -211,8 +257,15 @@ impl ImageReport {
     /// where it takes some: those have reports of their own.
     pub fn of_selection(selected: &Selected) -> Option<Self> {
         let error = selected.trouble()?;
-        let status = if error.is_transient() { Status::Deferred } else { Status::Failed };
-        Some(Self { status, ..Self::failed(&selected.name, error.chain()) })
+        let status = if error.is_transient() {
+            Status::Deferred
+        } else {
+            Status::Failed
+        };
+        Some(Self {
+            status,
+            ..Self::failed(&selected.name, error.chain())
+        })
     }
 
     /// Logs what became of the image, and what asked for it.
@@ -253,14 +306,22 @@ fn join(mut reasons: Vec<String>) -> Option<String> {
 impl Place {
     /// What became of `step`; `due` is what became of it where something was to be sent.
     pub fn of(step: Step, due: Result<Done, Error>) -> Self {
-        let Step { target, present, action } = step;
+        let Step {
+            target,
+            present,
+            action,
+        } = step;
         let result = match action {
             Action::Keep => Ok(Done::Unchanged),
             Action::AwaitScan => Ok(Done::AwaitsScan),
             Action::Refuse(error) | Action::PutOff(error) => Err(error),
             Action::Copy(_) | Action::Tag { .. } => due,
         };
-        Self { target, present, result }
+        Self {
+            target,
+            present,
+            result,
+        }
     }
 
     fn status(&self, policy: Policy) -> Status {
@@ -278,7 +339,10 @@ impl Place {
     }
 
     fn is_in_hand(&self) -> bool {
-        matches!(self.result, Ok(Done::Unchanged | Done::Copied | Done::Queued))
+        matches!(
+            self.result,
+            Ok(Done::Unchanged | Done::Copied | Done::Queued)
+        )
     }
 
     fn reason(&self) -> Option<String> {
@@ -308,9 +372,17 @@ fn is_a_limit(error: &Error) -> bool {
 impl TargetReport {
     fn of(place: &Place) -> Self {
         let uri = &place.target.uri;
-        let pinned = place.present.as_ref().map(|digest| format!("{}@{digest}", uri.repository()));
+        let pinned = place
+            .present
+            .as_ref()
+            .map(|digest| format!("{}@{digest}", uri.repository()));
         let (destination, digest) = (place.target.destination.clone(), place.present.clone());
-        Self { destination, uri: uri.tagged(), digest, pinned }
+        Self {
+            destination,
+            uri: uri.tagged(),
+            digest,
+            pinned,
+        }
     }
 }
 
@@ -352,11 +424,18 @@ mod tests {
             platforms: Platforms::ALL,
             price: 0,
             waits_since: None,
-            places: vec![Place { target, present, result }],
+            places: vec![Place {
+                target,
+                present,
+                result,
+            }],
             unplaced: Vec::new(),
             bytes: 0,
             pulls: 0,
-            trigger: Trigger { kind: TriggerKind::OnDemand, id: String::new() },
+            trigger: Trigger {
+                kind: TriggerKind::OnDemand,
+                id: String::new(),
+            },
         };
         let report = Report::of(&[outcome], policy, None);
         (report.images[0].status, report.ok)
@@ -364,27 +443,54 @@ mod tests {
 
     #[test]
     fn a_rate_limit_is_stale_with_a_copy_and_deferred_without() {
-        assert_eq!(report(true, Err(PULL_LIMIT), Policy::Keep), (Status::Stale, true));
-        assert_eq!(report(false, Err(PULL_LIMIT), Policy::Keep), (Status::Deferred, false));
-        assert_eq!(report(true, Err(PULL_LIMIT), Policy::RefuseStale), (Status::Stale, false));
+        assert_eq!(
+            report(true, Err(PULL_LIMIT), Policy::Keep),
+            (Status::Stale, true)
+        );
+        assert_eq!(
+            report(false, Err(PULL_LIMIT), Policy::Keep),
+            (Status::Deferred, false)
+        );
+        assert_eq!(
+            report(true, Err(PULL_LIMIT), Policy::RefuseStale),
+            (Status::Stale, false)
+        );
     }
 
     #[test]
     fn a_broken_connection_without_a_copy_is_a_failure_and_not_a_promise() {
-        assert_eq!(report(false, Err(Cause::Interrupted), Policy::UseStale), (Status::Failed, false));
+        assert_eq!(
+            report(false, Err(Cause::Interrupted), Policy::UseStale),
+            (Status::Failed, false)
+        );
     }
 
     #[test]
     fn what_needs_a_person_is_failed_for_the_keeper_and_stale_for_a_build_that_has_a_copy() {
-        assert_eq!(report(true, Err(Cause::NotFound), Policy::Keep), (Status::Failed, false));
-        assert_eq!(report(true, Err(Cause::NotFound), Policy::UseStale), (Status::Stale, true));
-        assert_eq!(report(false, Err(Cause::BadCredential), Policy::UseStale), (Status::Failed, false));
+        assert_eq!(
+            report(true, Err(Cause::NotFound), Policy::Keep),
+            (Status::Failed, false)
+        );
+        assert_eq!(
+            report(true, Err(Cause::NotFound), Policy::UseStale),
+            (Status::Stale, true)
+        );
+        assert_eq!(
+            report(false, Err(Cause::BadCredential), Policy::UseStale),
+            (Status::Failed, false)
+        );
     }
 
     #[test]
     fn what_is_queued_is_not_there_yet() {
-        assert_eq!(report(false, Ok(Done::Queued), Policy::Keep), (Status::Deferred, false));
-        assert_eq!(report(true, Ok(Done::Queued), Policy::Keep), (Status::Deferred, true));
+        assert_eq!(
+            report(false, Ok(Done::Queued), Policy::Keep),
+            (Status::Deferred, false)
+        );
+        assert_eq!(
+            report(true, Ok(Done::Queued), Policy::Keep),
+            (Status::Deferred, true)
+        );
     }
 
     #[test]
@@ -400,11 +506,18 @@ mod tests {
             platforms: Platforms::ALL,
             price: 3,
             waits_since: None,
-            places: vec![Place { target, present: Some(digest()), result: Ok(Done::Copied) }],
+            places: vec![Place {
+                target,
+                present: Some(digest()),
+                result: Ok(Done::Copied),
+            }],
             unplaced: Vec::new(),
             bytes: 48,
             pulls: 3,
-            trigger: Trigger { kind: TriggerKind::OnDemand, id: String::new() },
+            trigger: Trigger {
+                kind: TriggerKind::OnDemand,
+                id: String::new(),
+            },
         };
         let quota = Quota::parse(Some("200;w=21600"), Some("173;w=21600"));
         let json = serde_json::to_value(Report::of(&[outcome], Policy::Keep, Some(quota))).unwrap();

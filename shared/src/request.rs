@@ -84,7 +84,12 @@ pub enum Wish {
 pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
 
 /// The requests for `images`.
-pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigger: &Trigger) -> Vec<Request> {
+pub fn requests(
+    catalogue: &Catalogue,
+    images: &[Wanted],
+    places: &Places,
+    trigger: &Trigger,
+) -> Vec<Request> {
     let mut owners = Owners::new(catalogue, places);
     let mut request = |wanted: &Wanted| {
         let mut request = Request {
@@ -97,10 +102,14 @@ pub fn requests(catalogue: &Catalogue, images: &[Wanted], places: &Places, trigg
             trigger: trigger.clone(),
         };
         if wanted.terms.to.is_empty() {
-            let error = Error::new(Side::Configuration, Cause::Invalid, format!("place {}", wanted.image));
-            request
-                .unplaced
-                .push(error.because("say which destinations: `defaults.to` in the catalogue says it for all images"));
+            let error = Error::new(
+                Side::Configuration,
+                Cause::Invalid,
+                format!("place {}", wanted.image),
+            );
+            request.unplaced.push(error.because(
+                "say which destinations: `defaults.to` in the catalogue says it for all images",
+            ));
         }
         for name in &wanted.terms.to {
             match owners.place(name, &wanted.image) {
@@ -127,8 +136,20 @@ fn origins(catalogue: &Catalogue, places: &Places, image: &ImageRef) -> Vec<Imag
     names
 }
 
-fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) -> Result<Target, Error> {
-    let invalid = |why: String| Error::new(Side::Configuration, Cause::Invalid, format!("place {image}")).because(why);
+fn target(
+    catalogue: &Catalogue,
+    places: &Places,
+    name: &str,
+    image: &ImageRef,
+) -> Result<Target, Error> {
+    let invalid = |why: String| {
+        Error::new(
+            Side::Configuration,
+            Cause::Invalid,
+            format!("place {image}"),
+        )
+        .because(why)
+    };
     let unknown = || invalid(catalogue.no_such_destination(name));
     let destination = catalogue.destinations.get(name).ok_or_else(unknown)?;
     // Without this anybody's `registry.example/library/node` could take the place of Docker Hub's.
@@ -140,10 +161,24 @@ fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) 
     }
     let (path, tag) = destination.place(image).map_err(invalid)?;
     let place = places.get(name).ok_or_else(unknown)?.clone()?;
-    let path = if place.path.is_empty() { path } else { format!("{}/{path}", place.path) };
-    let uri = ImageRef::new(RepositoryRef { registry: place.registry, path }, &tag);
+    let path = if place.path.is_empty() {
+        path
+    } else {
+        format!("{}/{path}", place.path)
+    };
+    let uri = ImageRef::new(
+        RepositoryRef {
+            registry: place.registry,
+            path,
+        },
+        &tag,
+    );
     let waits_for_scan = destination.publish == Publish::AfterCleanScan;
-    let target = uri.map(|uri| Target { destination: name.to_owned(), uri, waits_for_scan });
+    let target = uri.map(|uri| Target {
+        destination: name.to_owned(),
+        uri,
+        waits_for_scan,
+    });
     target.map_err(|error| invalid(error.to_string()))
 }
 
@@ -151,21 +186,40 @@ fn target(catalogue: &Catalogue, places: &Places, name: &str, image: &ImageRef) 
 /// else what the naming templates say.
 /// `None` when `uri` is no place of the mirror.
 pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<ImageRef> {
-    let is_here =
-        |image: &ImageRef, name: &String| target(catalogue, places, name, image).is_ok_and(|target| target.uri == *uri);
-    let named = catalogue.images.iter().find(|wanted| wanted.terms.to.iter().any(|name| is_here(&wanted.image, name)));
-    let here =
-        || catalogue.destinations.keys().filter_map(|name| Some((name, path(places.get(name)?.as_ref().ok()?, uri)?)));
-    let selected = || here().find_map(|(name, path)| catalogue.selectable_at(name, path, uri.tag()).next());
-    let by_template = || here().find_map(|(name, path)| catalogue.destinations[name].image_at(path, uri.tag()));
-    named.map(|wanted| wanted.image.clone()).or_else(selected).or_else(by_template)
+    let is_here = |image: &ImageRef, name: &String| {
+        target(catalogue, places, name, image).is_ok_and(|target| target.uri == *uri)
+    };
+    let named = catalogue.images.iter().find(|wanted| {
+        wanted
+            .terms
+            .to
+            .iter()
+            .any(|name| is_here(&wanted.image, name))
+    });
+    let here = || {
+        catalogue
+            .destinations
+            .keys()
+            .filter_map(|name| Some((name, path(places.get(name)?.as_ref().ok()?, uri)?)))
+    };
+    let selected =
+        || here().find_map(|(name, path)| catalogue.selectable_at(name, path, uri.tag()).next());
+    let by_template =
+        || here().find_map(|(name, path)| catalogue.destinations[name].image_at(path, uri.tag()));
+    named
+        .map(|wanted| wanted.image.clone())
+        .or_else(selected)
+        .or_else(by_template)
 }
 
 /// The path of `uri` within `place`; `None` where it is elsewhere.
 fn path<'a>(place: &RepositoryRef, uri: &'a ImageRef) -> Option<&'a str> {
     let RepositoryRef { registry, path } = uri.repository();
-    let path =
-        if place.path.is_empty() { Some(path.as_str()) } else { path.strip_prefix(&place.path)?.strip_prefix('/') };
+    let path = if place.path.is_empty() {
+        Some(path.as_str())
+    } else {
+        path.strip_prefix(&place.path)?.strip_prefix('/')
+    };
     path.filter(|_| place.registry == *registry)
 }
 
@@ -176,27 +230,38 @@ fn path<'a>(place: &RepositoryRef, uri: &'a ImageRef) -> Option<&'a str> {
 /// * `{"images":[…]}`, in the catalogue's shape; with `command` and `execution_id` it is the wake-up for what was put off.
 pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
     let text = |key: &str| event.get(key).and_then(Value::as_str);
-    let trigger = |kind, id: Option<&str>| Trigger { kind, id: id.unwrap_or(request_id).to_owned() };
+    let trigger = |kind, id: Option<&str>| Trigger {
+        kind,
+        id: id.unwrap_or(request_id).to_owned(),
+    };
     let scheduled = |id| Ok((Wish::Catalogue, trigger(TriggerKind::Schedule, id)));
     match (event, text("detail-type"), text("command")) {
         (_, Some("Scheduled Event"), _) => scheduled(text("id")),
-        (_, Some(other), _) => Err(not_understood(&format!("detail-type {other:?} is no schedule"))),
+        (_, Some(other), _) => Err(not_understood(&format!(
+            "detail-type {other:?} is no schedule"
+        ))),
         (Value::Object(object), None, None | Some("refresh")) if object.contains_key("images") => {
             let mut document = object.clone();
             document.remove("command");
             // With an execution it is a schedule that asks: the one that wakes up for what was put off.
             let execution = text("execution_id");
             document.remove("execution_id");
-            let kind = if execution.is_some() { TriggerKind::Schedule } else { TriggerKind::OnDemand };
-            let document =
-                serde_json::to_string_pretty(&document).map_err(|error| not_understood(&error.to_string()))?;
+            let kind = if execution.is_some() {
+                TriggerKind::Schedule
+            } else {
+                TriggerKind::OnDemand
+            };
+            let document = serde_json::to_string_pretty(&document)
+                .map_err(|error| not_understood(&error.to_string()))?;
             Ok((Wish::Inline(document), trigger(kind, execution)))
         }
         (_, None, Some("refresh")) => scheduled(text("execution_id")),
         (Value::Object(object), None, None) if object.is_empty() => scheduled(None),
         (Value::Null, ..) => scheduled(None),
         (_, None, Some(other)) => Err(not_understood(&format!("command {other:?} is not refresh"))),
-        _ => Err(not_understood("it is neither a schedule nor {\"images\":[…]}")),
+        _ => Err(not_understood(
+            "it is neither a schedule nor {\"images\":[…]}",
+        )),
     }
 }
 
@@ -214,44 +279,82 @@ mod tests {
     #[test]
     fn a_schedule_is_known_in_each_of_its_forms() {
         let forms = [
-            (json!({"detail-type": "Scheduled Event", "source": "aws.events", "id": "e1", "detail": {}}), "e1"),
-            (json!({"detail-type": "Scheduled Event", "source": "aws.scheduler", "id": "e2", "detail": "{}"}), "e2"),
-            (json!({"command": "refresh", "execution_id": "x3", "attempt": "1"}), "x3"),
+            (
+                json!({"detail-type": "Scheduled Event", "source": "aws.events", "id": "e1", "detail": {}}),
+                "e1",
+            ),
+            (
+                json!({"detail-type": "Scheduled Event", "source": "aws.scheduler", "id": "e2", "detail": "{}"}),
+                "e2",
+            ),
+            (
+                json!({"command": "refresh", "execution_id": "x3", "attempt": "1"}),
+                "x3",
+            ),
             (json!({}), "request"),
             (Value::Null, "request"),
         ];
         for (event, id) in forms {
             let (wish, trigger) = wish(&event, "request").unwrap();
-            assert_eq!((wish, trigger.kind, trigger.id.as_str()), (Wish::Catalogue, TriggerKind::Schedule, id));
+            assert_eq!(
+                (wish, trigger.kind, trigger.id.as_str()),
+                (Wish::Catalogue, TriggerKind::Schedule, id)
+            );
         }
     }
 
     #[test]
     fn images_in_the_event_are_a_catalogue_of_their_own() {
-        let (wish, trigger) =
-            wish(&json!({"command": "refresh", "images": [{"image": "node:21"}]}), "request").unwrap();
+        let (wish, trigger) = wish(
+            &json!({"command": "refresh", "images": [{"image": "node:21"}]}),
+            "request",
+        )
+        .unwrap();
         assert_eq!(trigger.kind, TriggerKind::OnDemand);
-        let Wish::Inline(text) = wish else { panic!("not inline") };
-        assert!(text.contains("node:21") && !text.contains("command"), "{text}");
+        let Wish::Inline(text) = wish else {
+            panic!("not inline")
+        };
+        assert!(
+            text.contains("node:21") && !text.contains("command"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_wake_up_is_a_schedule_with_images() {
-        let event = json!({"command": "refresh", "execution_id": "x4", "images": [{"image": "node:21"}]});
+        let event =
+            json!({"command": "refresh", "execution_id": "x4", "images": [{"image": "node:21"}]});
         let (wish, trigger) = wish(&event, "request").unwrap();
-        assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "x4"));
-        let Wish::Inline(text) = wish else { panic!("not inline") };
+        assert_eq!(
+            (trigger.kind, trigger.id.as_str()),
+            (TriggerKind::Schedule, "x4")
+        );
+        let Wish::Inline(text) = wish else {
+            panic!("not inline")
+        };
         assert!(!text.contains("execution_id"), "{text}");
     }
 
     #[test]
     fn a_place_is_no_other_whose_name_begins_alike() {
-        let place = |path: &str| RepositoryRef { registry: "public.ecr.aws".to_owned(), path: path.to_owned() };
+        let place = |path: &str| RepositoryRef {
+            registry: "public.ecr.aws".to_owned(),
+            path: path.to_owned(),
+        };
         let uri: ImageRef = "public.ecr.aws/alias2/library/node:21".parse().unwrap();
         assert_eq!(path(&place("alias2"), &uri), Some("library/node"));
         assert_eq!(path(&place("alias"), &uri), None);
         assert_eq!(path(&place(""), &uri), Some("alias2/library/node"));
-        assert_eq!(path(&RepositoryRef { registry: "quay.io".to_owned(), ..place("alias2") }, &uri), None);
+        assert_eq!(
+            path(
+                &RepositoryRef {
+                    registry: "quay.io".to_owned(),
+                    ..place("alias2")
+                },
+                &uri
+            ),
+            None
+        );
     }
 
     #[test]
@@ -262,7 +365,13 @@ mod tests {
             json!([1]),
             json!({"image": 1}),
         ] {
-            assert!(wish(&event, "request").unwrap_err().chain().contains("cannot understand the event"), "{event}");
+            assert!(
+                wish(&event, "request")
+                    .unwrap_err()
+                    .chain()
+                    .contains("cannot understand the event"),
+                "{event}"
+            );
         }
     }
 }

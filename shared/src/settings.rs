@@ -74,28 +74,58 @@ impl Settings {
     /// Reads the settings with `lookup`, which answers for the name of an environment variable. All problems come at once.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
-        let present = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let present = |name: &str| {
+            lookup(name)
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+        };
         let settings = Self {
-            catalogue: parse(&present, "REPLICATOR_CATALOGUE", &mut problems, Location::parse),
+            catalogue: parse(
+                &present,
+                "REPLICATOR_CATALOGUE",
+                &mut problems,
+                Location::parse,
+            ),
             docker_hub_secret: present("REPLICATOR_DOCKER_HUB_SECRET"),
             event_bus: present("REPLICATOR_EVENT_BUS"),
-            failure_topic: parse(&present, "REPLICATOR_FAILURE_TOPIC", &mut problems, |text| {
-                arn(text, "sns", "an SNS topic")
-            }),
+            failure_topic: parse(
+                &present,
+                "REPLICATOR_FAILURE_TOPIC",
+                &mut problems,
+                |text| arn(text, "sns", "an SNS topic"),
+            ),
             queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
-            reserve: parse(&present, "REPLICATOR_QUOTA_RESERVE", &mut problems, Reserve::parse).unwrap_or_default(),
+            reserve: parse(
+                &present,
+                "REPLICATOR_QUOTA_RESERVE",
+                &mut problems,
+                Reserve::parse,
+            )
+            .unwrap_or_default(),
             wake_up: wake_up(&present, &mut problems),
-            hashing: parse(&present, "REPLICATOR_HASHING", &mut problems, Hashing::parse).unwrap_or_default(),
-            endpoints: parse(&present, "REPLICATOR_REGISTRY_ENDPOINTS", &mut problems, |text| {
-                Endpoints::parse(text).map_err(|bad| bad.join("; "))
-            })
+            hashing: parse(
+                &present,
+                "REPLICATOR_HASHING",
+                &mut problems,
+                Hashing::parse,
+            )
+            .unwrap_or_default(),
+            endpoints: parse(
+                &present,
+                "REPLICATOR_REGISTRY_ENDPOINTS",
+                &mut problems,
+                |text| Endpoints::parse(text).map_err(|bad| bad.join("; ")),
+            )
             .unwrap_or_default(),
         };
         problems.or(settings)
     }
 
     /// The settings of this process.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     pub fn of_the_environment() -> Result<Self, Problems> {
         Self::read(|name| std::env::var(name).ok())
     }
@@ -108,25 +138,38 @@ fn parse<T>(
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Option<T> {
     let value = lookup(name)?;
-    read(&value).map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
+    read(&value)
+        .map_err(|problem| problems.add(format!("{name}: {problem}")))
+        .ok()
 }
 
 /// One without the other wakes nobody.
 fn wake_up(present: &impl Fn(&str) -> Option<String>, problems: &mut Problems) -> Option<WakeUp> {
     const FUNCTION: &str = "REPLICATOR_WAKE_UP_FUNCTION";
     const ROLE: &str = "REPLICATOR_WAKE_UP_ROLE";
-    let function = parse(present, FUNCTION, problems, |text| arn(text, "lambda", "a Lambda function"));
-    let role = parse(present, ROLE, problems, |text| arn(text, "iam", "an IAM role"));
+    let function = parse(present, FUNCTION, problems, |text| {
+        arn(text, "lambda", "a Lambda function")
+    });
+    let role = parse(present, ROLE, problems, |text| {
+        arn(text, "iam", "an IAM role")
+    });
     if present(FUNCTION).is_some() != present(ROLE).is_some() {
         problems.add(format!("{FUNCTION} and {ROLE} come together"));
     }
-    Some(WakeUp { function: function?, role: role? })
+    Some(WakeUp {
+        function: function?,
+        role: role?,
+    })
 }
 
 fn arn(text: &str, service: &str, what: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let is_one = parts.len() >= 6 && parts[0] == "arn" && parts[2] == service;
-    if is_one { Ok(text.to_owned()) } else { Err(format!("{text:?} is not the ARN of {what}")) }
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not the ARN of {what}"))
+    }
 }
 
 impl Location {
@@ -155,10 +198,17 @@ impl Hashing {
 impl Reserve {
     fn parse(text: &str) -> Result<Self, String> {
         let parsed = match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
+            Some(percent) => percent
+                .trim()
+                .parse()
+                .ok()
+                .filter(|percent| *percent <= 100)
+                .map(Self::Percent),
             None => text.parse().ok().map(Self::Pulls),
         };
-        parsed.ok_or_else(|| format!("{text:?} is neither a number of pulls nor a percentage up to 100%"))
+        parsed.ok_or_else(|| {
+            format!("{text:?} is neither a number of pulls nor a percentage up to 100%")
+        })
     }
 
     /// How many pulls that is of `limit`, rounded up.
@@ -166,7 +216,8 @@ impl Reserve {
         match self {
             Self::Pulls(pulls) => pulls,
             Self::Percent(percent) => {
-                u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100)).unwrap_or(limit)
+                u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100))
+                    .unwrap_or(limit)
             }
         }
     }
@@ -179,7 +230,9 @@ fn queue_url(text: &str) -> Result<String, String> {
     if matches!(url.scheme(), "http" | "https") && is_fifo {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"))
+        Err(format!(
+            "{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"
+        ))
     }
 }
 
@@ -188,13 +241,21 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
-        Settings::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        Settings::read(|name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
     fn nothing_set_means_the_defaults() {
         let settings = read(&[("REPLICATOR_QUEUE_URL", " ")]).unwrap();
-        assert_eq!((settings.catalogue, settings.queue_url, settings.reserve), (None, None, Reserve::Percent(10)));
+        assert_eq!(
+            (settings.catalogue, settings.queue_url, settings.reserve),
+            (None, None, Reserve::Percent(10))
+        );
     }
 
     #[test]
@@ -202,10 +263,16 @@ mod tests {
         let settings = read(&[
             ("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue/"),
             ("REPLICATOR_QUOTA_RESERVE", "20"),
-            ("REPLICATOR_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/1/q.fifo"),
+            (
+                "REPLICATOR_QUEUE_URL",
+                "https://sqs.us-east-1.amazonaws.com/1/q.fifo",
+            ),
         ])
         .unwrap();
-        assert_eq!(settings.catalogue, Some(Location::Ssm("/image-replicator/catalogue".to_owned())));
+        assert_eq!(
+            settings.catalogue,
+            Some(Location::Ssm("/image-replicator/catalogue".to_owned()))
+        );
         assert_eq!(settings.reserve, Reserve::Pulls(20));
         assert!(settings.queue_url.is_some());
     }
@@ -217,7 +284,10 @@ mod tests {
             ("REPLICATOR_QUOTA_RESERVE", "110%"),
             ("REPLICATOR_QUEUE_URL", "https://sqs/1/standard"),
             ("REPLICATOR_REGISTRY_ENDPOINTS", "docker.io"),
-            ("REPLICATOR_FAILURE_TOPIC", "arn:aws:sqs:us-east-1:111122223333:topic"),
+            (
+                "REPLICATOR_FAILURE_TOPIC",
+                "arn:aws:sqs:us-east-1:111122223333:topic",
+            ),
             ("REPLICATOR_WAKE_UP_FUNCTION", "refresh"),
         ])
         .unwrap_err()

@@ -87,7 +87,10 @@ pub struct Ignored {
 
 impl Ignored {
     fn new(what: &str, why: &str) -> Self {
-        Self { what: text::line(what, 200), why: text::excerpt(why) }
+        Self {
+            what: text::line(what, 200),
+            why: text::excerpt(why),
+        }
     }
 }
 
@@ -114,10 +117,14 @@ pub fn signals(event: &Value) -> Vec<Signal> {
     let (mut signals, mut findings) = (Vec::new(), Vec::new());
     for item in envelope::items(event) {
         match item {
-            Item::Event(event) if (event.source.as_str(), event.kind.as_str()) == scans::FINDING => {
+            Item::Event(event)
+                if (event.source.as_str(), event.kind.as_str()) == scans::FINDING =>
+            {
                 findings.push(event);
             }
-            Item::Event(event) => signals.extend(read(&event).unwrap_or_else(|why| vec![event.ignored(&why)])),
+            Item::Event(event) => {
+                signals.extend(read(&event).unwrap_or_else(|why| vec![event.ignored(&why)]))
+            }
             Item::Log(log) => signals.extend(log.signals()),
             Item::Ignored(ignored) => signals.push(Signal::Ignored(ignored)),
         }
@@ -149,8 +156,12 @@ fn why_not(source: &str, kind: &str) -> String {
         ("aws.ecr", "ECR Image Action" | "ECR Referrer Action") => {
             "an image was pushed, deleted or archived: no pull failed"
         }
-        ("aws.ecr", "ECR Replication Action") => "Amazon ECR replicates between its own registries: no pull failed",
-        ("aws.ecr", "ECR Scan Resource Change") => "a setting of scanning changed: no image was scanned",
+        ("aws.ecr", "ECR Replication Action") => {
+            "Amazon ECR replicates between its own registries: no pull failed"
+        }
+        ("aws.ecr", "ECR Scan Resource Change") => {
+            "a setting of scanning changed: no image was scanned"
+        }
         (_, "Scheduled Event") => "a schedule is answered by `refresh`",
         ("image-replicator", _) => "it is our own notification",
         _ => return format!("nothing here reads {kind:?} from {source:?}"),

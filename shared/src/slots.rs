@@ -47,7 +47,10 @@ mod tests {
         let first = slots.get("a", || 1);
         assert_eq!((*slots.get("a", || 2), *slots.get("b", || 3)), (1, 3));
         slots.retain(|key| *key != "a");
-        assert_eq!((*slots.get("a", || 4), *slots.get("b", || 5), *first), (4, 3, 1));
+        assert_eq!(
+            (*slots.get("a", || 4), *slots.get("b", || 5), *first),
+            (4, 3, 1)
+        );
         slots.empty_at(3);
         assert_eq!(*slots.get("a", || 6), 4);
         slots.empty_at(2);

@@ -72,7 +72,12 @@ pub struct Changes {
 /// Brings the record in `tags` up to date with `news`. Tags of the owner are counted, never touched.
 ///
 /// Where all tags are known that are `wanted` in the repository, a trouble with another one is over.
-pub fn changes(tags: &Tags, news: &[News], wanted: Option<&BTreeSet<String>>, now: Timestamp) -> Changes {
+pub fn changes(
+    tags: &Tags,
+    news: &[News],
+    wanted: Option<&BTreeSet<String>>,
+    now: Timestamp,
+) -> Changes {
     let mut entries = entries(tags);
     if let Some(wanted) = wanted {
         entries.retain(|key, entry| entry.status.is_level() || wanted.contains(&key[TAG.len()..]));
@@ -82,12 +87,22 @@ pub fn changes(tags: &Tags, news: &[News], wanted: Option<&BTreeSet<String>>, no
     }
     let owners = tags.keys().filter(|key| !is_ours(key)).count();
     let room = MAX_TAGS.saturating_sub(owners + SUMMARY.len() + LEFT_FREE);
-    let copied: BTreeSet<&str> = news.iter().filter(|new| new.is_copied).map(|new| new.tag.as_str()).collect();
+    let copied: BTreeSet<&str> = news
+        .iter()
+        .filter(|new| new.is_copied)
+        .map(|new| new.tag.as_str())
+        .collect();
     let is_held = |key: &str| tags.contains_key(key) || copied.contains(&key[TAG.len()..]);
     let kept = keep(entries, is_held, room);
-    let remove: Vec<String> =
-        tags.keys().filter(|key| key.starts_with(TAG) && !kept.contains_key(*key)).cloned().collect();
-    let mut wanted: Tags = kept.iter().map(|(key, entry)| (key.clone(), entry.to_string())).collect();
+    let remove: Vec<String> = tags
+        .keys()
+        .filter(|key| key.starts_with(TAG) && !kept.contains_key(*key))
+        .cloned()
+        .collect();
+    let mut wanted: Tags = kept
+        .iter()
+        .map(|(key, entry)| (key.clone(), entry.to_string()))
+        .collect();
     wanted.insert(UPSTREAM.to_owned(), upstreams(tags, news));
     wanted.insert(STATUS.to_owned(), summary(kept.values(), news).to_owned());
     if news.iter().any(|new| new.is_copied) {
@@ -99,16 +114,23 @@ pub fn changes(tags: &Tags, news: &[News], wanted: Option<&BTreeSet<String>>, no
     }
     // A repository that is full of its owner's tags has no room for a summary either.
     if owners + SUMMARY.len() > MAX_TAGS {
-        Changes { set: Tags::new(), remove }
+        Changes {
+            set: Tags::new(),
+            remove,
+        }
     } else {
-        Changes { set: wanted, remove }
+        Changes {
+            set: wanted,
+            remove,
+        }
     }
 }
 
 /// The entries among `tags`, by key. What cannot be read is dropped, and written anew when there is news of it.
 pub fn entries(tags: &Tags) -> BTreeMap<String, Entry> {
     let ours = tags.iter().filter(|(key, _)| key.starts_with(TAG));
-    ours.filter_map(|(key, value)| Some((key.clone(), value.parse().ok()?))).collect()
+    ours.filter_map(|(key, value)| Some((key.clone(), value.parse().ok()?)))
+        .collect()
 }
 
 /// The entry of `tag`.
@@ -127,12 +149,33 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) {
     if key.len() > MAX_KEY {
         return;
     }
-    let News { digest, status, part, until, note, .. } = new.clone();
-    let mut entry = Entry { digest, status, at: now, part, since: None, until, note };
+    let News {
+        digest,
+        status,
+        part,
+        until,
+        note,
+        ..
+    } = new.clone();
+    let mut entry = Entry {
+        digest,
+        status,
+        at: now,
+        part,
+        since: None,
+        until,
+        note,
+    };
     let known = entries.get(&key);
     // That a tag is level again says nothing against what a scan found in these very bytes; another scan does, with a note.
-    let is_known = |known: &Entry| known.digest == entry.digest && known.part == entry.part && known.status.is_level();
-    if entry.status == EntryStatus::Ok && entry.note.is_empty() && !new.is_copied && known.is_some_and(is_known) {
+    let is_known = |known: &Entry| {
+        known.digest == entry.digest && known.part == entry.part && known.status.is_level()
+    };
+    if entry.status == EntryStatus::Ok
+        && entry.note.is_empty()
+        && !new.is_copied
+        && known.is_some_and(is_known)
+    {
         return;
     }
     if entry.status == EntryStatus::Deferred {
@@ -143,12 +186,21 @@ fn note(entries: &mut BTreeMap<String, Entry>, new: &News, now: Timestamp) {
 
 /// Keeps what digests cannot tell (deferred, failed, a part of upstream's index), then the most recent. What is level as it was, and
 /// not held, comes after its like that are: a record of more tags than it has room for would be another each time.
-fn keep(entries: BTreeMap<String, Entry>, is_held: impl Fn(&str) -> bool, room: usize) -> BTreeMap<String, Entry> {
+fn keep(
+    entries: BTreeMap<String, Entry>,
+    is_held: impl Fn(&str) -> bool,
+    room: usize,
+) -> BTreeMap<String, Entry> {
     let mut ranked: Vec<(String, Entry)> = entries.into_iter().collect();
     let is_plain = |entry: &Entry| entry.status == EntryStatus::Ok && entry.part.is_none();
     ranked.sort_by_cached_key(|(key, entry)| {
         let is_new = entry.status == EntryStatus::Ok && !is_held(key);
-        (is_plain(entry), is_new, std::cmp::Reverse(entry.at), key.clone())
+        (
+            is_plain(entry),
+            is_new,
+            std::cmp::Reverse(entry.at),
+            key.clone(),
+        )
     });
     ranked.truncate(room);
     ranked.into_iter().collect()
@@ -156,7 +208,10 @@ fn keep(entries: BTreeMap<String, Entry>, is_held: impl Fn(&str) -> bool, room: 
 
 /// What happened last counts even where there was no room to keep it.
 fn summary<'a>(kept: impl Iterator<Item = &'a Entry>, news: &[News]) -> &'static str {
-    let all: Vec<EntryStatus> = kept.map(|entry| entry.status).chain(news.iter().map(|new| new.status)).collect();
+    let all: Vec<EntryStatus> = kept
+        .map(|entry| entry.status)
+        .chain(news.iter().map(|new| new.status))
+        .collect();
     match () {
         () if all.iter().all(|status| status.is_level()) => "ok",
         () if all.iter().all(|status| *status == EntryStatus::Failed) => "failed",
@@ -167,8 +222,14 @@ fn summary<'a>(kept: impl Iterator<Item = &'a Entry>, news: &[News]) -> &'static
 
 /// Several upstream repositories can share one repository here; as many names as fit are listed.
 fn upstreams(tags: &Tags, news: &[News]) -> String {
-    let known = tags.get(UPSTREAM).map(|value| value.split(' ').collect::<Vec<_>>()).unwrap_or_default();
-    let names: BTreeSet<&str> = known.into_iter().chain(news.iter().map(|new| new.upstream.as_str())).collect();
+    let known = tags
+        .get(UPSTREAM)
+        .map(|value| value.split(' ').collect::<Vec<_>>())
+        .unwrap_or_default();
+    let names: BTreeSet<&str> = known
+        .into_iter()
+        .chain(news.iter().map(|new| new.upstream.as_str()))
+        .collect();
     let mut text = String::new();
     for name in names.into_iter().filter(|name| !name.is_empty()) {
         if text.len() + 1 + name.len() <= MAX_VALUE {
@@ -181,7 +242,9 @@ fn upstreams(tags: &Tags, news: &[News]) -> String {
 
 /// RFC 3339, UTC, whole seconds.
 pub fn time(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
 }
 
 #[cfg(test)]
@@ -195,7 +258,16 @@ mod tests {
     fn news(tag: &str, status: EntryStatus, is_copied: bool) -> News {
         let upstream = "docker.io/library/node".to_owned();
         let (digest, note) = (Some(Digest::of(b"x")), String::new());
-        News { tag: tag.to_owned(), upstream, digest, status, is_copied, part: None, until: None, note }
+        News {
+            tag: tag.to_owned(),
+            upstream,
+            digest,
+            status,
+            is_copied,
+            part: None,
+            until: None,
+            note,
+        }
     }
 
     fn apply(tags: &mut Tags, changes: Changes) {
@@ -205,8 +277,17 @@ mod tests {
 
     #[test]
     fn a_first_copy_is_recorded_as_the_contract_says() {
-        let changes = changes(&Tags::new(), &[news("21", EntryStatus::Ok, true)], None, at(0));
-        let lines: Vec<String> = changes.set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let changes = changes(
+            &Tags::new(),
+            &[news("21", EntryStatus::Ok, true)],
+            None,
+            at(0),
+        );
+        let lines: Vec<String> = changes
+            .set
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
         assert_eq!(
             lines,
             [
@@ -224,34 +305,58 @@ mod tests {
         let mut tags = Tags::new();
         let first = changes(&tags, &[news("21", EntryStatus::Ok, true)], None, at(0));
         apply(&mut tags, first);
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)), Changes::default());
+        assert_eq!(
+            changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)),
+            Changes::default()
+        );
     }
 
     #[test]
     fn a_tag_that_heals_heals_the_summary() {
         let mut tags = Tags::new();
-        for (status, summary) in
-            [(EntryStatus::Failed, "failed"), (EntryStatus::Deferred, "deferred"), (EntryStatus::Ok, "ok")]
-        {
+        for (status, summary) in [
+            (EntryStatus::Failed, "failed"),
+            (EntryStatus::Deferred, "deferred"),
+            (EntryStatus::Ok, "ok"),
+        ] {
             let next = changes(&tags, &[news("21", status, false)], None, at(0));
             apply(&mut tags, next);
             assert_eq!(tags[STATUS], summary);
         }
-        let next = changes(&tags, &[news("22", EntryStatus::Failed, false)], None, at(0));
+        let next = changes(
+            &tags,
+            &[news("22", EntryStatus::Failed, false)],
+            None,
+            at(0),
+        );
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "partial");
     }
 
     #[test]
     fn sixty_tags_leave_room_for_the_owner_and_failures_stay() {
-        let mut tags: Tags = (0..10).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
+        let mut tags: Tags = (0..10)
+            .map(|n| (format!("owner{n}"), "mine".to_owned()))
+            .collect();
         for n in 0..60 {
-            let status = if n == 0 { EntryStatus::Failed } else { EntryStatus::Ok };
-            let next = changes(&tags, &[news(&format!("t{n}"), status, status == EntryStatus::Ok)], None, at(n));
+            let status = if n == 0 {
+                EntryStatus::Failed
+            } else {
+                EntryStatus::Ok
+            };
+            let next = changes(
+                &tags,
+                &[news(&format!("t{n}"), status, status == EntryStatus::Ok)],
+                None,
+                at(n),
+            );
             apply(&mut tags, next);
             assert!(tags.len() <= MAX_TAGS - LEFT_FREE);
         }
-        assert_eq!(tags.keys().filter(|key| key.starts_with("owner")).count(), 10);
+        assert_eq!(
+            tags.keys().filter(|key| key.starts_with("owner")).count(),
+            10
+        );
         assert!(tags.contains_key("replicator:tag:t0") && tags.contains_key("replicator:tag:t59"));
         assert!(!tags.contains_key("replicator:tag:t1"));
     }
@@ -259,10 +364,16 @@ mod tests {
     #[test]
     fn more_tags_than_there_is_room_for_are_not_recorded_anew_each_time() {
         let mut tags = Tags::new();
-        let part = Part { digest: Digest::of(b"part"), choice: "c".to_owned() };
+        let part = Part {
+            digest: Digest::of(b"part"),
+            choice: "c".to_owned(),
+        };
         for part in [Some(part), None] {
             let all = |is_copied| -> Vec<News> {
-                let news = |n| News { part: part.clone(), ..news(&format!("t{n:02}"), EntryStatus::Ok, is_copied) };
+                let news = |n| News {
+                    part: part.clone(),
+                    ..news(&format!("t{n:02}"), EntryStatus::Ok, is_copied)
+                };
                 (0..60).map(news).collect()
             };
             tags.clear();
@@ -271,19 +382,32 @@ mod tests {
             assert_eq!(changes(&tags, &all(false), None, at(9)), Changes::default());
         }
         let next = changes(&tags, &[news("t59", EntryStatus::Ok, true)], None, at(9));
-        assert!(next.set.contains_key("replicator:tag:t59") && next.remove.len() == 1, "{next:?}");
+        assert!(
+            next.set.contains_key("replicator:tag:t59") && next.remove.len() == 1,
+            "{next:?}"
+        );
     }
 
     #[test]
     fn a_failure_of_a_tag_that_nobody_wants_any_more_is_forgotten() {
         let mut tags = Tags::new();
-        let next =
-            changes(&tags, &[news("21", EntryStatus::Ok, true), news("typo", EntryStatus::Failed, false)], None, at(0));
+        let next = changes(
+            &tags,
+            &[
+                news("21", EntryStatus::Ok, true),
+                news("typo", EntryStatus::Failed, false),
+            ],
+            None,
+            at(0),
+        );
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "partial");
         let next = |wanted| changes(&tags, &[news("21", EntryStatus::Ok, false)], wanted, at(1));
         let both = ["21".to_owned(), "typo".to_owned()].into();
-        assert_eq!((next(None), next(Some(&both))), (Changes::default(), Changes::default()));
+        assert_eq!(
+            (next(None), next(Some(&both))),
+            (Changes::default(), Changes::default())
+        );
         let next = next(Some(&["21".to_owned()].into()));
         apply(&mut tags, next);
         assert_eq!(tags[STATUS], "ok");
@@ -293,26 +417,44 @@ mod tests {
     #[test]
     fn what_a_scan_found_stays_until_the_digest_moves() {
         let mut tags = Tags::new();
-        let found = News { note: "critical=1 high=3".to_owned(), ..news("21", EntryStatus::WaitingForUpstream, false) };
+        let found = News {
+            note: "critical=1 high=3".to_owned(),
+            ..news("21", EntryStatus::WaitingForUpstream, false)
+        };
         let next = changes(&tags, &[found], None, at(0));
         apply(&mut tags, next);
-        assert!(tags["replicator:tag:21"].ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z critical=1 high=3"));
+        assert!(
+            tags["replicator:tag:21"]
+                .ends_with(" waiting-for-upstream 2026-09-21T14:13:20Z critical=1 high=3")
+        );
         assert_eq!(tags[STATUS], "ok");
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)), Changes::default());
-        let cleared = News { note: "none".to_owned(), ..news("21", EntryStatus::Ok, false) };
+        assert_eq!(
+            changes(&tags, &[news("21", EntryStatus::Ok, false)], None, at(9)),
+            Changes::default()
+        );
+        let cleared = News {
+            note: "none".to_owned(),
+            ..news("21", EntryStatus::Ok, false)
+        };
         let next = changes(&tags, &[cleared], None, at(9));
         assert!(
             next.set["replicator:tag:21"].ends_with(" ok 2026-09-21T14:13:29Z none"),
             "another scan has the last word"
         );
-        let moved = News { digest: Some(Digest::of(b"y")), ..news("21", EntryStatus::Ok, true) };
+        let moved = News {
+            digest: Some(Digest::of(b"y")),
+            ..news("21", EntryStatus::Ok, true)
+        };
         assert!(changes(&tags, &[moved], None, at(9)).set["replicator:tag:21"].contains(" ok "));
     }
 
     #[test]
     fn what_is_put_off_again_waits_since_the_first_time() {
         let mut tags = Tags::new();
-        let put_off = |until| News { until: Some(at(until)), ..news("21", EntryStatus::Deferred, false) };
+        let put_off = |until| News {
+            until: Some(at(until)),
+            ..news("21", EntryStatus::Deferred, false)
+        };
         let next = changes(&tags, &[put_off(100)], None, at(0));
         apply(&mut tags, next);
         let next = changes(&tags, &[put_off(200)], None, at(50));
@@ -324,37 +466,61 @@ mod tests {
         );
         let next = changes(&tags, &[put_off(300)], None, at(90));
         apply(&mut tags, next);
-        assert!(tags["replicator:tag:21"].contains(" since=2026-09-21T14:13:20Z "), "{tags:?}");
+        assert!(
+            tags["replicator:tag:21"].contains(" since=2026-09-21T14:13:20Z "),
+            "{tags:?}"
+        );
     }
 
     #[test]
     fn another_choice_of_platforms_is_news() {
         let part = |choice: &str| {
-            let part = Some(Part { digest: Digest::of(b"part"), choice: choice.to_owned() });
-            News { part, ..news("21", EntryStatus::Ok, false) }
+            let part = Some(Part {
+                digest: Digest::of(b"part"),
+                choice: choice.to_owned(),
+            });
+            News {
+                part,
+                ..news("21", EntryStatus::Ok, false)
+            }
         };
         let mut tags = Tags::new();
         let next = changes(&tags, &[part("a")], None, at(0));
         apply(&mut tags, next);
-        assert_eq!(changes(&tags, &[part("a")], None, at(9)), Changes::default());
-        assert!(changes(&tags, &[part("b")], None, at(9)).set["replicator:tag:21"].ends_with(" of=b"));
+        assert_eq!(
+            changes(&tags, &[part("a")], None, at(9)),
+            Changes::default()
+        );
+        assert!(
+            changes(&tags, &[part("b")], None, at(9)).set["replicator:tag:21"].ends_with(" of=b")
+        );
     }
 
     #[test]
     fn a_full_repository_is_left_alone() {
-        let tags: Tags = (0..50).map(|n| (format!("owner{n}"), "mine".to_owned())).collect();
-        assert_eq!(changes(&tags, &[news("21", EntryStatus::Ok, true)], None, at(0)), Changes::default());
+        let tags: Tags = (0..50)
+            .map(|n| (format!("owner{n}"), "mine".to_owned()))
+            .collect();
+        assert_eq!(
+            changes(&tags, &[news("21", EntryStatus::Ok, true)], None, at(0)),
+            Changes::default()
+        );
     }
 
     #[test]
     fn keys_and_values_stay_within_the_limits() {
         let mut many = vec![news(&"t".repeat(128), EntryStatus::Ok, true)];
-        many.extend(
-            (0..30)
-                .map(|n| News { upstream: format!("docker.io/library/image{n}"), ..news("1", EntryStatus::Ok, true) }),
-        );
+        many.extend((0..30).map(|n| News {
+            upstream: format!("docker.io/library/image{n}"),
+            ..news("1", EntryStatus::Ok, true)
+        }));
         let changes = changes(&Tags::new(), &many, None, at(0));
-        assert!(changes.set.iter().all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE));
+        assert!(
+            changes
+                .set
+                .iter()
+                .all(|(key, value)| key.len() <= MAX_KEY && value.len() <= MAX_VALUE)
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub const PLATFORMS: &str = "image-replicator.platforms";
 
 /// Platforms that are wanted, and that upstream does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("upstream has no {missing}; it has {there}; name the platforms that it has, or write `platforms: all`")]
+#[error(
+    "upstream has no {missing}; it has {there}; name the platforms that it has, or write `platforms: all`"
+)]
 pub struct Missing {
     missing: String,
     there: String,
@@ -38,14 +40,21 @@ pub struct Standing {
 
 /// The part of `index` for `platforms`; `index` itself where nothing is left out, and where it is no index.
 pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, Missing> {
-    let Content::Index(children) = &index.content else { return Ok(index.clone()) };
+    let Content::Index(children) = &index.content else {
+        return Ok(index.clone());
+    };
     let kept = chosen(children, platforms)?;
     if kept.len() == children.len() {
         return Ok(index.clone());
     }
     let bytes = cut(index, &kept, platforms).expect("what was read as an index is one");
     let media_type = index.media_type.clone();
-    Ok(Manifest { digest: Digest::of(&bytes), media_type, bytes: bytes.into(), content: Content::Index(kept) })
+    Ok(Manifest {
+        digest: Digest::of(&bytes),
+        media_type,
+        bytes: bytes.into(),
+        content: Content::Index(kept),
+    })
 }
 
 /// The children for `platforms`, in the index's order, and what attests something of them.
@@ -56,11 +65,22 @@ pub fn chosen(children: &[Child], platforms: &Platforms) -> Result<Vec<Child>, M
     let there = || children.iter().filter_map(|child| child.platform.as_ref());
     require(platforms, there)?;
     let is_wanted = |child: &Child| {
-        child.platform.as_ref().is_some_and(|platform| platforms.iter().any(|wanted| platform.is(wanted)))
+        child
+            .platform
+            .as_ref()
+            .is_some_and(|platform| platforms.iter().any(|wanted| platform.is(wanted)))
     };
-    let wanted: Vec<&Digest> = children.iter().filter(|child| is_wanted(child)).map(|child| &child.digest).collect();
+    let wanted: Vec<&Digest> = children
+        .iter()
+        .filter(|child| is_wanted(child))
+        .map(|child| &child.digest)
+        .collect();
     let is_kept = |child: &&Child| {
-        wanted.contains(&&child.digest) || child.attests.as_ref().is_some_and(|subject| wanted.contains(&subject))
+        wanted.contains(&&child.digest)
+            || child
+                .attests
+                .as_ref()
+                .is_some_and(|subject| wanted.contains(&subject))
     };
     Ok(children.iter().filter(is_kept).cloned().collect())
 }
@@ -70,21 +90,27 @@ pub fn require<'a, I>(platforms: &Platforms, there: impl Fn() -> I) -> Result<()
 where
     I: Iterator<Item = &'a Platform>,
 {
-    let missing = platforms.iter().filter(|wanted| !there().any(|platform| platform.is(wanted)));
+    let missing = platforms
+        .iter()
+        .filter(|wanted| !there().any(|platform| platform.is(wanted)));
     let missing: Vec<String> = missing.map(ToString::to_string).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let mut there: Vec<String> = there().map(ToString::to_string).collect();
     there.dedup();
-    Err(Missing { missing: missing.join(" and no "), there: there.join(", ") })
+    Err(Missing {
+        missing: missing.join(" and no "),
+        there: there.join(", "),
+    })
 }
 
 /// Writes the index again with the entries `kept`, each as it stood.
 fn cut(index: &Manifest, kept: &[Child], platforms: &Platforms) -> serde_json::Result<Vec<u8>> {
     let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_slice(&index.bytes)?;
-    let entries: Vec<&RawValue> =
-        fields.get("manifests").map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))?;
+    let entries: Vec<&RawValue> = fields
+        .get("manifests")
+        .map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))?;
     let mut left: Vec<&Digest> = kept.iter().map(|child| &child.digest).collect();
     let mut kept_entries = Vec::with_capacity(kept.len());
     for entry in entries {
@@ -94,7 +120,9 @@ fn cut(index: &Manifest, kept: &[Child], platforms: &Platforms) -> serde_json::R
             kept_entries.push(entry);
         }
     }
-    let mut annotations = fields.get("annotations").map_or(Ok(BTreeMap::new()), |raw| annotations(raw))?;
+    let mut annotations = fields
+        .get("annotations")
+        .map_or(Ok(BTreeMap::new()), |raw| annotations(raw))?;
     annotations.insert(UPSTREAM.to_owned(), index.digest.to_string());
     annotations.insert(PLATFORMS.to_owned(), platforms.to_string());
     let (entries, annotations) = (raw(&kept_entries)?, raw(&annotations)?);
@@ -117,13 +145,17 @@ fn digest_of(entry: &RawValue) -> serde_json::Result<String> {
 
 /// `null` is what some tools write for none.
 fn annotations(raw: &RawValue) -> serde_json::Result<BTreeMap<String, String>> {
-    serde_json::from_str::<Option<BTreeMap<String, String>>>(raw.get()).map(Option::unwrap_or_default)
+    serde_json::from_str::<Option<BTreeMap<String, String>>>(raw.get())
+        .map(Option::unwrap_or_default)
 }
 
 impl Standing {
     /// For `platforms` of the index `upstream`.
     pub fn new(upstream: Digest, platforms: &Platforms) -> Self {
-        Self { upstream, choice: platforms.fingerprint() }
+        Self {
+            upstream,
+            choice: platforms.fingerprint(),
+        }
     }
 
     /// What `manifest`, which is in the mirror, stands for: by its annotations, or because `platforms` leave nothing of it out.
@@ -132,7 +164,8 @@ impl Standing {
             matches!(&manifest.content, Content::Index(children)
                 if chosen(children, platforms).is_ok_and(|kept| kept.len() == children.len()))
         };
-        Self::of_part(manifest).or_else(|| is_whole().then(|| Self::new(manifest.digest.clone(), platforms)))
+        Self::of_part(manifest)
+            .or_else(|| is_whole().then(|| Self::new(manifest.digest.clone(), platforms)))
     }
 
     /// What `manifest` is a part of, by its annotations; `None` where it is not one that was cut here.
@@ -144,7 +177,11 @@ impl Standing {
         let probe: Probe = serde_json::from_slice(&manifest.bytes).ok()?;
         let annotations = probe.annotations.unwrap_or_default();
         let upstream = annotations.get(UPSTREAM)?.parse().ok()?;
-        let names = annotations.get(PLATFORMS)?.split(',').map(str::parse).collect::<Result<Vec<Platform>, _>>();
+        let names = annotations
+            .get(PLATFORMS)?
+            .split(',')
+            .map(str::parse)
+            .collect::<Result<Vec<Platform>, _>>();
         Some(Self::new(upstream, &names.ok()?.into()))
     }
 }
@@ -154,11 +191,17 @@ mod tests {
     use super::*;
 
     fn digest(character: char) -> Digest {
-        format!("sha256:{}", character.to_string().repeat(64)).parse().unwrap()
+        format!("sha256:{}", character.to_string().repeat(64))
+            .parse()
+            .unwrap()
     }
 
     fn platforms(names: &[&str]) -> Platforms {
-        names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Platform>>().into()
+        names
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect::<Vec<Platform>>()
+            .into()
     }
 
     const AMD64: &str = r#"{ "mediaType": "m", "digest": "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",   "size": 1, "platform": {"os":"linux","architecture":"amd64"} }"#;
@@ -185,30 +228,54 @@ mod tests {
         );
         assert_eq!(part.digest, Digest::of(&part.bytes));
         let read = Manifest::parse(part.bytes.clone(), None).unwrap();
-        assert_eq!((read.content, read.media_type), (part.content, part.media_type));
+        assert_eq!(
+            (read.content, read.media_type),
+            (part.content, part.media_type)
+        );
     }
 
     #[test]
     fn the_same_choice_gives_the_same_bytes_and_says_what_it_stands_for() {
         let part = subset(&index(), &platforms(&["linux/arm64/v8"])).unwrap();
-        assert_eq!(part.digest, subset(&index(), &platforms(&["linux/arm64", "linux/aarch64"])).unwrap().digest);
+        assert_eq!(
+            part.digest,
+            subset(&index(), &platforms(&["linux/arm64", "linux/aarch64"]))
+                .unwrap()
+                .digest
+        );
         let choice = platforms(&["linux/arm64"]).fingerprint();
-        assert_eq!(Standing::of(&part, &Platforms::ALL), Some(Standing { upstream: index().digest, choice }));
+        assert_eq!(
+            Standing::of(&part, &Platforms::ALL),
+            Some(Standing {
+                upstream: index().digest,
+                choice
+            })
+        );
     }
 
     #[test]
     fn an_index_of_which_nothing_is_left_out_stays_what_it_is() {
         let both = platforms(&["linux/amd64", "linux/arm64"]);
         assert_eq!(subset(&index(), &both).unwrap().digest, index().digest);
-        assert_eq!(subset(&index(), &Platforms::ALL).unwrap().digest, index().digest);
-        let standing = Standing { upstream: index().digest, choice: both.fingerprint() };
+        assert_eq!(
+            subset(&index(), &Platforms::ALL).unwrap().digest,
+            index().digest
+        );
+        let standing = Standing {
+            upstream: index().digest,
+            choice: both.fingerprint(),
+        };
         assert_eq!(Standing::of(&index(), &both), Some(standing));
         assert_eq!(Standing::of(&index(), &platforms(&["linux/amd64"])), None);
     }
 
     #[test]
     fn a_platform_that_upstream_lacks_is_said_with_those_it_has() {
-        let missing = subset(&index(), &platforms(&["linux/amd64", "linux/s390x", "windows/amd64"])).unwrap_err();
+        let missing = subset(
+            &index(),
+            &platforms(&["linux/amd64", "linux/s390x", "windows/amd64"]),
+        )
+        .unwrap_err();
         assert_eq!(
             missing.to_string(),
             "upstream has no linux/s390x and no windows/amd64; it has linux/amd64, linux/arm64; name the platforms that it has, or write `platforms: all`"
@@ -217,8 +284,15 @@ mod tests {
 
     #[test]
     fn children_are_told_apart_by_digest() {
-        let Content::Index(children) = index().content else { panic!("no index") };
+        let Content::Index(children) = index().content else {
+            panic!("no index")
+        };
         let kept = chosen(&children, &platforms(&["linux/arm64"])).unwrap();
-        assert_eq!(kept.iter().map(|child| child.digest.clone()).collect::<Vec<_>>(), [digest('b')]);
+        assert_eq!(
+            kept.iter()
+                .map(|child| child.digest.clone())
+                .collect::<Vec<_>>(),
+            [digest('b')]
+        );
     }
 }

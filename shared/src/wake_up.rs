@@ -29,15 +29,26 @@ pub struct WakeUp {
 impl WakeUp {
     /// A wake-up for `images`.
     pub fn new(at: Timestamp, images: impl IntoIterator<Item = (ImageRef, Terms)>) -> Self {
-        Self { at, images: Some(join(BTreeMap::new(), images)) }
+        Self {
+            at,
+            images: Some(join(BTreeMap::new(), images)),
+        }
     }
 
     /// This one together with the `known` one that was asked for before. One whose time has come wakes nobody any more.
     #[must_use]
     pub fn join(self, known: Option<Self>, now: Timestamp) -> Self {
-        let Some(known) = known.filter(|known| known.at > now) else { return self };
-        let images = self.images.zip(known.images).map(|(images, known)| join(known, images));
-        Self { at: self.at.min(known.at), images }
+        let Some(known) = known.filter(|known| known.at > now) else {
+            return self;
+        };
+        let images = self
+            .images
+            .zip(known.images)
+            .map(|(images, known)| join(known, images));
+        Self {
+            at: self.at.min(known.at),
+            images,
+        }
     }
 
     /// Whether everything that `wanted` names is waited for here.
@@ -52,15 +63,23 @@ impl WakeUp {
     /// The event that `refresh` gets: a catalogue document with the images, or none for everything.
     pub fn input(&self) -> String {
         let event = json!({"command": "refresh", "execution_id": "<aws.scheduler.execution-id>"});
-        let images =
-            self.images.iter().flatten().map(|(image, terms)| json!(Entry::of(image, terms))).collect::<Vec<Value>>();
+        let images = self
+            .images
+            .iter()
+            .flatten()
+            .map(|(image, terms)| json!(Entry::of(image, terms)))
+            .collect::<Vec<Value>>();
         if images.is_empty() {
             return event.to_string();
         }
         let mut named = event.clone();
         named["images"] = images.into();
         let text = named.to_string();
-        if text.len() <= MAX_INPUT { text } else { event.to_string() }
+        if text.len() <= MAX_INPUT {
+            text
+        } else {
+            event.to_string()
+        }
     }
 
     /// Reads what [`WakeUp::input`] wrote. What cannot be read is taken for everything.
@@ -70,7 +89,11 @@ impl WakeUp {
             images: Vec<Entry>,
         }
         let event: Option<Event> = serde_json::from_str(input).ok();
-        Self { at, images: event.map(|event| join(BTreeMap::new(), event.images.into_iter().map(Entry::terms))) }
+        Self {
+            at,
+            images: event
+                .map(|event| join(BTreeMap::new(), event.images.into_iter().map(Entry::terms))),
+        }
     }
 }
 
@@ -80,7 +103,10 @@ fn join(
     more: impl IntoIterator<Item = (ImageRef, Terms)>,
 ) -> BTreeMap<ImageRef, Terms> {
     for (image, terms) in more {
-        known.entry(image).or_insert_with(|| terms.clone()).join(&terms);
+        known
+            .entry(image)
+            .or_insert_with(|| terms.clone())
+            .join(&terms);
     }
     known
 }
@@ -98,12 +124,23 @@ struct Entry {
 impl Entry {
     fn of(image: &ImageRef, terms: &Terms) -> Self {
         let platforms = terms.platforms.clone().map(PlatformsSpec);
-        Self { image: image.clone(), to: terms.to.clone(), platforms }
+        Self {
+            image: image.clone(),
+            to: terms.to.clone(),
+            platforms,
+        }
     }
 
     fn terms(self) -> (ImageRef, Terms) {
         let platforms = self.platforms.map(|PlatformsSpec(platforms)| platforms);
-        (self.image, Terms { to: self.to, platforms, ..Terms::default() })
+        (
+            self.image,
+            Terms {
+                to: self.to,
+                platforms,
+                ..Terms::default()
+            },
+        )
     }
 }
 
@@ -124,8 +161,17 @@ mod tests {
 
     fn wake_up_for(seconds: i64, to: &[&str], images: &[&str]) -> WakeUp {
         let to = to.iter().map(|&name| name.to_owned()).collect();
-        let terms = Terms { to, platforms: Some(Platforms::ALL), ..Terms::default() };
-        WakeUp::new(at(seconds), images.iter().map(|image| (image.parse().unwrap(), terms.clone())))
+        let terms = Terms {
+            to,
+            platforms: Some(Platforms::ALL),
+            ..Terms::default()
+        };
+        WakeUp::new(
+            at(seconds),
+            images
+                .iter()
+                .map(|image| (image.parse().unwrap(), terms.clone())),
+        )
     }
 
     #[test]
@@ -140,15 +186,28 @@ mod tests {
 
     #[test]
     fn the_sample_is_what_the_scheduler_delivers_and_refresh_understands() {
-        let sample: Value = include_str!("../../events/wake-up-delivered.json").parse().unwrap();
+        let sample: Value = include_str!("../../events/wake-up-delivered.json")
+            .parse()
+            .unwrap();
         let asked = wake_up(9, &["nginx:1.27-alpine", "node:24-alpine"]);
-        let delivered = asked.input().replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
+        let delivered = asked
+            .input()
+            .replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
         assert_eq!(delivered.parse::<Value>().unwrap(), sample);
         let (wish, trigger) = wish(&sample, "request").unwrap();
-        assert_eq!((trigger.kind, trigger.id.as_str()), (TriggerKind::Schedule, "d32c5kddcf5bb8c3"));
-        let Wish::Inline(document) = wish else { panic!("not these images alone") };
+        assert_eq!(
+            (trigger.kind, trigger.id.as_str()),
+            (TriggerKind::Schedule, "d32c5kddcf5bb8c3")
+        );
+        let Wish::Inline(document) = wish else {
+            panic!("not these images alone")
+        };
         let catalogue = Catalogue::merge(&[Document::parse("event", &document).unwrap()]).unwrap();
-        let images = catalogue.images.into_iter().map(|wanted| (wanted.image, wanted.terms)).collect();
+        let images = catalogue
+            .images
+            .into_iter()
+            .map(|wanted| (wanted.image, wanted.terms))
+            .collect();
         assert_eq!(Some(images), asked.images);
     }
 
@@ -157,13 +216,23 @@ mod tests {
         let known = wake_up(100, &["node:21"]);
         let joined = wake_up(500, &["redis:7"]).join(Some(known.clone()), at(0));
         assert_eq!(joined, wake_up(100, &["node:21", "redis:7"]));
-        assert_eq!(wake_up(50, &["node:21"]).join(Some(known.clone()), at(0)), wake_up(50, &["node:21"]));
-        assert_eq!(wake_up(500, &["redis:7"]).join(Some(known), at(100)), wake_up(500, &["redis:7"]), "it has passed");
+        assert_eq!(
+            wake_up(50, &["node:21"]).join(Some(known.clone()), at(0)),
+            wake_up(50, &["node:21"])
+        );
+        assert_eq!(
+            wake_up(500, &["redis:7"]).join(Some(known), at(100)),
+            wake_up(500, &["redis:7"]),
+            "it has passed"
+        );
     }
 
     #[test]
     fn an_image_that_is_asked_for_twice_goes_wherever_either_wants_it() {
-        let (private, public) = (wake_up_for(9, &["private"], &["node:21"]), wake_up_for(9, &["public"], &["node:21"]));
+        let (private, public) = (
+            wake_up_for(9, &["private"], &["node:21"]),
+            wake_up_for(9, &["public"], &["node:21"]),
+        );
         assert!(!private.covers(&public));
         let both = public.clone().join(Some(private.clone()), at(0));
         assert_eq!(both, wake_up_for(9, &["private", "public"], &["node:21"]));
@@ -172,9 +241,14 @@ mod tests {
 
     #[test]
     fn more_images_than_can_be_named_are_all() {
-        let names: Vec<String> = (0..9000).map(|n| format!("team/application-with-a-long-name-{n}:1")).collect();
+        let names: Vec<String> = (0..9000)
+            .map(|n| format!("team/application-with-a-long-name-{n}:1"))
+            .collect();
         let many = wake_up(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(many.input(), r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>"}"#);
+        assert_eq!(
+            many.input(),
+            r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>"}"#
+        );
         let all = WakeUp::read(at(1), &many.input());
         assert_eq!(all.images, None);
         assert!(all.covers(&many) && !many.covers(&all));

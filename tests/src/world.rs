@@ -30,7 +30,10 @@ impl World {
     pub async fn start() -> Self {
         let cloud = Cloud::start().await;
         cloud.hub.user("ci", PASSWORD);
-        let mut world = Self { settings: cloud.environment().into_iter().collect(), cloud };
+        let mut world = Self {
+            settings: cloud.environment().into_iter().collect(),
+            cloud,
+        };
         let secret = json!({"username": "ci", "accessToken": PASSWORD});
         world.cloud.secrets.put("docker-hub", &secret.to_string());
         world.set("REPLICATOR_DOCKER_HUB_SECRET", "docker-hub");
@@ -44,7 +47,9 @@ impl World {
 
     /// Puts `yaml` into the Parameter Store, as the catalogue.
     pub fn catalogue(&mut self, yaml: &str) {
-        self.cloud.parameters.put("/image-replicator/catalogue/default", yaml);
+        self.cloud
+            .parameters
+            .put("/image-replicator/catalogue/default", yaml);
         self.set("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue");
     }
 
@@ -58,14 +63,19 @@ impl World {
     /// Has what is put off wake `refresh` up.
     pub fn wake_up(&mut self) {
         self.set("REPLICATOR_WAKE_UP_FUNCTION", REFRESH);
-        self.set("REPLICATOR_WAKE_UP_ROLE", "arn:aws:iam::111122223333:role/image-replicator-wake-up");
+        self.set(
+            "REPLICATOR_WAKE_UP_ROLE",
+            "arn:aws:iam::111122223333:role/image-replicator-wake-up",
+        );
     }
 
     /// Moves the clock on to the next wake-up and gives it to `refresh`; `None` when there is none.
     pub async fn wait_for_wake_up(&self) -> Option<Value> {
         let at = self.cloud.scheduler.schedules().first()?.at;
         let wait = at.duration_since(self.cloud.clock.now());
-        self.cloud.clock.advance(Duration::try_from(wait).unwrap_or_default());
+        self.cloud
+            .clock
+            .advance(Duration::try_from(wait).unwrap_or_default());
         let (function, event) = self.cloud.scheduler.next_due()?;
         assert_eq!(function, REFRESH);
         Some(self.refresh_with(event).await.expect("the refresh answers"))
@@ -78,27 +88,36 @@ impl World {
 
     /// A replicator that has just been started.
     pub fn replicator(&self) -> Replicator {
-        let settings = Settings::read(|name| self.settings.get(name).cloned()).expect("the settings are good");
+        let settings =
+            Settings::read(|name| self.settings.get(name).cloned()).expect("the settings are good");
         let replicator = Replicator::new(settings, Aws::emulated_at(self.cloud.control_plane()));
         let clock = self.cloud.clock.clone();
-        replicator.expect("the replicator starts").on(Box::new(move || clock.now()))
+        replicator
+            .expect("the replicator starts")
+            .on(Box::new(move || clock.now()))
     }
 
     /// Gives `event` to `refresh`.
     pub async fn refresh_with(&self, event: Value) -> Result<Value, String> {
         let report = refresh::handle(&event, "request", in_time(), &self.replicator()).await;
-        report.map(|report| json!(report)).map_err(|error| error.chain())
+        report
+            .map(|report| json!(report))
+            .map_err(|error| error.chain())
     }
 
     /// Refreshes the catalogue, as on a schedule.
     pub async fn refresh(&self) -> Value {
-        self.refresh_with(json!({})).await.expect("the refresh answers")
+        self.refresh_with(json!({}))
+            .await
+            .expect("the refresh answers")
     }
 
     /// Refreshes these images alone.
     pub async fn refresh_images(&self, images: &[&str]) -> Value {
         let images: Vec<Value> = images.iter().map(|image| json!({"image": image})).collect();
-        self.refresh_with(json!({"images": images})).await.expect("the refresh answers")
+        self.refresh_with(json!({"images": images}))
+            .await
+            .expect("the refresh answers")
     }
 
     /// Gives `event` to `ensure`.
@@ -112,7 +131,11 @@ impl World {
     pub async fn replicate(&self, url: &str) -> Option<Value> {
         let event = self.cloud.sqs.next_event(url, 10)?;
         let batch = serde_json::from_value(event.clone()).expect("the event is a batch");
-        let response = json!(replicate::handle(batch, in_time(), &self.replicator()).await.response());
+        let response = json!(
+            replicate::handle(batch, in_time(), &self.replicator())
+                .await
+                .response()
+        );
         self.cloud.sqs.settle(url, &event, &Ok(response.clone()));
         Some(response)
     }
@@ -136,7 +159,10 @@ pub fn in_time() -> SystemTime {
 pub fn statuses(report: &Value) -> Vec<String> {
     let images = report["images"].as_array().expect("a report has images");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    images.iter().map(|image| format!("{} {}", text(&image["status"]), text(&image["image"]))).collect()
+    images
+        .iter()
+        .map(|image| format!("{} {}", text(&image["status"]), text(&image["image"])))
+        .collect()
 }
 
 /// The reason that a report gives for its only image.

@@ -28,7 +28,10 @@ fn name(number: u64) -> String {
 
 fn publish(world: &World, version: u64) {
     for number in 0..40 {
-        world.cloud.hub.push(&name(number), "1", &image(number, version));
+        world
+            .cloud
+            .hub
+            .push(&name(number), "1", &image(number, version));
     }
 }
 
@@ -53,7 +56,10 @@ async fn world() -> World {
     publish(&world, 1);
     assert_eq!(world.refresh().await["ok"], true);
     publish(&world, 2);
-    world.cloud.clock.advance(Duration::from_secs(u64::from(WINDOW) + 1));
+    world
+        .cloud
+        .clock
+        .advance(Duration::from_secs(u64::from(WINDOW) + 1));
     world.cloud.hub.quota(30, WINDOW);
     world.cloud.counts.reset();
     world
@@ -62,13 +68,17 @@ async fn world() -> World {
 /// The numbers of the images that the mirror has in their second version.
 fn level(world: &World) -> Vec<u64> {
     let ecr = world.cloud.ecr.region("us-east-1");
-    let is_level =
-        |number: &u64| ecr.image(&format!("docker-hub/{}", name(*number)), "1") == Some(image(*number, 2).digest());
+    let is_level = |number: &u64| {
+        ecr.image(&format!("docker-hub/{}", name(*number)), "1") == Some(image(*number, 2).digest())
+    };
     (0..40).filter(is_level).collect()
 }
 
 fn count(report: &Value, status: &str) -> usize {
-    statuses(report).iter().filter(|line| line.starts_with(status)).count()
+    statuses(report)
+        .iter()
+        .filter(|line| line.starts_with(status))
+        .count()
 }
 
 /// What fits into 27 pulls: five images for 5 each, none for 3, and two for 1.
@@ -80,24 +90,59 @@ async fn the_most_valued_set_that_fits_is_copied_and_wake_ups_copy_the_rest() {
     let report = world.refresh().await;
     assert_eq!(level(&world), FIRST);
     assert_eq!((count(&report, "copied"), count(&report, "stale")), (7, 33));
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.remaining()), (27, 3));
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.hub.remaining()
+        ),
+        (27, 3)
+    );
     let until = &world.cloud.scheduler.schedules()[0];
     assert_eq!(until.name, "image-replicator-refresh-deferred");
     assert_eq!(until.action_after_completion, "DELETE");
-    let tags = world.cloud.ecr.region("us-east-1").tags("docker-hub/library/app39");
+    let tags = world
+        .cloud
+        .ecr
+        .region("us-east-1")
+        .tags("docker-hub/library/app39");
     let entry = &tags["replicator:tag:1"];
     assert!(
-        entry.contains(" deferred ") && entry.contains(&format!("until={}", until.at.strftime("%Y-%m-%dT%H:%M:%SZ"))),
+        entry.contains(" deferred ")
+            && entry.contains(&format!(
+                "until={}",
+                until.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+            )),
         "{entry}"
     );
 
     let second = world.wait_for_wake_up().await.expect("a wake-up");
-    assert_eq!(statuses(&second).len(), 33, "what is level is not looked at again");
-    assert_eq!((count(&second, "copied"), world.cloud.hub.remaining()), (17, 3), "five for 3 each and twelve for 1");
+    assert_eq!(
+        statuses(&second).len(),
+        33,
+        "what is level is not looked at again"
+    );
+    assert_eq!(
+        (count(&second, "copied"), world.cloud.hub.remaining()),
+        (17, 3),
+        "five for 3 each and twelve for 1"
+    );
     let third = world.wait_for_wake_up().await.expect("a wake-up");
-    assert_eq!((statuses(&third).len(), count(&third, "copied"), world.cloud.hub.remaining()), (16, 16, 14));
+    assert_eq!(
+        (
+            statuses(&third).len(),
+            count(&third, "copied"),
+            world.cloud.hub.remaining()
+        ),
+        (16, 16, 14)
+    );
     assert_eq!(level(&world).len(), 40);
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.refused()), (25 + 15 + 30, 0));
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.hub.refused()
+        ),
+        (25 + 15 + 30, 0)
+    );
     assert_eq!(world.cloud.scheduler.schedules(), []);
 }
 
@@ -107,7 +152,11 @@ async fn eight_workers_side_by_side_copy_the_same_set_and_leave_the_reserve_alon
     let queue = world.queue();
     world.refresh().await;
     for expected in [7, 24, 40] {
-        while join_all((0..8).map(|_| world.replicate(&queue))).await.iter().any(Option::is_some) {}
+        while join_all((0..8).map(|_| world.replicate(&queue)))
+            .await
+            .iter()
+            .any(Option::is_some)
+        {}
         assert_eq!(level(&world).len(), expected);
         assert!(world.cloud.hub.remaining() >= 3);
         if expected == 7 {
@@ -115,7 +164,13 @@ async fn eight_workers_side_by_side_copy_the_same_set_and_leave_the_reserve_alon
         }
         assert_eq!(world.wait_for_wake_up().await.is_some(), expected < 40);
     }
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.refused()), (70, 0));
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.hub.refused()
+        ),
+        (70, 0)
+    );
 }
 
 #[tokio::test]
@@ -128,7 +183,8 @@ async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
     );
     world.cloud.hub.push(&name(0), "1", &image(0, 1));
     world.cloud.hub.quota(0, WINDOW);
-    let wish = json!({"images": [{"image": "app00:1", "to": ["lab"], "platforms": ["linux/amd64"]}]});
+    let wish =
+        json!({"images": [{"image": "app00:1", "to": ["lab"], "platforms": ["linux/amd64"]}]});
     world.refresh_with(wish).await.unwrap();
     world.replicate(&queue).await.unwrap();
     let held = |path: &str| world.cloud.ecr.region("us-east-1").image(path, "1");
@@ -140,8 +196,17 @@ async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
     let amd64 = image(0, 1).children()[0].digest();
     assert!(held("lab/library/app00").is_some_and(|part| part != image(0, 1).digest()));
     assert!(
-        world.cloud.ecr.region("us-east-1").manifest("lab/library/app00", &amd64).is_some(),
+        world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .manifest("lab/library/app00", &amd64)
+            .is_some(),
         "the platform that was wanted"
     );
-    assert_eq!(held("docker-hub/library/app00"), None, "nobody wanted it there");
+    assert_eq!(
+        held("docker-hub/library/app00"),
+        None,
+        "nobody wanted it there"
+    );
 }

@@ -13,12 +13,19 @@ async fn world() -> (World, Image, String) {
 }
 
 fn mirrored(world: &World) -> Option<String> {
-    world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21")
+    world
+        .cloud
+        .ecr
+        .region("us-east-1")
+        .image("docker-hub/library/node", "21")
 }
 
 /// Refreshes node:21: it is copied, and the mirror has `image`.
 async fn copied(world: &World, image: &Image) {
-    assert_eq!(statuses(&world.refresh_images(&["node:21"]).await), ["copied docker.io/library/node:21"]);
+    assert_eq!(
+        statuses(&world.refresh_images(&["node:21"]).await),
+        ["copied docker.io/library/node:21"]
+    );
     assert_eq!(mirrored(world), Some(image.digest()));
 }
 
@@ -26,16 +33,25 @@ async fn copied(world: &World, image: &Image) {
 async fn copied_by(answers: u64, world: &World, image: &Image) {
     copied(world, image).await;
     let counts = &world.cloud.counts;
-    assert_eq!((counts.get("hub.blob.get"), counts.get("ecr.upload.post")), (1 + answers, 2), "{:?}", counts.all());
+    assert_eq!(
+        (counts.get("hub.blob.get"), counts.get("ecr.upload.post")),
+        (1 + answers, 2),
+        "{:?}",
+        counts.all()
+    );
 }
 
 #[tokio::test]
-async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_reads_no_byte_twice() {
+async fn a_source_that_cuts_every_answer_delivers_the_layer_in_one_upload_and_reads_no_byte_twice()
+{
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 3);
     copied_by(4, &world, &image).await;
     let read = world.cloud.counts.get("cdn.bytes");
-    assert!((500_000..=505_000).contains(&read), "{read} bytes were read");
+    assert!(
+        (500_000..=505_000).contains(&read),
+        "{read} bytes were read"
+    );
 }
 
 #[tokio::test]
@@ -44,11 +60,22 @@ async fn a_gibibyte_in_pieces_of_three_megabytes_costs_at_most_a_hundredth_more_
     let size = 1 << 30;
     let image = Image::oci(1, &[size]);
     world.cloud.hub.push("library/node", "21", &image);
-    world.cloud.hub.faults().cut_blob(&image.layers()[0], 3_000_000, 1000);
+    world
+        .cloud
+        .hub
+        .faults()
+        .cut_blob(&image.layers()[0], 3_000_000, 1000);
     copied(&world, &image).await;
     let read = world.cloud.counts.get("cdn.bytes");
-    assert!((size..=size + size / 100).contains(&read), "{read} bytes were read");
-    assert_eq!(world.cloud.counts.get("ecr.upload.post"), 2, "the upload stays open");
+    assert!(
+        (size..=size + size / 100).contains(&read),
+        "{read} bytes were read"
+    );
+    assert_eq!(
+        world.cloud.counts.get("ecr.upload.post"),
+        2,
+        "the upload stays open"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +85,10 @@ async fn a_source_that_knows_no_ranges_sends_everything_again_and_the_upload_sta
     world.cloud.hub.faults().ignore_range(&layer, 1);
     copied_by(2, &world, &image).await;
     let read = world.cloud.counts.get("cdn.bytes");
-    assert!((650_000..=655_000).contains(&read), "{read} bytes were read");
+    assert!(
+        (650_000..=655_000).contains(&read),
+        "{read} bytes were read"
+    );
 }
 
 #[tokio::test]
@@ -84,8 +114,19 @@ async fn a_source_that_goes_on_with_wrong_bytes_is_found_out_and_nothing_is_comm
     world.cloud.hub.faults().corrupt_blob(&layer, 1);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
-    assert!(reason(&report).contains("the bytes do not match their digest"), "{}", reason(&report));
-    assert!(!world.cloud.ecr.region("us-east-1").blobs("docker-hub/library/node").contains(&layer));
+    assert!(
+        reason(&report).contains("the bytes do not match their digest"),
+        "{}",
+        reason(&report)
+    );
+    assert!(
+        !world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .blobs("docker-hub/library/node")
+            .contains(&layer)
+    );
     assert_eq!(mirrored(&world), None);
     copied(&world, &image).await;
 }
@@ -97,11 +138,20 @@ async fn where_the_destination_hashes_wrong_bytes_are_refused_by_it_and_the_sour
     world.cloud.hub.faults().corrupt_blob(&layer, 2);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
-    assert!(reason(&report).starts_with("source: cannot get blob"), "{}", reason(&report));
+    assert!(
+        reason(&report).starts_with("source: cannot get blob"),
+        "{}",
+        reason(&report)
+    );
     assert_eq!(mirrored(&world), None);
     world.cloud.counts.reset();
     copied(&world, &image).await;
-    assert_eq!(world.cloud.counts.get("hub.blob.get"), 1, "nothing is read twice: {:?}", world.cloud.counts.all());
+    assert_eq!(
+        world.cloud.counts.get("hub.blob.get"),
+        1,
+        "nothing is read twice: {:?}",
+        world.cloud.counts.all()
+    );
 }
 
 #[tokio::test]
@@ -110,7 +160,11 @@ async fn where_the_destination_hashes_bytes_that_are_right_at_the_second_look_ar
     world.set("REPLICATOR_HASHING", "destination");
     world.cloud.hub.faults().corrupt_blob(&layer, 1);
     let report = world.refresh_images(&["node:21"]).await;
-    assert!(reason(&report).starts_with("destination: cannot put blob"), "{}", reason(&report));
+    assert!(
+        reason(&report).starts_with("destination: cannot put blob"),
+        "{}",
+        reason(&report)
+    );
     assert_eq!(mirrored(&world), None);
 }
 
@@ -120,8 +174,17 @@ async fn a_source_that_never_gets_further_is_given_up_after_six_answers() {
     world.cloud.hub.faults().cut_blob(&layer, 0, 100);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
-    assert!(reason(&report).contains("the connection was interrupted"), "{}", reason(&report));
-    assert_eq!(world.cloud.counts.get("hub.blob.get"), 1 + 6, "{:?}", world.cloud.counts.all());
+    assert!(
+        reason(&report).contains("the connection was interrupted"),
+        "{}",
+        reason(&report)
+    );
+    assert_eq!(
+        world.cloud.counts.get("hub.blob.get"),
+        1 + 6,
+        "{:?}",
+        world.cloud.counts.all()
+    );
     assert_eq!(mirrored(&world), None);
 }
 
@@ -130,12 +193,21 @@ async fn an_upload_whose_credential_is_refused_starts_over_with_a_fresh_one_and_
     let (world, image, _) = world().await;
     world.cloud.ecr.faults().status("upload.put", 401, 2);
     copied(&world, &image).await;
-    assert_eq!(world.cloud.counts.get("ecr.upload.put"), 4, "{:?}", world.cloud.counts.all());
+    assert_eq!(
+        world.cloud.counts.get("ecr.upload.put"),
+        4,
+        "{:?}",
+        world.cloud.counts.all()
+    );
 
     let (world, ..) = self::world().await;
     world.cloud.ecr.faults().status("upload.put", 401, 100);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
     let uploads = world.cloud.counts.get("ecr.upload.put");
-    assert!((2..=4).contains(&uploads), "each of two blobs is sent twice at the most: {:?}", world.cloud.counts.all());
+    assert!(
+        (2..=4).contains(&uploads),
+        "each of two blobs is sent twice at the most: {:?}",
+        world.cloud.counts.all()
+    );
 }

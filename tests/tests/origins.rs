@@ -21,21 +21,37 @@ async fn world() -> (World, Image) {
 /// The same, and the ECR Public Gallery is level.
 async fn level() -> (World, Image) {
     let (world, image) = world().await;
-    world.cloud.ecr_public.gallery("docker/library/node", "21", &image);
+    world
+        .cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &image);
     (world, image)
 }
 
 async fn assert_copied(world: &World, image: &Image) {
     let report = world.refresh().await;
-    assert_eq!(statuses(&report), ["copied docker.io/library/node:21"], "{report:#}");
+    assert_eq!(
+        statuses(&report),
+        ["copied docker.io/library/node:21"],
+        "{report:#}"
+    );
     assert_arrived(world, image);
 }
 
 fn assert_arrived(world: &World, image: &Image) {
     let ecr = world.cloud.ecr.region("us-east-1");
-    assert_eq!(ecr.image("docker-hub/library/node", "21"), Some(image.digest()));
+    assert_eq!(
+        ecr.image("docker-hub/library/node", "21"),
+        Some(image.digest())
+    );
     let arrived = ecr.blobs("docker-hub/library/node");
-    assert!(image.blobs().iter().all(|(digest, _)| arrived.contains(digest)), "{arrived:?}");
+    assert!(
+        image
+            .blobs()
+            .iter()
+            .all(|(digest, _)| arrived.contains(digest)),
+        "{arrived:?}"
+    );
 }
 
 #[tokio::test]
@@ -43,22 +59,50 @@ async fn a_level_gallery_saves_every_pull() {
     let (world, image) = level().await;
     assert_copied(&world, &image).await;
     let counts = world.cloud.counts.all();
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.counts.sum("cdn.")), (0, 0), "{counts:?}");
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0),
+        "{counts:?}"
+    );
     assert_eq!(world.cloud.hub.remaining(), 100);
-    let asked = (world.cloud.counts.get("public.manifest.head"), world.cloud.counts.get("public.manifest.get"));
-    assert_eq!(asked, (1, 6), "a HEAD there names no digest, so that the index itself tells it");
+    let asked = (
+        world.cloud.counts.get("public.manifest.head"),
+        world.cloud.counts.get("public.manifest.get"),
+    );
+    assert_eq!(
+        asked,
+        (1, 6),
+        "a HEAD there names no digest, so that the index itself tells it"
+    );
 }
 
 #[tokio::test]
 async fn the_gallery_is_read_with_a_token_of_our_own_and_anonymously_where_the_role_has_none() {
     let (world, image) = level().await;
     assert_copied(&world, &image).await;
-    assert_eq!(world.cloud.counts.get("public.token"), 0, "{:?}", world.cloud.counts.all());
+    assert_eq!(
+        world.cloud.counts.get("public.token"),
+        0,
+        "{:?}",
+        world.cloud.counts.all()
+    );
 
     let (world, image) = level().await;
-    world.cloud.failures.fail_next("ecr_public.api.GetAuthorizationToken", "AccessDeniedException", 100);
+    world.cloud.failures.fail_next(
+        "ecr_public.api.GetAuthorizationToken",
+        "AccessDeniedException",
+        100,
+    );
     assert_copied(&world, &image).await;
-    assert_eq!(world.cloud.counts.get("public.token"), 1, "{:?}", world.cloud.counts.all());
+    assert_eq!(
+        world.cloud.counts.get("public.token"),
+        1,
+        "{:?}",
+        world.cloud.counts.all()
+    );
     assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
 }
 
@@ -69,8 +113,17 @@ async fn an_origin_of_the_catalogue_saves_every_pull() {
     world.cloud.hub.push("grafana/grafana", "11", &image);
     world.cloud.mirror.push("grafana/grafana", "11", &image);
     world.catalogue("origins: [mirror.gcr.io]\nimages: [{ image: 'grafana/grafana:11' }]");
-    assert_eq!(statuses(&world.refresh().await), ["copied docker.io/grafana/grafana:11"]);
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.counts.sum("cdn.")), (0, 0));
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/grafana/grafana:11"]
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -79,22 +132,49 @@ async fn a_destination_of_our_own_in_another_region_is_an_origin() {
     let image = image(1);
     world.cloud.hub.push("grafana/grafana", "11", &image);
     let destinations = "destinations:\n  here: { ecr: { repository: 'hub/{repository}' } }\n  europe: { ecr: { repository: 'hub/{repository}', region: eu-west-1 } }\norigins: [europe]\n";
-    world.catalogue(&format!("{destinations}images: [{{ image: 'grafana/grafana:11', to: [europe] }}]"));
+    world.catalogue(&format!(
+        "{destinations}images: [{{ image: 'grafana/grafana:11', to: [europe] }}]"
+    ));
     world.refresh().await;
     world.cloud.counts.reset();
-    world.catalogue(&format!("{destinations}images: [{{ image: 'grafana/grafana:11', to: [here] }}]"));
-    assert_eq!(statuses(&world.refresh().await), ["copied docker.io/grafana/grafana:11"]);
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.counts.sum("cdn.")), (0, 0));
-    assert_eq!(world.cloud.ecr.region("us-east-1").image("hub/grafana/grafana", "11"), Some(image.digest()));
+    world.catalogue(&format!(
+        "{destinations}images: [{{ image: 'grafana/grafana:11', to: [here] }}]"
+    ));
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/grafana/grafana:11"]
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .image("hub/grafana/grafana", "11"),
+        Some(image.digest())
+    );
 }
 
 #[tokio::test]
 async fn a_gallery_that_lags_is_left_alone() {
     let (world, new) = world().await;
-    world.cloud.ecr_public.gallery("docker/library/node", "21", &image(2));
+    world
+        .cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &image(2));
     assert_copied(&world, &new).await;
     assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
-    assert_eq!(world.cloud.counts.get("public.manifest.get"), 1, "what it has, which is not it");
+    assert_eq!(
+        world.cloud.counts.get("public.manifest.get"),
+        1,
+        "what it has, which is not it"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +194,11 @@ async fn a_gallery_with_wrong_layers_is_found_out() {
         world.cloud.ecr_public.faults().corrupt_blob(&layer, 100);
     }
     assert_copied(&world, &right).await;
-    assert!(world.cloud.counts.get("hub.blob.get") > 0, "{:?}", world.cloud.counts.all());
+    assert!(
+        world.cloud.counts.get("hub.blob.get") > 0,
+        "{:?}",
+        world.cloud.counts.all()
+    );
 }
 
 #[tokio::test]
@@ -136,9 +220,26 @@ async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
     world.cloud.hub.spend("ci", 9);
     world.cloud.ecr_public.faults().die_after(2);
     let report = world.refresh().await;
-    assert_eq!(statuses(&report), ["deferred docker.io/library/node:21"], "{report:#}");
-    assert_eq!((world.cloud.counts.get("hub.manifest.get"), world.cloud.hub.remaining()), (0, 1));
-    assert_eq!(world.cloud.ecr.region("us-east-1").image("docker-hub/library/node", "21"), None);
+    assert_eq!(
+        statuses(&report),
+        ["deferred docker.io/library/node:21"],
+        "{report:#}"
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.hub.remaining()
+        ),
+        (0, 1)
+    );
+    assert_eq!(
+        world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .image("docker-hub/library/node", "21"),
+        None
+    );
 }
 
 #[tokio::test]
@@ -150,7 +251,13 @@ async fn an_origin_that_sends_us_elsewhere_gets_no_credential_there_and_nothing_
     let visits = world.cloud.stranger.requests();
     assert!(!visits.is_empty());
     for visit in visits {
-        assert!(!visit.headers.iter().any(|(name, _)| name == "authorization"), "{visit:?}");
+        assert!(
+            !visit
+                .headers
+                .iter()
+                .any(|(name, _)| name == "authorization"),
+            "{visit:?}"
+        );
     }
 }
 
@@ -161,7 +268,11 @@ async fn several_destinations_read_docker_hub_once() {
     world.cloud.hub.push("grafana/grafana", "11", &image);
     world.catalogue(&format!("destinations:\n  a: {{ ecr: {{ repository: 'a/{{name}}' }} }}\n  b: {{ ecr: {{ repository: 'b/{{name}}', region: eu-west-1 }} }}\n  c: {{ ecr-public: {{ alias: {ALIAS}, repository: 'c/{{name}}' }} }}\nimages: [{{ image: 'grafana/grafana:11', to: [a, b, c] }}]"));
     let report = world.refresh().await;
-    assert_eq!(statuses(&report), ["copied docker.io/grafana/grafana:11"], "{report:#}");
+    assert_eq!(
+        statuses(&report),
+        ["copied docker.io/grafana/grafana:11"],
+        "{report:#}"
+    );
     assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
     assert_eq!(
         world.cloud.counts.get("cdn.blob.get"),

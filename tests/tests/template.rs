@@ -9,9 +9,17 @@ const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// The text of the parameter `Catalogue`: what stands below its `Default: |`, by indentation.
 fn default_catalogue() -> String {
-    let below = TEMPLATE.split_once("\n  Catalogue:\n").and_then(|(_, rest)| rest.split_once("    Default: |\n"));
-    let lines = below.expect("the template has a default catalogue").1.lines();
-    lines.map_while(|line| line.strip_prefix("      ")).collect::<Vec<_>>().join("\n")
+    let below = TEMPLATE
+        .split_once("\n  Catalogue:\n")
+        .and_then(|(_, rest)| rest.split_once("    Default: |\n"));
+    let lines = below
+        .expect("the template has a default catalogue")
+        .1
+        .lines();
+    lines
+        .map_while(|line| line.strip_prefix("      "))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -24,15 +32,26 @@ fn the_templates_own_catalogue_is_a_good_one() {
 
 /// The text of one resource, by indentation.
 fn resource(name: &str) -> String {
-    let below = TEMPLATE.split_once(&format!("\n  {name}:\n")).expect("the template has the resource").1;
-    below.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect::<Vec<_>>().join("\n")
+    let below = TEMPLATE
+        .split_once(&format!("\n  {name}:\n"))
+        .expect("the template has the resource")
+        .1;
+    below
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The names after `["ImageReplicator", "` in the dashboard.
 fn on_the_dashboard() -> BTreeSet<String> {
     let dashboard = resource("Dashboard");
     let start = format!(r#"["{NAMESPACE}", ""#);
-    dashboard.split(&start).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+    dashboard
+        .split(&start)
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+        .collect()
 }
 
 #[test]
@@ -47,13 +66,21 @@ fn alarms_watch_metrics_that_the_functions_emit() {
     let emitted = |name: &str| METRICS.iter().any(|(emitted, _)| *emitted == name);
     for name in ["PullsRemaining", "PullsReserve"] {
         let metric = format!("{{Namespace: {NAMESPACE}, MetricName: {name}}}");
-        assert!(emitted(name) && reserve.contains(&metric), "{metric} in:\n{reserve}");
+        assert!(
+            emitted(name) && reserve.contains(&metric),
+            "{metric} in:\n{reserve}"
+        );
     }
     let metric = format!("Namespace: {NAMESPACE}\n      MetricName: StalenessSeconds\n");
-    assert!(emitted("StalenessSeconds") && staleness.contains(&metric), "{staleness}");
+    assert!(
+        emitted("StalenessSeconds") && staleness.contains(&metric),
+        "{staleness}"
+    );
     for alarm in [reserve, staleness] {
         assert!(
-            alarm.contains("AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]"),
+            alarm.contains(
+                "AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]"
+            ),
             "{alarm}"
         );
     }
@@ -63,12 +90,19 @@ fn alarms_watch_metrics_that_the_functions_emit() {
 fn every_function_that_puts_off_may_ask_for_the_wake_up_and_no_other() {
     for function in ["Refresh", "Replicate", "Rescue", "Rescan"] {
         let text = resource(function);
-        for part in ["REPLICATOR_WAKE_UP_FUNCTION: ", "REPLICATOR_WAKE_UP_ROLE: ", "- !Ref WakeUpPolicy"] {
+        for part in [
+            "REPLICATOR_WAKE_UP_FUNCTION: ",
+            "REPLICATOR_WAKE_UP_ROLE: ",
+            "- !Ref WakeUpPolicy",
+        ] {
             assert!(text.contains(part), "{function} lacks {part}");
         }
     }
     let ensure = resource("Ensure");
-    assert!(!ensure.contains("WAKE_UP") && !ensure.contains("WakeUpPolicy"), "{ensure}");
+    assert!(
+        !ensure.contains("WAKE_UP") && !ensure.contains("WakeUpPolicy"),
+        "{ensure}"
+    );
 }
 
 #[test]
@@ -97,11 +131,21 @@ fn the_wake_up_is_one_schedule_and_one_role_that_invokes_refresh_alone() {
 #[test]
 fn every_function_that_surveys_may_read_manifests_of_the_mirror_and_ecr_public() {
     let survey = resource("SurveyPolicy");
-    for action in ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken", "ecr:BatchGetImage"] {
+    for action in [
+        "ecr-public:GetAuthorizationToken",
+        "sts:GetServiceBearerToken",
+        "ecr:BatchGetImage",
+    ] {
         assert!(survey.contains(action), "{action} in:\n{survey}");
     }
     for function in ["Refresh", "Replicate", "Ensure", "Rescue", "Rescan"] {
-        assert!(resource(function).contains("- !Ref SurveyPolicy"), "{function}");
+        assert!(
+            resource(function).contains("- !Ref SurveyPolicy"),
+            "{function}"
+        );
     }
-    assert!(resource("CopyPolicy").contains("ecr:GetDownloadUrlForLayer"), "blobs of a mirror fill another");
+    assert!(
+        resource("CopyPolicy").contains("ecr:GetDownloadUrlForLayer"),
+        "blobs of a mirror fill another"
+    );
 }

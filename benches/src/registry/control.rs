@@ -14,20 +14,42 @@ use super::Registry;
 pub(super) fn router(registry: Arc<Registry>) -> Router {
     type Shared = State<Arc<Registry>>;
     Router::new()
-        .route("/counts", get(|State(registry): Shared| async move { text(&registry.counters.read()) }))
-        .route("/holdings", get(|State(registry): Shared| async move { text(&registry.holdings()) }))
-        .route("/reset", post(|State(registry): Shared| async move { registry.reset() }))
-        .route("/counts/reset", post(|State(registry): Shared| async move { registry.counters.reset() }))
-        .route("/change", post(|State(registry): Shared| async move { registry.change() }))
+        .route(
+            "/counts",
+            get(|State(registry): Shared| async move { text(&registry.counters.read()) }),
+        )
+        .route(
+            "/holdings",
+            get(|State(registry): Shared| async move { text(&registry.holdings()) }),
+        )
+        .route(
+            "/reset",
+            post(|State(registry): Shared| async move { registry.reset() }),
+        )
+        .route(
+            "/counts/reset",
+            post(|State(registry): Shared| async move { registry.counters.reset() }),
+        )
+        .route(
+            "/change",
+            post(|State(registry): Shared| async move { registry.change() }),
+        )
         .route(
             "/verify/on",
-            post(|State(registry): Shared| async move { registry.verifies.store(true, Ordering::Relaxed) }),
+            post(|State(registry): Shared| async move {
+                registry.verifies.store(true, Ordering::Relaxed)
+            }),
         )
         .route(
             "/verify/off",
-            post(|State(registry): Shared| async move { registry.verifies.store(false, Ordering::Relaxed) }),
+            post(|State(registry): Shared| async move {
+                registry.verifies.store(false, Ordering::Relaxed)
+            }),
         )
-        .route("/note", post(|State(registry): Shared, body: String| async move { registry.note(&body) }))
+        .route(
+            "/note",
+            post(|State(registry): Shared, body: String| async move { registry.note(&body) }),
+        )
         .with_state(registry)
 }
 

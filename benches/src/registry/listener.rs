@@ -30,10 +30,14 @@ pub(super) fn serve(
         counters.connection();
     });
     let Some(identity) = identity else {
-        return Ok(tokio::spawn(async move { axum::serve(counted, router).await }));
+        return Ok(tokio::spawn(
+            async move { axum::serve(counted, router).await },
+        ));
     };
     let listener = Secured::new(counted, acceptor(identity)?)?;
-    Ok(tokio::spawn(async move { axum::serve(listener, router).await }))
+    Ok(tokio::spawn(
+        async move { axum::serve(listener, router).await },
+    ))
 }
 
 /// Connections whose handshake is over.
@@ -83,8 +87,14 @@ impl Listener for Secured {
 /// No ALPN: HTTP/1.1 is spoken.
 fn acceptor(identity: &Path) -> Result<TlsAcceptor, String> {
     let broken = |error: &dyn std::fmt::Display| format!("{}: {error}", identity.display());
-    let chain = CertificateDer::pem_file_iter(identity).and_then(Iterator::collect).map_err(|error| broken(&error))?;
+    let chain = CertificateDer::pem_file_iter(identity)
+        .and_then(Iterator::collect)
+        .map_err(|error| broken(&error))?;
     let key = PrivateKeyDer::from_pem_file(identity).map_err(|error| broken(&error))?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-    Ok(TlsAcceptor::from(Arc::new(config.map_err(|error| broken(&error))?)))
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key);
+    Ok(TlsAcceptor::from(Arc::new(
+        config.map_err(|error| broken(&error))?,
+    )))
 }

@@ -38,7 +38,11 @@ pub(super) fn stream(
 ) -> Response<axum::body::Body> {
     let status = answer.status();
     answer.map(|pieces| {
-        let outgoing = Outgoing { pieces, counters, _entry: entry.map(|entry| entry.answered(status)) };
+        let outgoing = Outgoing {
+            pieces,
+            counters,
+            _entry: entry.map(|entry| entry.answered(status)),
+        };
         axum::body::Body::from_stream(stream::iter(outgoing).map(Ok::<_, Infallible>))
     })
 }

@@ -14,27 +14,69 @@ impl Registry {
     pub(super) fn manifest(&self, repository: &str, reference: &str) -> Response<Pieces> {
         let store = self.store();
         let Some(manifest) = store.manifest(repository, reference) else {
-            return refuse(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "no such manifest");
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "MANIFEST_UNKNOWN",
+                "no such manifest",
+            );
         };
-        let mut response = answer(StatusCode::OK, &manifest.media_type, all(manifest.bytes.clone()));
-        add(&mut response, &[("docker-content-digest", &manifest.digest)]);
+        let mut response = answer(
+            StatusCode::OK,
+            &manifest.media_type,
+            all(manifest.bytes.clone()),
+        );
+        add(
+            &mut response,
+            &[("docker-content-digest", &manifest.digest)],
+        );
         response
     }
 
-    pub(super) fn blob(&self, repository: &str, digest: &str, headers: &HeaderMap) -> Response<Pieces> {
-        let content = self.library.get(digest).filter(|_| self.store().has_blob(repository, digest));
+    pub(super) fn blob(
+        &self,
+        repository: &str,
+        digest: &str,
+        headers: &HeaderMap,
+    ) -> Response<Pieces> {
+        let content = self
+            .library
+            .get(digest)
+            .filter(|_| self.store().has_blob(repository, digest));
         let Some(content) = content else {
-            return refuse(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "no such blob, or one whose bytes were thrown away");
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "BLOB_UNKNOWN",
+                "no such blob, or one whose bytes were thrown away",
+            );
         };
         let size = content.size_bytes();
-        let about = [("docker-content-digest", digest), ("accept-ranges", "bytes")];
-        let part = headers.get(RANGE).map(|value| value.to_str().ok().and_then(|text| range(text, size)));
+        let about = [
+            ("docker-content-digest", digest),
+            ("accept-ranges", "bytes"),
+        ];
+        let part = headers
+            .get(RANGE)
+            .map(|value| value.to_str().ok().and_then(|text| range(text, size)));
         let mut response = match part {
-            None => answer(StatusCode::OK, "application/octet-stream", content.pieces(0..size)),
-            Some(None) => return refuse(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", "no such range"),
+            None => answer(
+                StatusCode::OK,
+                "application/octet-stream",
+                content.pieces(0..size),
+            ),
+            Some(None) => {
+                return refuse(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "SIZE_INVALID",
+                    "no such range",
+                );
+            }
             Some(Some(range)) => {
                 let span = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-                let mut part = answer(StatusCode::PARTIAL_CONTENT, "application/octet-stream", content.pieces(range));
+                let mut part = answer(
+                    StatusCode::PARTIAL_CONTENT,
+                    "application/octet-stream",
+                    content.pieces(range),
+                );
                 add(&mut part, &[("content-range", &span)]);
                 part
             }
@@ -64,7 +106,10 @@ fn range(text: &str, size: u64) -> Option<Range<u64>> {
     let (start, end) = match (first, last) {
         ("", count) => (size.saturating_sub(count.parse().ok()?), size),
         (first, "") => (first.parse().ok()?, size),
-        (first, last) => (first.parse().ok()?, last.parse::<u64>().ok()?.saturating_add(1).min(size)),
+        (first, last) => (
+            first.parse().ok()?,
+            last.parse::<u64>().ok()?.saturating_add(1).min(size),
+        ),
     };
     (start < end).then_some(start..end)
 }

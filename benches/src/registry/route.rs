@@ -50,16 +50,27 @@ pub(super) struct Route {
 impl Route {
     /// Reads a path; nothing if it is not one of the specification's.
     pub(super) fn parse(path: &str) -> Option<Self> {
-        let nowhere = |target| Some(Self { repository: String::new(), target });
+        let nowhere = |target| {
+            Some(Self {
+                repository: String::new(),
+                target,
+            })
+        };
         if path == "/token" {
             return nowhere(Target::Token);
         }
-        let rest = path.strip_prefix("/v2")?.strip_prefix('/').unwrap_or_default();
+        let rest = path
+            .strip_prefix("/v2")?
+            .strip_prefix('/')
+            .unwrap_or_default();
         if rest.is_empty() {
             return nowhere(Target::Ping);
         }
         let (repository, target) = split(rest)?;
-        (!repository.is_empty()).then(|| Self { repository: repository.to_owned(), target })
+        (!repository.is_empty()).then(|| Self {
+            repository: repository.to_owned(),
+            target,
+        })
     }
 
     /// One of [`KINDS`].
@@ -85,7 +96,11 @@ fn split(rest: &str) -> Option<(&str, Target)> {
         return Some((repository, Target::Tags));
     }
     if let Some((repository, session)) = rest.rsplit_once("/blobs/uploads/") {
-        let session = if session.is_empty() { None } else { Some(session.parse().ok()?) };
+        let session = if session.is_empty() {
+            None
+        } else {
+            Some(session.parse().ok()?)
+        };
         return Some((repository, Target::Upload(session)));
     }
     let (head, reference) = rest.rsplit_once('/')?;
@@ -104,18 +119,31 @@ mod tests {
     use super::*;
 
     fn check(method: &Method, path: &str) -> String {
-        Route::parse(path)
-            .map_or("none".to_owned(), |route| format!("{} of {:?}", route.kind(method), route.repository))
+        Route::parse(path).map_or("none".to_owned(), |route| {
+            format!("{} of {:?}", route.kind(method), route.repository)
+        })
     }
 
     #[test]
     fn paths_are_read_from_their_end() {
         assert_eq!(check(&Method::GET, "/v2/"), "ping of \"\"");
         assert_eq!(check(&Method::GET, "/v2"), "ping of \"\"");
-        assert_eq!(check(&Method::HEAD, "/v2/blobs/manifests/manifests/1.0"), "HEAD manifest of \"blobs/manifests\"");
-        assert_eq!(check(&Method::POST, "/v2/a/b/blobs/uploads/"), "POST upload of \"a/b\"");
-        assert_eq!(check(&Method::PATCH, "/v2/a/b/blobs/uploads/17"), "PATCH upload of \"a/b\"");
-        assert_eq!(check(&Method::DELETE, "/v2/a/b/blobs/uploads/17"), "other of \"a/b\"");
+        assert_eq!(
+            check(&Method::HEAD, "/v2/blobs/manifests/manifests/1.0"),
+            "HEAD manifest of \"blobs/manifests\""
+        );
+        assert_eq!(
+            check(&Method::POST, "/v2/a/b/blobs/uploads/"),
+            "POST upload of \"a/b\""
+        );
+        assert_eq!(
+            check(&Method::PATCH, "/v2/a/b/blobs/uploads/17"),
+            "PATCH upload of \"a/b\""
+        );
+        assert_eq!(
+            check(&Method::DELETE, "/v2/a/b/blobs/uploads/17"),
+            "other of \"a/b\""
+        );
         assert_eq!(check(&Method::GET, "/v2/a/tags/list"), "tags of \"a\"");
         assert_eq!(check(&Method::GET, "/v1/a/tags/list"), "none");
     }

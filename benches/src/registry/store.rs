@@ -35,35 +35,57 @@ impl Store {
     pub(super) fn seed(&mut self, tagged: &Tagged) {
         let repository = self.0.entry(tagged.repository.clone()).or_default();
         for blob in tagged.image.all_blobs() {
-            repository.blobs.insert(blob.digest.clone(), blob.content.size_bytes());
+            repository
+                .blobs
+                .insert(blob.digest.clone(), blob.content.size_bytes());
         }
         for manifest in tagged.image.manifests() {
-            repository.manifests.insert(manifest.digest.clone(), manifest.clone());
+            repository
+                .manifests
+                .insert(manifest.digest.clone(), manifest.clone());
         }
-        repository.tags.insert(tagged.tag.clone(), tagged.image.manifest.digest.clone());
+        repository
+            .tags
+            .insert(tagged.tag.clone(), tagged.image.manifest.digest.clone());
     }
 
     /// The manifest that `reference`, a tag or a digest, stands for.
     pub(super) fn manifest(&self, repository: &str, reference: &str) -> Option<&Manifest> {
         let repository = self.0.get(repository)?;
-        let digest = repository.tags.get(reference).map_or(reference, String::as_str);
+        let digest = repository
+            .tags
+            .get(reference)
+            .map_or(reference, String::as_str);
         repository.manifests.get(digest)
     }
 
     pub(super) fn has_blob(&self, repository: &str, digest: &str) -> bool {
-        self.0.get(repository).is_some_and(|repository| repository.blobs.contains_key(digest))
+        self.0
+            .get(repository)
+            .is_some_and(|repository| repository.blobs.contains_key(digest))
     }
 
     pub(super) fn tags(&self, repository: &str) -> Option<Vec<&str>> {
-        self.0.get(repository).map(|repository| repository.tags.keys().map(String::as_str).collect())
+        self.0
+            .get(repository)
+            .map(|repository| repository.tags.keys().map(String::as_str).collect())
     }
 
     pub(super) fn put_blob(&mut self, repository: &str, digest: &str, size_bytes: u64) {
-        self.0.entry(repository.to_owned()).or_default().blobs.insert(digest.to_owned(), size_bytes);
+        self.0
+            .entry(repository.to_owned())
+            .or_default()
+            .blobs
+            .insert(digest.to_owned(), size_bytes);
     }
 
     /// Puts a manifest under `reference`; it has to name nothing that is missing here, and to be what a digest says.
-    pub(super) fn put_manifest(&mut self, repository: &str, reference: &str, manifest: Manifest) -> Result<(), String> {
+    pub(super) fn put_manifest(
+        &mut self,
+        repository: &str,
+        reference: &str,
+        manifest: Manifest,
+    ) -> Result<(), String> {
         let is_tag = !reference.starts_with("sha256:");
         if !is_tag && reference != manifest.digest {
             return Err(format!("the bytes have digest {}", manifest.digest));
@@ -74,15 +96,22 @@ impl Store {
             return Err(format!("it names {missing}, which is not here"));
         }
         if is_tag {
-            repository.tags.insert(reference.to_owned(), manifest.digest.clone());
+            repository
+                .tags
+                .insert(reference.to_owned(), manifest.digest.clone());
         }
-        repository.manifests.insert(manifest.digest.clone(), manifest);
+        repository
+            .manifests
+            .insert(manifest.digest.clone(), manifest);
         Ok(())
     }
 
     /// Everything, as it is told.
     pub(super) fn holdings(&self) -> BTreeMap<String, Holdings> {
-        self.0.iter().map(|(name, repository)| (name.clone(), repository.holdings())).collect()
+        self.0
+            .iter()
+            .map(|(name, repository)| (name.clone(), repository.holdings()))
+            .collect()
     }
 }
 
@@ -93,7 +122,11 @@ impl Repository {
 
     fn holdings(&self) -> Holdings {
         let manifests = self.manifests.keys().cloned().collect();
-        Holdings { tags: self.tags.clone(), manifests, blobs: self.blobs.clone() }
+        Holdings {
+            tags: self.tags.clone(),
+            manifests,
+            blobs: self.blobs.clone(),
+        }
     }
 }
 
@@ -112,7 +145,11 @@ fn named(bytes: &[u8]) -> Option<Vec<String>> {
         manifests: Vec<Descriptor>,
     }
     let view: View = serde_json::from_slice(bytes).ok()?;
-    let all = view.config.into_iter().chain(view.layers).chain(view.manifests);
+    let all = view
+        .config
+        .into_iter()
+        .chain(view.layers)
+        .chain(view.manifests);
     Some(all.map(|descriptor| descriptor.digest).collect())
 }
 
@@ -122,26 +159,51 @@ mod tests {
     use crate::image::{Image, Layer};
 
     fn tagged() -> Tagged {
-        let image = Image::index(&["linux/amd64"], |_| vec![Layer { seed: 1, size_bytes: 100 }]);
-        Tagged { repository: "a".to_owned(), tag: "v1".to_owned(), image }
+        let image = Image::index(&["linux/amd64"], |_| {
+            vec![Layer {
+                seed: 1,
+                size_bytes: 100,
+            }]
+        });
+        Tagged {
+            repository: "a".to_owned(),
+            tag: "v1".to_owned(),
+            image,
+        }
     }
 
     #[test]
     fn a_manifest_is_refused_until_everything_that_it_names_is_there() {
-        let (Tagged { image, .. }, mut store, mut seeded) = (tagged(), Store::default(), Store::default());
-        let mut put = |reference: &str, manifest: &Manifest| store.put_manifest("a", reference, manifest.clone());
+        let (Tagged { image, .. }, mut store, mut seeded) =
+            (tagged(), Store::default(), Store::default());
+        let mut put = |reference: &str, manifest: &Manifest| {
+            store.put_manifest("a", reference, manifest.clone())
+        };
         let missing = put("v1", &image.manifest).unwrap_err();
-        assert_eq!(missing, format!("it names {}, which is not here", image.children[0].manifest.digest));
+        assert_eq!(
+            missing,
+            format!(
+                "it names {}, which is not here",
+                image.children[0].manifest.digest
+            )
+        );
         for blob in image.all_blobs() {
             store.put_blob("a", &blob.digest, blob.content.size_bytes());
         }
         for manifest in image.manifests() {
-            store.put_manifest("a", &manifest.digest, manifest.clone()).unwrap();
+            store
+                .put_manifest("a", &manifest.digest, manifest.clone())
+                .unwrap();
         }
-        store.put_manifest("a", "v1", image.manifest.clone()).unwrap();
+        store
+            .put_manifest("a", "v1", image.manifest.clone())
+            .unwrap();
         seeded.seed(&tagged());
         assert_eq!(store.holdings(), seeded.holdings());
-        assert_eq!(store.manifest("a", "v1"), store.manifest("a", &image.manifest.digest));
+        assert_eq!(
+            store.manifest("a", "v1"),
+            store.manifest("a", &image.manifest.digest)
+        );
     }
 
     #[test]
@@ -149,7 +211,12 @@ mod tests {
         let mut store = Store::default();
         store.seed(&tagged());
         let other = format!("sha256:{}", "0".repeat(64));
-        let refused = store.put_manifest("a", &other, tagged().image.manifest).unwrap_err();
-        assert_eq!(refused, format!("the bytes have digest {}", tagged().image.manifest.digest));
+        let refused = store
+            .put_manifest("a", &other, tagged().image.manifest)
+            .unwrap_err();
+        assert_eq!(
+            refused,
+            format!("the bytes have digest {}", tagged().image.manifest.digest)
+        );
     }
 }

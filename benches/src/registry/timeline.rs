@@ -29,12 +29,21 @@ impl Timeline {
     pub(super) fn open(path: &Path, role: String) -> Result<Self, String> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self { file: Arc::new(file), role: role.into() })
+        Ok(Self {
+            file: Arc::new(file),
+            role: role.into(),
+        })
     }
 
     /// A request has arrived.
     pub(super) fn begin(&self, kind: &str, path: &str) -> Entry {
-        Entry { timeline: self.clone(), began: now(), answered: 0.0, what: format!("{kind}\t{path}"), status: 0 }
+        Entry {
+            timeline: self.clone(),
+            began: now(),
+            answered: 0.0,
+            what: format!("{kind}\t{path}"),
+            status: 0,
+        }
     }
 
     /// Writes a line of the harness, such as which run begins.
@@ -58,14 +67,25 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let Self { began, answered, what, status, timeline } = self;
+        let Self {
+            began,
+            answered,
+            what,
+            status,
+            timeline,
+        } = self;
         let role = &timeline.role;
-        let line = format!("{began:.3}\t{role}\t{answered:.3}\t{:.3}\t{status}\t{what}\n", now());
+        let line = format!(
+            "{began:.3}\t{role}\t{answered:.3}\t{:.3}\t{status}\t{what}\n",
+            now()
+        );
         timeline.write(&line);
     }
 }
 
 /// Milliseconds since 1970.
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64() * 1000.0)
 }

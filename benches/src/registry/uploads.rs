@@ -56,7 +56,10 @@ impl Registry {
         if let Some(mounted) = self.mount(repository, request.uri()) {
             return mounted;
         }
-        let mut session = Session { hasher: self.verifies().then(Hasher::new), ..Session::default() };
+        let mut session = Session {
+            hasher: self.verifies().then(Hasher::new),
+            ..Session::default()
+        };
         if let Some(digest) = parameter(request.uri(), "digest") {
             return match self.take_in(&mut session, request).await {
                 Ok(()) => self.complete(repository, &digest, session),
@@ -64,7 +67,13 @@ impl Registry {
             };
         }
         let number = self.sessions.begin(session);
-        done(StatusCode::ACCEPTED, &[("location", &location(repository, number)), ("range", "0-0")])
+        done(
+            StatusCode::ACCEPTED,
+            &[
+                ("location", &location(repository, number)),
+                ("range", "0-0"),
+            ],
+        )
     }
 
     /// `PATCH`, `PUT`, `GET` and `DELETE` of a session.
@@ -76,7 +85,11 @@ impl Registry {
         request: Request,
     ) -> Response<Pieces> {
         let Some(mut session) = self.sessions.take(number) else {
-            return refuse(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "no such upload");
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "BLOB_UPLOAD_UNKNOWN",
+                "no such upload",
+            );
         };
         let digest = parameter(request.uri(), "digest");
         if matches!(method, Method::PATCH | Method::PUT)
@@ -90,25 +103,57 @@ impl Registry {
             (Method::DELETE, _) => return done(StatusCode::NO_CONTENT, &[]),
             (Method::PATCH, _) => StatusCode::ACCEPTED,
             (Method::GET, _) => StatusCode::NO_CONTENT,
-            _ => return refuse(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "an upload ends with a digest"),
+            _ => {
+                return refuse(
+                    StatusCode::BAD_REQUEST,
+                    "DIGEST_INVALID",
+                    "an upload ends with a digest",
+                );
+            }
         };
         self.sessions.put_back(number, session);
-        done(status, &[("location", &location(repository, number)), ("range", &range)])
+        done(
+            status,
+            &[
+                ("location", &location(repository, number)),
+                ("range", &range),
+            ],
+        )
     }
 
-    pub(super) async fn put_manifest(&self, repository: &str, reference: &str, request: Request) -> Response<Pieces> {
-        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    pub(super) async fn put_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        request: Request,
+    ) -> Response<Pieces> {
+        let media_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let media_type = media_type.to_owned();
         let Ok(bytes) = axum::body::to_bytes(request.into_body(), MANIFEST_BYTES).await else {
-            return refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", "it is cut off, or too large");
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "MANIFEST_INVALID",
+                "it is cut off, or too large",
+            );
         };
         self.counters.received(bytes.len() as u64);
         let digest = String::from(Digest::of(&bytes));
-        let manifest = Manifest { digest: digest.clone(), media_type, bytes };
+        let manifest = Manifest {
+            digest: digest.clone(),
+            media_type,
+            bytes,
+        };
         match self.store().put_manifest(repository, reference, manifest) {
             Ok(()) => {
                 let location = format!("/v2/{repository}/manifests/{reference}");
-                done(StatusCode::CREATED, &[("location", &location), ("docker-content-digest", &digest)])
+                done(
+                    StatusCode::CREATED,
+                    &[("location", &location), ("docker-content-digest", &digest)],
+                )
             }
             Err(why) => refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", &why),
         }
@@ -127,11 +172,19 @@ impl Registry {
     }
 
     /// Reads the body to its end.
-    async fn take_in(&self, session: &mut Session, request: Request) -> Result<(), Response<Pieces>> {
+    async fn take_in(
+        &self,
+        session: &mut Session,
+        request: Request,
+    ) -> Result<(), Response<Pieces>> {
         let mut body = request.into_body().into_data_stream();
         while let Some(chunk) = body.next().await {
             let Ok(chunk) = chunk else {
-                return Err(refuse(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", "the body is cut off"));
+                return Err(refuse(
+                    StatusCode::BAD_REQUEST,
+                    "BLOB_UPLOAD_INVALID",
+                    "the body is cut off",
+                ));
             };
             session.seen_bytes += chunk.len() as u64;
             self.counters.received(chunk.len() as u64);
@@ -145,19 +198,34 @@ impl Registry {
     fn complete(&self, repository: &str, digest: &str, session: Session) -> Response<Pieces> {
         let known_bytes = self.library.get(digest).map(Content::size_bytes);
         if known_bytes.is_some_and(|known| known != session.seen_bytes) {
-            return refuse(StatusCode::BAD_REQUEST, "SIZE_INVALID", "the blob has another size");
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "SIZE_INVALID",
+                "the blob has another size",
+            );
         }
-        if session.hasher.is_some_and(|hasher| hasher.finish().as_str() != digest) {
-            return refuse(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "the bytes have another digest");
+        if session
+            .hasher
+            .is_some_and(|hasher| hasher.finish().as_str() != digest)
+        {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "DIGEST_INVALID",
+                "the bytes have another digest",
+            );
         }
-        self.store().put_blob(repository, digest, session.seen_bytes);
+        self.store()
+            .put_blob(repository, digest, session.seen_bytes);
         arrived(repository, digest)
     }
 }
 
 fn arrived(repository: &str, digest: &str) -> Response<Pieces> {
     let location = format!("/v2/{repository}/blobs/{digest}");
-    done(StatusCode::CREATED, &[("location", &location), ("docker-content-digest", digest)])
+    done(
+        StatusCode::CREATED,
+        &[("location", &location), ("docker-content-digest", digest)],
+    )
 }
 
 /// Relative, as the specification allows: a client that came through a proxy stays there.
@@ -168,5 +236,7 @@ fn location(repository: &str, number: u64) -> String {
 /// A parameter of the query, decoded.
 fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let query = uri.query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }

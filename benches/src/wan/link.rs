@@ -16,7 +16,11 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(bytes_per_second: u64, now: Instant) -> Self {
-        Self { bytes_per_second, free_at: now, sharing: 0 }
+        Self {
+            bytes_per_second,
+            free_at: now,
+            sharing: 0,
+        }
     }
 
     /// When the last of `bytes` that are handed over `now` has left.

@@ -54,7 +54,11 @@ type Parcel = (Instant, Vec<u8>);
 /// Serves until the standard input ends. Prints the addresses that stand for the servers, in their order.
 pub(crate) fn run(options: Options) -> Result<(), String> {
     let idle = || Mutex::new(Link::new(options.distance.bytes_per_second, Instant::now()));
-    let line = Arc::new(Line { distance: options.distance, up: idle(), down: idle() });
+    let line = Arc::new(Line {
+        distance: options.distance,
+        up: idle(),
+        down: idle(),
+    });
     let mut addresses = Vec::new();
     for server in options.to {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
@@ -101,7 +105,11 @@ struct Track {
 
 fn carry(from: TcpStream, to: TcpStream, line: Arc<Line>, direction: Direction) {
     let (sender, receiver) = sync_channel(CHUNKS);
-    let track = Arc::new(Track { line, direction, under_way: AtomicU64::new(0) });
+    let track = Arc::new(Track {
+        line,
+        direction,
+        under_way: AtomicU64::new(0),
+    });
     let here = Arc::clone(&track);
     thread::spawn(move || here.take(from, &sender));
     thread::spawn(move || track.hand_on(to, &receiver));
@@ -136,7 +144,11 @@ impl Track {
             let is_gone = bytes.is_empty() || to.write_all(&bytes).is_err();
             self.arrive(bytes.len() as u64);
             if is_gone {
-                let which = if bytes.is_empty() { Shutdown::Write } else { Shutdown::Both };
+                let which = if bytes.is_empty() {
+                    Shutdown::Write
+                } else {
+                    Shutdown::Both
+                };
                 let _ = to.shutdown(which);
                 return;
             }
@@ -147,7 +159,9 @@ impl Track {
         loop {
             let share = self.link().share_bytes(self.round_trip());
             let now = Instant::now();
-            let room = usize::try_from(window.room_bytes(now, share)).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            let room = usize::try_from(window.room_bytes(now, share))
+                .unwrap_or(CHUNK_BYTES)
+                .min(CHUNK_BYTES);
             match window.opens_at() {
                 Some(opens) if room == 0 => thread::sleep(opens.saturating_duration_since(now)),
                 _ => return room.max(1),

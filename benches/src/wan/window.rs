@@ -16,7 +16,11 @@ pub(super) struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { size_bytes: INITIAL_BYTES, under_way: VecDeque::new(), sum_bytes: 0 }
+        Self {
+            size_bytes: INITIAL_BYTES,
+            under_way: VecDeque::new(),
+            sum_bytes: 0,
+        }
     }
 }
 
@@ -37,7 +41,9 @@ impl Window {
 
     /// When the next bytes are acknowledged, so that there is more room; never, where nothing is under way.
     pub(super) fn opens_at(&self) -> Option<Instant> {
-        self.under_way.front().map(|(acknowledged, _)| *acknowledged)
+        self.under_way
+            .front()
+            .map(|(acknowledged, _)| *acknowledged)
     }
 
     /// Notes what was sent.

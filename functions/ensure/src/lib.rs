@@ -41,11 +41,21 @@ impl Wanted {
         let not_understood = |why: &str| {
             let want = r#"{"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#;
             let why = format!("{why}; want {want}");
-            Error::new(Side::Configuration, Cause::Invalid, "understand the request").because(why)
+            Error::new(
+                Side::Configuration,
+                Cause::Invalid,
+                "understand the request",
+            )
+            .because(why)
         };
-        let wanted = Self::deserialize(event).map_err(|error| not_understood(&error.to_string()))?;
+        let wanted =
+            Self::deserialize(event).map_err(|error| not_understood(&error.to_string()))?;
         // An answer without images would be `ok`, and a build would go on without what it needs.
-        if wanted.images.is_empty() { Err(not_understood("it names no images")) } else { Ok(wanted) }
+        if wanted.images.is_empty() {
+            Err(not_understood("it names no images"))
+        } else {
+            Ok(wanted)
+        }
     }
 }
 
@@ -60,20 +70,32 @@ pub async fn handle(
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Report, Error> {
-    let trigger = Trigger { kind: TriggerKind::OnDemand, id: request_id.to_owned() };
+    let trigger = Trigger {
+        kind: TriggerKind::OnDemand,
+        id: request_id.to_owned(),
+    };
     let mut run = Run::until(deadline, Timestamp::now().into());
     let end = Instant::now().checked_add(Duration::from_secs(wanted.wait_seconds));
-    let asked: Vec<Result<ImageRef, NotAnImage>> = wanted.images.iter().map(|text| text.parse()).collect();
+    let asked: Vec<Result<ImageRef, NotAnImage>> =
+        wanted.images.iter().map(|text| text.parse()).collect();
     let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
     let mut outcomes = bring(unique.into_iter(), &trigger, (&mut run, end), replicator).await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
         replicator.postpone(&mut outcomes, None).await;
-        let news: Vec<Outcome> = outcomes.iter().filter(|outcome| !is_unchanged(outcome)).cloned().collect();
+        let news: Vec<Outcome> = outcomes
+            .iter()
+            .filter(|outcome| !is_unchanged(outcome))
+            .cloned()
+            .collect();
         replicator.record(&news, &run).await;
     }
 
-    let policy = if wanted.allow_stale { Policy::UseStale } else { Policy::RefuseStale };
+    let policy = if wanted.allow_stale {
+        Policy::UseStale
+    } else {
+        Policy::RefuseStale
+    };
     let answer = |(asked, text): (&Result<ImageRef, NotAnImage>, &String)| match asked {
         Ok(image) => {
             let outcome = outcomes.iter().find(|outcome| outcome.image == *image);
@@ -103,7 +125,9 @@ async fn bring(
     if let Some(end) = end {
         run.end_by(end);
     }
-    let mut outcomes = replicator.act(replicator.plan(&requests, &survey), run).await;
+    let mut outcomes = replicator
+        .act(replicator.plan(&requests, &survey), run)
+        .await;
     replicator.await_copies(&mut outcomes, run, asked).await;
     Ok(outcomes)
 }
@@ -116,5 +140,10 @@ fn leave_out_what_waits(request: &mut Request) {
 }
 
 fn is_unchanged(outcome: &Outcome) -> bool {
-    outcome.places.iter().all(|place| place.result.as_ref().is_ok_and(|done| *done == Done::Unchanged))
+    outcome.places.iter().all(|place| {
+        place
+            .result
+            .as_ref()
+            .is_ok_and(|done| *done == Done::Unchanged)
+    })
 }

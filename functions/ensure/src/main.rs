@@ -13,10 +13,25 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async move |event: LambdaEvent<Value>| {
         let (event, context) = event.into_parts();
         let answer = async {
-            ensure::handle(&Wanted::parse(&event)?, &context.request_id, context.deadline(), replicator).await
+            ensure::handle(
+                &Wanted::parse(&event)?,
+                &context.request_id,
+                context.deadline(),
+                replicator,
+            )
+            .await
         };
-        let result = replicator.measured(&context.env_config.function_name, Box::pin(answer), Clone::clone).await;
-        result.map_err(|error: Error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+        let result = replicator
+            .measured(
+                &context.env_config.function_name,
+                Box::pin(answer),
+                Clone::clone,
+            )
+            .await;
+        result.map_err(|error: Error| Diagnostic {
+            error_type: error.name(),
+            error_message: error.chain(),
+        })
     }))
     .await
 }

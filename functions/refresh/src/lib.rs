@@ -26,7 +26,10 @@ pub async fn handle(
         Wish::Inline(text) => match replicator.inline(&text).await {
             // A destination that is no longer in the catalogue must not keep all others waiting.
             Err(error) if trigger.kind == TriggerKind::Schedule => {
-                tracing::warn!("all of the catalogue is refreshed in place of what was put off: {}", error.chain());
+                tracing::warn!(
+                    "all of the catalogue is refreshed in place of what was put off: {}",
+                    error.chain()
+                );
                 (replicator.catalogue().await?, Scope::Whole)
             }
             catalogue => (catalogue?, Scope::Part),
@@ -34,10 +37,14 @@ pub async fn handle(
     };
     let run = Run::until(deadline, Timestamp::now().into());
     let (catalogue, selected) = replicator.expand(catalogue, &run).await;
-    let requests = replicator.requests(&catalogue, &catalogue.images, &trigger).await;
+    let requests = replicator
+        .requests(&catalogue, &catalogue.images, &trigger)
+        .await;
     let mut outcomes = replicator.bring(&requests, &run).await;
     replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-    replicator.record_expanded(&outcomes, &selected, &trigger, scope, &run).await;
+    replicator
+        .record_expanded(&outcomes, &selected, &trigger, scope, &run)
+        .await;
     let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);
     report.log(&trigger);
     Ok(report)

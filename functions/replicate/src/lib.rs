@@ -47,15 +47,26 @@ pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicat
     let run = Run::until(deadline, Timestamp::now().into());
     let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
     for message in event.records {
-        let group = message.attributes.get("MessageGroupId").cloned().unwrap_or_default();
+        let group = message
+            .attributes
+            .get("MessageGroupId")
+            .cloned()
+            .unwrap_or_default();
         groups.entry(group).or_default().push(message);
     }
-    let worked = future::join_all(groups.into_values().map(|group| work_off(group, &run, replicator))).await;
-    worked.into_iter().fold(Worked::default(), |mut all, group| {
-        all.outcomes.extend(group.outcomes);
-        all.come_back.extend(group.come_back);
-        all
-    })
+    let worked = future::join_all(
+        groups
+            .into_values()
+            .map(|group| work_off(group, &run, replicator)),
+    )
+    .await;
+    worked
+        .into_iter()
+        .fold(Worked::default(), |mut all, group| {
+            all.outcomes.extend(group.outcomes);
+            all.come_back.extend(group.come_back);
+            all
+        })
 }
 
 async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) -> Worked {
@@ -64,14 +75,18 @@ async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) ->
     for message in group {
         if !run.is_over() && worked.come_back.is_empty() {
             let outcomes = try_one(&message, run, replicator).await;
-            let again = outcomes.iter().any(|outcome| outcome.worth_another_try().is_some());
+            let again = outcomes
+                .iter()
+                .any(|outcome| outcome.worth_another_try().is_some());
             delay = if again { pause(&outcomes) } else { delay };
             worked.outcomes.extend(outcomes);
             if !again {
                 continue;
             }
         }
-        worked.come_back.push(message.message_id.unwrap_or_default());
+        worked
+            .come_back
+            .push(message.message_id.unwrap_or_default());
         if let (Some(delay), Some(receipt)) = (delay, &message.receipt_handle) {
             replicator.hand_back(receipt, delay).await;
         }
@@ -81,7 +96,10 @@ async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) ->
 
 /// How soon another try makes sense; `None`: when the queue's visibility timeout ends, which is a matter of hours.
 fn pause(outcomes: &[Outcome]) -> Option<Duration> {
-    let errors = outcomes.iter().flat_map(|outcome| &outcome.places).filter_map(|place| place.result.as_ref().err());
+    let errors = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.places)
+        .filter_map(|place| place.result.as_ref().err());
     errors
         .map(|error| match error.cause() {
             Cause::PullLimit | Cause::OutOfPulls => None,
@@ -97,7 +115,10 @@ async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Ve
         Ok(wish) => copy(wish, run, replicator).await,
         Err(error) => {
             let message_id = message.message_id.as_deref().unwrap_or_default();
-            tracing::error!(message_id, "a message is dropped, because it cannot be read: {error}");
+            tracing::error!(
+                message_id,
+                "a message is dropped, because it cannot be read: {error}"
+            );
             Vec::new()
         }
     }
@@ -105,9 +126,25 @@ async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Ve
 
 /// Safe to run twice: a copy that is there already is found, at the cost of one HEAD and one look at the destination.
 async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
-    let Message { image, digest, targets, platforms, origins, cause, .. } = message;
+    let Message {
+        image,
+        digest,
+        targets,
+        platforms,
+        origins,
+        cause,
+        ..
+    } = message;
     let (priority, unplaced, trigger) = (0, Vec::new(), cause.clone());
-    let request = Request { image: image.clone(), targets, unplaced, platforms, priority, origins, trigger };
+    let request = Request {
+        image: image.clone(),
+        targets,
+        unplaced,
+        platforms,
+        priority,
+        origins,
+        trigger,
+    };
     // A message may be older than the tag: what upstream has now counts, and the message only while upstream cannot be asked.
     // But what is published because of a scan is what was scanned.
     let is_publication = is_publication(&request);
@@ -130,6 +167,7 @@ async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outco
 }
 
 fn is_publication(request: &Request) -> bool {
-    let is_public = |target: &Target| Host::of(&target.uri.repository().registry) == Host::EcrPublic;
+    let is_public =
+        |target: &Target| Host::of(&target.uri.repository().registry) == Host::EcrPublic;
     request.trigger.kind == TriggerKind::Scan && request.targets.iter().all(is_public)
 }

@@ -13,10 +13,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     run(service_fn(async move |event: LambdaEvent<SqsEvent>| {
         let (event, context) = event.into_parts();
         let work = Box::pin(async {
-            Ok::<_, lambda_runtime::Error>(replicate::handle(event, context.deadline(), replicator).await)
+            Ok::<_, lambda_runtime::Error>(
+                replicate::handle(event, context.deadline(), replicator).await,
+            )
         });
-        let report = |worked: &Worked| Report::of(&worked.outcomes, Policy::Keep, replicator.quota());
-        let worked = replicator.measured(&context.env_config.function_name, work, report).await;
+        let report =
+            |worked: &Worked| Report::of(&worked.outcomes, Policy::Keep, replicator.quota());
+        let worked = replicator
+            .measured(&context.env_config.function_name, work, report)
+            .await;
         worked.map(Worked::response)
     }))
     .await

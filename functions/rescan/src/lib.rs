@@ -56,14 +56,16 @@ pub async fn handle(
         let catalogue = replicator.any_catalogue().await?;
         let places = replicator.places(catalogue.destinations.values()).await;
         for scan in scans {
-            let (found, strange) = scanned(&scan, request_id, &catalogue, &places, &run, replicator).await?;
+            let (found, strange) =
+                scanned(&scan, request_id, &catalogue, &places, &run, replicator).await?;
             ignored.extend(strange);
             for one in found {
                 let what = one.uri.to_string();
                 match Box::pin(one.act(&catalogue, &run, replicator)).await {
                     Ok(Led::Brought(brought)) => outcomes.extend(brought),
                     Ok(Led::Published(brought)) => {
-                        unpublished = unpublished.or(brought.iter().find_map(Outcome::worth_another_try).cloned());
+                        unpublished = unpublished
+                            .or(brought.iter().find_map(Outcome::worth_another_try).cloned());
                         outcomes.extend(brought);
                     }
                     Ok(Led::Waiting) => waiting.push(what),
@@ -80,11 +82,21 @@ pub async fn handle(
         ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
     }
     tracing::info!(?waiting, ?ignored, "scans read");
-    unpublished.map_or(Ok(Rescanned { report, waiting, ignored }), Err)
+    unpublished.map_or(
+        Ok(Rescanned {
+            report,
+            waiting,
+            ignored,
+        }),
+        Err,
+    )
 }
 
 fn not_ours(what: String) -> Ignored {
-    Ignored { what, why: "a failed pull is the business of rescue".to_owned() }
+    Ignored {
+        what,
+        why: "a failed pull is the business of rescue".to_owned(),
+    }
 }
 
 /// The tags of the mirror that `scan` is about, and what it says that is none of ours.
@@ -96,23 +108,58 @@ async fn scanned(
     run: &Run,
     replicator: &Replicator,
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
-    let ignore = |why: &str| Ignored { what: format!("{}@{}", scan.repository, scan.digest), why: why.to_owned() };
-    let registry = replicator.registry_of(scan.account.as_deref(), scan.region.as_deref()).await?;
+    let ignore = |why: &str| Ignored {
+        what: format!("{}@{}", scan.repository, scan.digest),
+        why: why.to_owned(),
+    };
+    let registry = replicator
+        .registry_of(scan.account.as_deref(), scan.region.as_deref())
+        .await?;
     // A delegated administrator of Amazon Inspector hears of the findings of all accounts.
-    if !places.values().flatten().any(|place| place.registry == registry) {
-        if let Some(Err(error)) = places.values().find(|place| place.as_ref().is_err_and(Error::is_transient)) {
+    if !places
+        .values()
+        .flatten()
+        .any(|place| place.registry == registry)
+    {
+        if let Some(Err(error)) = places
+            .values()
+            .find(|place| place.as_ref().is_err_and(Error::is_transient))
+        {
             return Err(error.clone());
         }
-        return Ok((Vec::new(), vec![ignore("no destination of the catalogue is in its registry")]));
+        return Ok((
+            Vec::new(),
+            vec![ignore("no destination of the catalogue is in its registry")],
+        ));
     }
-    let repository = RepositoryRef { registry, path: scan.repository.clone() };
-    let upstream_of = |uri: &ImageRef| origin(catalogue, places, uri).filter(|upstream| catalogue.allows(upstream));
-    let tagged: Vec<_> = scan.tags.iter().map(|tag| ImageRef::new(repository.clone(), tag)).collect();
+    let repository = RepositoryRef {
+        registry,
+        path: scan.repository.clone(),
+    };
+    let upstream_of = |uri: &ImageRef| {
+        origin(catalogue, places, uri).filter(|upstream| catalogue.allows(upstream))
+    };
+    let tagged: Vec<_> = scan
+        .tags
+        .iter()
+        .map(|tag| ImageRef::new(repository.clone(), tag))
+        .collect();
     let is_part = tagged.is_empty();
     let named = if is_part {
-        replicator.indexes_with(&repository, &scan.digest, |uri| upstream_of(uri).is_some(), run).await?
+        replicator
+            .indexes_with(
+                &repository,
+                &scan.digest,
+                |uri| upstream_of(uri).is_some(),
+                run,
+            )
+            .await?
     } else {
-        tagged.into_iter().flatten().map(|uri| (uri, scan.digest.clone())).collect()
+        tagged
+            .into_iter()
+            .flatten()
+            .map(|uri| (uri, scan.digest.clone()))
+            .collect()
     };
     if named.is_empty() {
         return Ok((Vec::new(), vec![ignore("no tag of the mirror leads to it")]));
@@ -120,12 +167,30 @@ async fn scanned(
     let (mut found, mut strange) = (Vec::new(), Vec::new());
     for (uri, digest) in named {
         let Some(upstream) = upstream_of(&uri) else {
-            strange.push(ignore("neither the catalogue nor its rescue.allow leads to it"));
+            strange.push(ignore(
+                "neither the catalogue nor its rescue.allow leads to it",
+            ));
             continue;
         };
-        let id = if scan.id.is_empty() { request_id } else { &scan.id };
-        let trigger = Trigger { kind: TriggerKind::Scan, id: id.to_owned() };
-        found.push(Scanned { scan: Scan { digest, ..scan.clone() }, is_part, uri, upstream, trigger });
+        let id = if scan.id.is_empty() {
+            request_id
+        } else {
+            &scan.id
+        };
+        let trigger = Trigger {
+            kind: TriggerKind::Scan,
+            id: id.to_owned(),
+        };
+        found.push(Scanned {
+            scan: Scan {
+                digest,
+                ..scan.clone()
+            },
+            is_part,
+            uri,
+            upstream,
+            trigger,
+        });
     }
     Ok((found, strange))
 }

@@ -37,38 +37,69 @@ pub(crate) enum Led {
 
 impl Scanned {
     /// Acts on the scan; an error where it cannot be told whether something has to be published.
-    pub(crate) async fn act(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Result<Led, Error> {
+    pub(crate) async fn act(
+        &self,
+        catalogue: &Catalogue,
+        run: &Run,
+        replicator: &Replicator,
+    ) -> Result<Led, Error> {
         if self.scan.severities.at_or_above(catalogue.severity) > 0 {
             Ok(self.look_upstream(catalogue, run, replicator).await)
         } else if self.is_part {
-            Ok(Led::Ignored("a part of an index is clean, which says nothing of the others".to_owned()))
+            Ok(Led::Ignored(
+                "a part of an index is clean, which says nothing of the others".to_owned(),
+            ))
         } else if !self.scan.is_complete {
-            Ok(Led::Ignored("no finding counts so far, and not everything is known; a whole scan will tell".to_owned()))
+            Ok(Led::Ignored(
+                "no finding counts so far, and not everything is known; a whole scan will tell"
+                    .to_owned(),
+            ))
         } else {
             self.publish(catalogue, run, replicator).await
         }
     }
 
     /// Findings: is there something newer?
-    async fn look_upstream(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Led {
+    async fn look_upstream(
+        &self,
+        catalogue: &Catalogue,
+        run: &Run,
+        replicator: &Replicator,
+    ) -> Led {
         let is_fresh = |entry: &Entry| replicator.now().duration_since(entry.at) < COOL_DOWN;
         match self.on_record(replicator).await.filter(is_fresh) {
             Some(entry) if entry.status == EntryStatus::WaitingForUpstream => {
-                return Led::Ignored("upstream was asked within the hour and had nothing newer".to_owned());
+                return Led::Ignored(
+                    "upstream was asked within the hour and had nothing newer".to_owned(),
+                );
             }
-            Some(entry) if entry.status == EntryStatus::Ok => return self.wait(entry, replicator).await,
+            Some(entry) if entry.status == EntryStatus::Ok => {
+                return self.wait(entry, replicator).await;
+            }
             _ => {}
         }
         let requests = self.requests(catalogue, replicator).await;
         let survey = replicator.survey(&requests, run).await;
         let plan = replicator.plan(&requests, &survey);
-        let is_scanned = |step: &Step| step.target.uri == self.uri && step.present.as_ref() == Some(&self.scan.digest);
+        let is_scanned = |step: &Step| {
+            step.target.uri == self.uri && step.present.as_ref() == Some(&self.scan.digest)
+        };
         let is_level = |step: &Step| is_scanned(step) && matches!(step.action, Action::Keep);
-        if let Some(planned) = plan.0.iter().find(|planned| planned.steps.iter().any(is_level)) {
+        if let Some(planned) = plan
+            .0
+            .iter()
+            .find(|planned| planned.steps.iter().any(is_level))
+        {
             let part = Part::of(Some(&self.scan.digest), &planned.platforms);
             let upstream = planned.upstream.clone();
             return self
-                .wait(Entry { part, ..Entry::new(upstream, EntryStatus::Ok, replicator.now()) }, replicator)
+                .wait(
+                    Entry {
+                        part,
+                        ..Entry::new(upstream, EntryStatus::Ok, replicator.now())
+                    },
+                    replicator,
+                )
                 .await;
         }
         Led::Brought(replicator.act(plan, run).await)
@@ -82,7 +113,8 @@ impl Scanned {
     }
 
     async fn wait(&self, known: Entry, replicator: &Replicator) -> Led {
-        self.note(known, EntryStatus::WaitingForUpstream, replicator).await;
+        self.note(known, EntryStatus::WaitingForUpstream, replicator)
+            .await;
         Led::Waiting
     }
 
@@ -101,37 +133,64 @@ impl Scanned {
     }
 
     /// No findings that count: what waited for that may be published, by the digest that was scanned.
-    async fn publish(&self, catalogue: &Catalogue, run: &Run, replicator: &Replicator) -> Result<Led, Error> {
+    async fn publish(
+        &self,
+        catalogue: &Catalogue,
+        run: &Run,
+        replicator: &Replicator,
+    ) -> Result<Led, Error> {
         let on_record = self.on_record(replicator).await;
         // What is published is named as upstream names it.
-        let digest = on_record.as_ref().and_then(|entry| entry.digest.clone()).unwrap_or(self.scan.digest.clone());
-        if let Some(entry) = on_record.filter(|entry| entry.status == EntryStatus::WaitingForUpstream) {
+        let digest = on_record
+            .as_ref()
+            .and_then(|entry| entry.digest.clone())
+            .unwrap_or(self.scan.digest.clone());
+        if let Some(entry) =
+            on_record.filter(|entry| entry.status == EntryStatus::WaitingForUpstream)
+        {
             self.note(entry, EntryStatus::Ok, replicator).await;
         }
         let mut requests = self.requests(catalogue, replicator).await;
         for request in &mut requests {
             request.targets.retain(|target| target.waits_for_scan);
-            request.targets.iter_mut().for_each(|target| target.waits_for_scan = false);
+            request
+                .targets
+                .iter_mut()
+                .for_each(|target| target.waits_for_scan = false);
             // What was scanned is there to be read, and counts no pulls.
             request.origins.insert(0, self.uri.clone());
         }
         if requests.iter().all(|request| request.targets.is_empty()) {
             let severity = catalogue.severity;
-            return Ok(Led::Ignored(format!("no finding of {severity:?} or above, and nothing waits for that")));
+            return Ok(Led::Ignored(format!(
+                "no finding of {severity:?} or above, and nothing waits for that"
+            )));
         }
         let repository = self.uri.repository().clone();
         if replicator.tag(&self.uri, run).await?.as_ref() != Some(&self.scan.digest) {
-            return Ok(Led::Ignored(format!("{repository} has moved on since it was scanned")));
+            return Ok(Led::Ignored(format!(
+                "{repository} has moved on since it was scanned"
+            )));
         }
         let as_scanned = |found: Result<Seen, Error>| {
             let found = found.ok().filter(|seen| seen.digest == digest);
             Ok(found.unwrap_or_else(|| Seen::unasked(digest.clone(), &self.upstream)))
         };
         let survey = replicator.survey_as(&requests, as_scanned, run).await;
-        Ok(Led::Published(replicator.act(replicator.plan(&requests, &survey), run).await))
+        Ok(Led::Published(
+            replicator
+                .act(replicator.plan(&requests, &survey), run)
+                .await,
+        ))
     }
 
     async fn requests(&self, catalogue: &Catalogue, replicator: &Replicator) -> Vec<Request> {
-        replicator.requests(catalogue, &[catalogue.want(self.upstream.clone())], &self.trigger).await
+        replicator
+            .requests(
+                catalogue,
+                &[catalogue.want(self.upstream.clone())],
+                &self.trigger,
+            )
+            .await
     }
 }

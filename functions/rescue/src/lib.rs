@@ -62,9 +62,19 @@ pub async fn handle(
         let mut wanted: BTreeMap<ImageRef, Trigger> = BTreeMap::new();
         for failure in failures {
             match judge(&failure, &catalogue, &places) {
-                Verdict::Copy(image) => drop(wanted.entry(image).or_insert_with(|| trigger(&failure, request_id))),
-                Verdict::Refuse(why) => refused.push(Refused { image: failure.image, why }),
-                Verdict::Ignore(why) => ignored.push(Ignored { what: failure.image, why }),
+                Verdict::Copy(image) => drop(
+                    wanted
+                        .entry(image)
+                        .or_insert_with(|| trigger(&failure, request_id)),
+                ),
+                Verdict::Refuse(why) => refused.push(Refused {
+                    image: failure.image,
+                    why,
+                }),
+                Verdict::Ignore(why) => ignored.push(Ignored {
+                    what: failure.image,
+                    why,
+                }),
             }
         }
         outcomes = bring(&wanted, &catalogue, &run, replicator).await;
@@ -81,27 +91,43 @@ pub async fn handle(
     for Ignored { what, why } in &ignored {
         tracing::info!(what, why, "ignored");
     }
-    Ok(Rescued { report, refused, ignored })
+    Ok(Rescued {
+        report,
+        refused,
+        ignored,
+    })
 }
 
 /// The failed pulls that `event` tells of, those in build logs included, each once.
-async fn failures(event: &Value, replicator: &Replicator) -> Result<(Vec<PullFailure>, Vec<Ignored>), Error> {
+async fn failures(
+    event: &Value,
+    replicator: &Replicator,
+) -> Result<(Vec<PullFailure>, Vec<Ignored>), Error> {
     let (mut failures, mut ignored) = (Vec::new(), Vec::new());
     for signal in signals(event) {
         match signal {
             Signal::PullFailure(failure) => failures.push(failure),
             Signal::BuildLog(log) => match in_log(&log, replicator).await {
                 Ok(found) if found.is_empty() => {
-                    ignored.push(Ignored { what: log.build, why: "its log tells of no failed pull".to_owned() });
+                    ignored.push(Ignored {
+                        what: log.build,
+                        why: "its log tells of no failed pull".to_owned(),
+                    });
                 }
                 Ok(found) => failures.extend(found),
                 // Lambda tries again what passes.
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => ignored.push(Ignored { what: log.build, why: error.chain() }),
+                Err(error) => ignored.push(Ignored {
+                    what: log.build,
+                    why: error.chain(),
+                }),
             },
             Signal::Scan(scan) => {
                 let why = "an image scan is the business of rescan".to_owned();
-                ignored.push(Ignored { what: scan.repository, why });
+                ignored.push(Ignored {
+                    what: scan.repository,
+                    why,
+                });
             }
             Signal::Ignored(nothing) => ignored.push(nothing),
         }
@@ -126,9 +152,13 @@ fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdi
             return Verdict::Refuse("no naming template of the catalogue leads to it".to_owned());
         }
         None => match failure.kind {
-            FailureKind::NotFound => return Verdict::Ignore("upstream itself has no such image".to_owned()),
+            FailureKind::NotFound => {
+                return Verdict::Ignore("upstream itself has no such image".to_owned());
+            }
             FailureKind::Denied => {
-                return Verdict::Ignore("upstream denies access to it; a copy would be denied too".to_owned());
+                return Verdict::Ignore(
+                    "upstream denies access to it; a copy would be denied too".to_owned(),
+                );
             }
             FailureKind::PullLimit | FailureKind::AbuseLimit | FailureKind::Network => image,
         },
@@ -136,7 +166,9 @@ fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdi
     if catalogue.allows(&upstream) {
         Verdict::Copy(upstream)
     } else {
-        Verdict::Refuse(format!("neither the catalogue nor its rescue.allow names {upstream}"))
+        Verdict::Refuse(format!(
+            "neither the catalogue nor its rescue.allow names {upstream}"
+        ))
     }
 }
 
@@ -152,12 +184,23 @@ fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, NotAnImage> {
 /// Whether the image's registry is one that we write to: then what it lacks is ours to explain.
 fn is_a_mirror(image: &ImageRef, places: &Places) -> bool {
     let registry = &image.repository().registry;
-    matches!(Host::of(registry), Host::Ecr { .. }) || places.values().flatten().any(|place| place.registry == *registry)
+    matches!(Host::of(registry), Host::Ecr { .. })
+        || places
+            .values()
+            .flatten()
+            .any(|place| place.registry == *registry)
 }
 
 fn trigger(failure: &PullFailure, request_id: &str) -> Trigger {
-    let id = if failure.id.is_empty() { request_id } else { &failure.id };
-    Trigger { kind: TriggerKind::PullFailure, id: id.to_owned() }
+    let id = if failure.id.is_empty() {
+        request_id
+    } else {
+        &failure.id
+    };
+    Trigger {
+        kind: TriggerKind::PullFailure,
+        id: id.to_owned(),
+    }
 }
 
 async fn bring(

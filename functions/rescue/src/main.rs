@@ -10,10 +10,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
     run(service_fn(async move |event: LambdaEvent<Value>| {
         let (event, context) = event.into_parts();
-        let work = Box::pin(rescue::handle(&event, &context.request_id, context.deadline(), replicator));
-        let result =
-            replicator.measured(&context.env_config.function_name, work, |rescued| rescued.report.clone()).await;
-        result.map_err(|error| Diagnostic { error_type: error.name(), error_message: error.chain() })
+        let work = Box::pin(rescue::handle(
+            &event,
+            &context.request_id,
+            context.deadline(),
+            replicator,
+        ));
+        let result = replicator
+            .measured(&context.env_config.function_name, work, |rescued| {
+                rescued.report.clone()
+            })
+            .await;
+        result.map_err(|error| Diagnostic {
+            error_type: error.name(),
+            error_message: error.chain(),
+        })
     }))
     .await
 }

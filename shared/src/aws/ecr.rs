@@ -2,7 +2,9 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageScanningConfiguration, Layer, LayerAvailability, Tag, TagStatus};
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, ImageScanningConfiguration, Layer, LayerAvailability, Tag, TagStatus,
+};
 
 use super::{Aws, Mutability, Prepared, error, take_in};
 use crate::digest::Digest;
@@ -33,17 +35,30 @@ pub(super) struct EcrRepository {
 impl Aws {
     /// The repository `at`, in whatever account and region its host names.
     pub(super) async fn ecr_repository(&self, at: &RepositoryRef) -> Option<EcrRepository> {
-        let Host::Ecr { account, region } = Host::of(&at.registry) else { return None };
-        Some(EcrRepository { client: self.ecr(&region).await, account, region, name: at.path.clone() })
+        let Host::Ecr { account, region } = Host::of(&at.registry) else {
+            return None;
+        };
+        Some(EcrRepository {
+            client: self.ecr(&region).await,
+            account,
+            region,
+            name: at.path.clone(),
+        })
     }
 }
 
 impl EcrRepository {
     /// Tags and digests: one call for every 1,000 tagged images.
     pub(super) async fn mirror(&self) -> Result<Mirror, Error> {
-        let filter = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
-        let request =
-            self.client.describe_images().registry_id(&self.account).repository_name(&self.name).filter(filter);
+        let filter = DescribeImagesFilter::builder()
+            .tag_status(TagStatus::Tagged)
+            .build();
+        let request = self
+            .client
+            .describe_images()
+            .registry_id(&self.account)
+            .repository_name(&self.name)
+            .filter(filter);
         let mut pages = request.max_results(PAGE).into_paginator().send();
         let mut mirror = Mirror::new();
         while let Some(page) = pages.next().await {
@@ -60,12 +75,27 @@ impl EcrRepository {
 
     /// Makes sure that the repository is there.
     pub(super) async fn prepare(&self) -> Result<Prepared, Error> {
-        let request = self.client.describe_repositories().registry_id(&self.account).repository_names(&self.name);
-        match request.send().await.map_err(|failure| self.error("describe", &failure)) {
+        let request = self
+            .client
+            .describe_repositories()
+            .registry_id(&self.account)
+            .repository_names(&self.name);
+        match request
+            .send()
+            .await
+            .map_err(|failure| self.error("describe", &failure))
+        {
             Err(error) if *error.cause() == Cause::NotFound => self.create().await,
             other => other.map(|found| {
-                let mutability = found.repositories().first().map(Mutability::of).unwrap_or_default();
-                Prepared { mutability, is_new: false }
+                let mutability = found
+                    .repositories()
+                    .first()
+                    .map(Mutability::of)
+                    .unwrap_or_default();
+                Prepared {
+                    mutability,
+                    is_new: false,
+                }
             }),
         }
     }
@@ -76,51 +106,114 @@ impl EcrRepository {
             .create_repository()
             .registry_id(&self.account)
             .repository_name(&self.name)
-            .image_scanning_configuration(ImageScanningConfiguration::builder().scan_on_push(true).build())
+            .image_scanning_configuration(
+                ImageScanningConfiguration::builder()
+                    .scan_on_push(true)
+                    .build(),
+            )
             .tags(tag(CREATED_BY.0, CREATED_BY.1).map_err(|error| self.invalid("create", error))?);
         if let Err(failure) = request.send().await {
             // Somebody else, another worker perhaps, was quicker.
-            let is_there =
-                failure.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
-            return if is_there { Ok(Prepared::default()) } else { Err(self.error("create", &failure)) };
+            let is_there = failure
+                .as_service_error()
+                .is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
+            return if is_there {
+                Ok(Prepared::default())
+            } else {
+                Err(self.error("create", &failure))
+            };
         }
-        let rule = self.client.put_lifecycle_policy().registry_id(&self.account).repository_name(&self.name);
+        let rule = self
+            .client
+            .put_lifecycle_policy()
+            .registry_id(&self.account)
+            .repository_name(&self.name);
         if let Err(failure) = rule.lifecycle_policy_text(LIFECYCLE).send().await {
             // The next run would find the repository and not come back to this: the image is worth more than the rule.
-            tracing::warn!("{}", self.error("set the lifecycle policy of", &failure).chain());
+            tracing::warn!(
+                "{}",
+                self.error("set the lifecycle policy of", &failure).chain()
+            );
         }
-        Ok(Prepared { mutability: Mutability::default(), is_new: true })
+        Ok(Prepared {
+            mutability: Mutability::default(),
+            is_new: true,
+        })
     }
 
     /// Which of `digests` are there.
     pub(super) async fn layers(&self, digests: &[&Digest]) -> Result<Vec<String>, Error> {
-        let request = self.client.batch_check_layer_availability().registry_id(&self.account);
+        let request = self
+            .client
+            .batch_check_layer_availability()
+            .registry_id(&self.account);
         let digests = digests.iter().map(ToString::to_string).collect();
-        let answer = request.repository_name(&self.name).set_layer_digests(Some(digests)).send().await;
-        let layers = answer.map_err(|failure| self.error("look for layers in", &failure))?.layers.unwrap_or_default();
-        let is_there = |layer: &Layer| layer.layer_availability == Some(LayerAvailability::Available);
-        Ok(layers.into_iter().filter(is_there).filter_map(|layer| layer.layer_digest).collect())
+        let answer = request
+            .repository_name(&self.name)
+            .set_layer_digests(Some(digests))
+            .send()
+            .await;
+        let layers = answer
+            .map_err(|failure| self.error("look for layers in", &failure))?
+            .layers
+            .unwrap_or_default();
+        let is_there =
+            |layer: &Layer| layer.layer_availability == Some(LayerAvailability::Available);
+        Ok(layers
+            .into_iter()
+            .filter(is_there)
+            .filter_map(|layer| layer.layer_digest)
+            .collect())
     }
 
     /// The repository's resource tags.
     pub(super) async fn tags(&self) -> Result<Tags, Error> {
-        let answer = self.client.list_tags_for_resource().resource_arn(self.arn()).send().await;
-        let tags = answer.map_err(|failure| self.error("read the tags of", &failure))?.tags.unwrap_or_default();
-        Ok(tags.into_iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+        let answer = self
+            .client
+            .list_tags_for_resource()
+            .resource_arn(self.arn())
+            .send()
+            .await;
+        let tags = answer
+            .map_err(|failure| self.error("read the tags of", &failure))?
+            .tags
+            .unwrap_or_default();
+        Ok(tags
+            .into_iter()
+            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+            .collect())
     }
 
     /// Writes `changes`: what goes first makes room for what comes.
     pub(super) async fn write_tags(&self, changes: &Changes) -> Result<(), Error> {
         if !changes.remove.is_empty() {
             let keys = Some(changes.remove.clone());
-            let request = self.client.untag_resource().resource_arn(self.arn()).set_tag_keys(keys);
-            request.send().await.map_err(|failure| self.error("untag", &failure))?;
+            let request = self
+                .client
+                .untag_resource()
+                .resource_arn(self.arn())
+                .set_tag_keys(keys);
+            request
+                .send()
+                .await
+                .map_err(|failure| self.error("untag", &failure))?;
         }
         if !changes.set.is_empty() {
-            let tags: Result<Vec<_>, _> = changes.set.iter().map(|(key, value)| tag(key, value)).collect();
+            let tags: Result<Vec<_>, _> = changes
+                .set
+                .iter()
+                .map(|(key, value)| tag(key, value))
+                .collect();
             let tags = tags.map_err(|error| self.invalid("tag", error))?;
-            let request = self.client.tag_resource().resource_arn(self.arn()).set_tags(Some(tags));
-            request.send().await.map_err(|failure| self.error("tag", &failure))?;
+            let request = self
+                .client
+                .tag_resource()
+                .resource_arn(self.arn())
+                .set_tags(Some(tags));
+            request
+                .send()
+                .await
+                .map_err(|failure| self.error("tag", &failure))?;
         }
         Ok(())
     }
@@ -131,18 +224,30 @@ impl EcrRepository {
             Some("us") if self.region.starts_with("us-gov-") => "aws-us-gov",
             _ => "aws",
         };
-        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.name)
+        format!(
+            "arn:{partition}:ecr:{}:{}:repository/{}",
+            self.region, self.account, self.name
+        )
     }
 
     fn error<E>(&self, verb: &str, failure: &aws_sdk_ecr::error::SdkError<E>) -> Error
     where
         E: aws_sdk_ecr::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        error(Side::Destination, &format!("{verb} repository {} in {}", self.name, self.region), failure)
+        error(
+            Side::Destination,
+            &format!("{verb} repository {} in {}", self.name, self.region),
+            failure,
+        )
     }
 
     fn invalid(&self, verb: &str, error: aws_sdk_ecr::error::BuildError) -> Error {
-        Error::new(Side::Destination, Cause::Invalid, format!("{verb} repository {}", self.name)).because(error)
+        Error::new(
+            Side::Destination,
+            Cause::Invalid,
+            format!("{verb} repository {}", self.name),
+        )
+        .because(error)
     }
 }
 

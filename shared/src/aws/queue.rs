@@ -13,12 +13,24 @@ const BATCH: usize = 10;
 
 impl Aws {
     /// Lets the message with this receipt come back after `delay`, instead of after the queue's visibility timeout.
-    pub async fn come_back_in(&self, url: &str, receipt: &str, delay: Duration) -> Result<(), Error> {
+    pub async fn come_back_in(
+        &self,
+        url: &str,
+        receipt: &str,
+        delay: Duration,
+    ) -> Result<(), Error> {
         let client = aws_sdk_sqs::Client::new(self.config().await);
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
-        let request =
-            client.change_message_visibility().queue_url(url).receipt_handle(receipt).visibility_timeout(seconds);
-        request.send().await.map(|_| ()).map_err(|failure| error(Side::Queue, "hand a message back", &failure))
+        let request = client
+            .change_message_visibility()
+            .queue_url(url)
+            .receipt_handle(receipt)
+            .visibility_timeout(seconds);
+        request
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|failure| error(Side::Queue, "hand a message back", &failure))
     }
 
     /// Sends `messages` to the FIFO queue at `url`, in order. Each message has a result of its own.
@@ -32,13 +44,27 @@ impl Aws {
     }
 }
 
-async fn send_batch(client: &aws_sdk_sqs::Client, url: &str, batch: &[Message]) -> Vec<Result<(), Error>> {
+async fn send_batch(
+    client: &aws_sdk_sqs::Client,
+    url: &str,
+    batch: &[Message],
+) -> Vec<Result<(), Error>> {
     let action = "send messages";
-    let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(|(index, message)| entry(index, message)).collect();
+    let entries: Result<Vec<_>, _> = batch
+        .iter()
+        .enumerate()
+        .map(|(index, message)| entry(index, message))
+        .collect();
     let sent = match entries {
         Ok(entries) => {
-            let request = client.send_message_batch().queue_url(url).set_entries(Some(entries));
-            request.send().await.map_err(|failure| error(Side::Queue, action, &failure))
+            let request = client
+                .send_message_batch()
+                .queue_url(url)
+                .set_entries(Some(entries));
+            request
+                .send()
+                .await
+                .map_err(|failure| error(Side::Queue, action, &failure))
         }
         Err(failure) => Err(Error::new(Side::Queue, Cause::Invalid, action).because(failure)),
     };
@@ -47,9 +73,16 @@ async fn send_batch(client: &aws_sdk_sqs::Client, url: &str, batch: &[Message]) 
         Err(error) => return vec![Err(error); batch.len()],
     };
     let result = |index: usize| {
-        let refused = sent.failed().iter().find(|failed| failed.id() == index.to_string());
+        let refused = sent
+            .failed()
+            .iter()
+            .find(|failed| failed.id() == index.to_string());
         refused.map_or(Ok(()), |failed| {
-            let why = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
+            let why = format!(
+                "{}: {}",
+                failed.code(),
+                failed.message().unwrap_or_default()
+            );
             Err(Error::new(Side::Queue, Cause::Unavailable, action).because(why))
         })
     };

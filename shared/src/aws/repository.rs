@@ -37,7 +37,9 @@ impl Aws {
         if let Some(private) = self.ecr_repository(at).await {
             return Some(Repository(Either::Private(private)));
         }
-        self.ecr_public_repository(at).await.map(|public| Repository(Either::Public(public)))
+        self.ecr_public_repository(at)
+            .await
+            .map(|public| Repository(Either::Public(public)))
     }
 }
 
@@ -64,7 +66,10 @@ impl Repository<'_> {
             Either::Private(repository) => repository.layers(digests).await?,
             Either::Public(repository) => repository.layers(digests).await?,
         };
-        Ok(found.iter().filter_map(|digest| digest.parse().ok()).collect())
+        Ok(found
+            .iter()
+            .filter_map(|digest| digest.parse().ok())
+            .collect())
     }
 
     /// Its resource tags.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
+use aws_sdk_scheduler::types::{
+    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
+};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -30,7 +32,10 @@ impl Aws {
         match answer.map_err(|failure| error(Side::Replicator, "look at the wake-up", &failure)) {
             Ok(found) => {
                 let at = found.schedule_expression().and_then(read_time);
-                let input = found.target().and_then(|target| target.input()).unwrap_or_default();
+                let input = found
+                    .target()
+                    .and_then(|target| target.input())
+                    .unwrap_or_default();
                 Ok(at.map(|at| WakeUp::read(at, input)))
             }
             Err(error) if *error.cause() == Cause::NotFound => Ok(None),
@@ -49,7 +54,9 @@ impl Aws {
     ) -> Result<Timestamp, Error> {
         for _ in 0..TRIES {
             let known = self.wake_up(settings).await?;
-            if let Some(known) = known.as_ref().filter(|known| known.at > now && known.at <= wanted.at)
+            if let Some(known) = known
+                .as_ref()
+                .filter(|known| known.at > now && known.at <= wanted.at)
                 && known.covers(wanted)
             {
                 return Ok(known.at);
@@ -63,25 +70,58 @@ impl Aws {
                 return Ok(written.at);
             }
         }
-        Err(Error::new(Side::Replicator, Cause::Unavailable, "ask for a wake-up").because("others keep writing it"))
+        Err(
+            Error::new(Side::Replicator, Cause::Unavailable, "ask for a wake-up")
+                .because("others keep writing it"),
+        )
     }
 
     /// That somebody else was quicker is found out by the look that follows.
-    async fn write_wake_up(&self, settings: &settings::WakeUp, wanted: &WakeUp, exists: bool) -> Result<(), Error> {
+    async fn write_wake_up(
+        &self,
+        settings: &settings::WakeUp,
+        wanted: &WakeUp,
+        exists: bool,
+    ) -> Result<(), Error> {
         let client = Client::new(self.config().await);
-        let invalid = |failure| Error::new(Side::Replicator, Cause::Invalid, "ask for a wake-up").because(failure);
-        let target = Target::builder().arn(&settings.function).role_arn(&settings.role).input(wanted.input());
+        let invalid = |failure| {
+            Error::new(Side::Replicator, Cause::Invalid, "ask for a wake-up").because(failure)
+        };
+        let target = Target::builder()
+            .arn(&settings.function)
+            .role_arn(&settings.role)
+            .input(wanted.input());
         let target = target.build().map_err(invalid)?;
-        let exactly = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().map_err(invalid)?;
-        let at = format!("at({})", TimeZone::UTC.to_datetime(wanted.at).strftime("%Y-%m-%dT%H:%M:%S"));
+        let exactly = FlexibleTimeWindow::builder()
+            .mode(FlexibleTimeWindowMode::Off)
+            .build()
+            .map_err(invalid)?;
+        let at = format!(
+            "at({})",
+            TimeZone::UTC
+                .to_datetime(wanted.at)
+                .strftime("%Y-%m-%dT%H:%M:%S")
+        );
         let then = ActionAfterCompletion::Delete;
         if exists {
-            let request = client.update_schedule().name(name(settings)).schedule_expression(at).target(target);
-            let request = request.flexible_time_window(exactly).action_after_completion(then);
+            let request = client
+                .update_schedule()
+                .name(name(settings))
+                .schedule_expression(at)
+                .target(target);
+            let request = request
+                .flexible_time_window(exactly)
+                .action_after_completion(then);
             unless_raced(request.send().await.map(drop), "ResourceNotFoundException")
         } else {
-            let request = client.create_schedule().name(name(settings)).schedule_expression(at).target(target);
-            let request = request.flexible_time_window(exactly).action_after_completion(then);
+            let request = client
+                .create_schedule()
+                .name(name(settings))
+                .schedule_expression(at)
+                .target(target);
+            let request = request
+                .flexible_time_window(exactly)
+                .action_after_completion(then);
             unless_raced(request.send().await.map(drop), "ConflictException")
         }
     }
@@ -118,10 +158,17 @@ mod tests {
 
     #[test]
     fn the_schedule_is_called_after_the_function_and_its_time_is_utc() {
-        let function = "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh".to_owned();
-        let settings = settings::WakeUp { function, role: String::new() };
+        let function =
+            "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh".to_owned();
+        let settings = settings::WakeUp {
+            function,
+            role: String::new(),
+        };
         assert_eq!(name(&settings), "image-replicator-refresh-deferred");
-        assert_eq!(read_time("at(2026-09-21T14:13:20)"), Timestamp::from_second(1_790_000_000).ok());
+        assert_eq!(
+            read_time("at(2026-09-21T14:13:20)"),
+            Timestamp::from_second(1_790_000_000).ok()
+        );
         assert_eq!(read_time("rate(1 hour)"), None);
     }
 }

@@ -112,7 +112,11 @@ pub struct PlatformsSpec(pub Platforms);
 
 impl Serialize for PlatformsSpec {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_all() { serializer.serialize_str("all") } else { self.0.serialize(serializer) }
+        if self.0.is_all() {
+            serializer.serialize_str("all")
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -126,12 +130,15 @@ impl<'de> Deserialize<'de> for PlatformsSpec {
         }
         match Written::deserialize(deserializer)? {
             Written::Word(word) if word == "all" => Ok(Self(Platforms::ALL)),
-            Written::Word(other) => Err(D::Error::custom(format!("platforms: {other:?} is neither `all` nor a list"))),
-            Written::List(list) if list.is_empty() => {
-                Err(D::Error::custom("platforms: the list is empty; write `all`, or name at least one"))
-            }
+            Written::Word(other) => Err(D::Error::custom(format!(
+                "platforms: {other:?} is neither `all` nor a list"
+            ))),
+            Written::List(list) if list.is_empty() => Err(D::Error::custom(
+                "platforms: the list is empty; write `all`, or name at least one",
+            )),
             Written::List(list) => {
-                let platforms: Result<Vec<Platform>, _> = list.iter().map(|text| text.parse()).collect();
+                let platforms: Result<Vec<Platform>, _> =
+                    list.iter().map(|text| text.parse()).collect();
                 platforms
                     .map(|platforms| Self(platforms.into()))
                     .map_err(|error| D::Error::custom(format!("platforms: {error}")))
@@ -197,8 +204,7 @@ impl Document {
     /// Reads `text`; `name` is how problems call the document.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
         // A tag such as `7e99999` is a number beyond all bounds to YAML.
-        let options =
-            serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
+        let options = serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
         let document: Result<Self, _> = serde_saphyr::from_str_with_options(text, options);
         let mut document = document.map_err(|error| Problems(vec![format!("{name}: {error}")]))?;
         document
@@ -206,12 +212,17 @@ impl Document {
             .iter_mut()
             .filter_map(|entry| entry.tags.as_mut())
             .for_each(|tags| tags.value.read_scalars(text));
-        Ok(Self { name: name.to_owned(), ..document })
+        Ok(Self {
+            name: name.to_owned(),
+            ..document
+        })
     }
 
     /// Destinations with the line on which each begins.
     pub(super) fn destinations(&self) -> impl Iterator<Item = (&str, (u64, &DestinationSpec))> {
-        self.destinations.iter().map(|(name, spec)| (name.as_str(), (spec.referenced.line(), &spec.value)))
+        self.destinations
+            .iter()
+            .map(|(name, spec)| (name.as_str(), (spec.referenced.line(), &spec.value)))
     }
 
     /// `document line 7: images[2]`, as problems begin.
@@ -249,7 +260,11 @@ impl Problems {
 
     /// `value` when there are no problems, else the problems.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 

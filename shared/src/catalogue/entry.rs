@@ -13,7 +13,12 @@ pub(super) struct Read {
 }
 
 /// Reads `entry`, which is number `index` of `document`. What is wrong with it is added to `problems`, and left out.
-pub(super) fn read(document: &Document, entry: &Entry, index: usize, problems: &mut Problems) -> Read {
+pub(super) fn read(
+    document: &Document,
+    entry: &Entry,
+    index: usize,
+    problems: &mut Problems,
+) -> Read {
     let key = format!("images[{index}]");
     let at = document.at(entry.line(), &key);
     let mut read = Read::default();
@@ -24,9 +29,16 @@ pub(super) fn read(document: &Document, entry: &Entry, index: usize, problems: &
             return read;
         }
     };
-    let (listed, specs) =
-        entry.tags.as_ref().map(|tags| tags.value.parts(tags.referenced.line(), &key)).unwrap_or_default();
-    let Name { repository, tag: own_tag, digest } = name;
+    let (listed, specs) = entry
+        .tags
+        .as_ref()
+        .map(|tags| tags.value.parts(tags.referenced.line(), &key))
+        .unwrap_or_default();
+    let Name {
+        repository,
+        tag: own_tag,
+        digest,
+    } = name;
     if let Some(digest) = digest {
         if entry.tags.is_some() {
             problems.add(format!(

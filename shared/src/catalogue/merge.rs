@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Entry, PlatformsSpec};
-use super::{Allowed, Catalogue, Destination, Document, Problems, Selection, Severity, Terms, entry, origins};
+use super::{
+    Allowed, Catalogue, Destination, Document, Problems, Selection, Severity, Terms, entry, origins,
+};
 use crate::platform::Platforms;
 use crate::reference::{ImageRef, RepositoryRef};
 
@@ -26,7 +28,11 @@ impl Catalogue {
     }
 
     /// The images of `asked`, among all `documents`.
-    fn assemble(documents: &[&Document], asked: &[&Document], beside: Option<Box<Self>>) -> Result<Self, Problems> {
+    fn assemble(
+        documents: &[&Document],
+        asked: &[&Document],
+        beside: Option<Box<Self>>,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let destinations = destinations(documents, &mut problems);
         let default_to = default_to(documents, &destinations);
@@ -38,7 +44,11 @@ impl Catalogue {
             Allowed::default()
         });
         // Of several teams the most careful decides.
-        let severity = documents.iter().filter_map(|document| document.rescan.severity).min().unwrap_or(Severity::High);
+        let severity = documents
+            .iter()
+            .filter_map(|document| document.rescan.severity)
+            .min()
+            .unwrap_or(Severity::High);
         let (mut named, mut selections) = (BTreeMap::new(), BTreeMap::new());
         for document in asked {
             collect(document, &mut named, &mut selections, &mut problems);
@@ -65,16 +75,30 @@ impl Catalogue {
 
     /// Everything goes somewhere, and only to destinations that there are.
     fn check_destinations(&self, problems: &mut Problems) {
-        let images = self.images.iter().map(|wanted| (wanted.image.to_string(), wanted.terms.clone()));
+        let images = self
+            .images
+            .iter()
+            .map(|wanted| (wanted.image.to_string(), wanted.terms.clone()));
         let selections = self.selections.iter().flat_map(|(repository, selections)| {
-            selections.iter().map(move |selection| (selection.name(repository), selection.terms.clone()))
+            selections
+                .iter()
+                .map(move |selection| (selection.name(repository), selection.terms.clone()))
         });
         for (what, terms) in images.chain(selections) {
-            let to = if terms.to.is_empty() { &self.default_to } else { &terms.to };
+            let to = if terms.to.is_empty() {
+                &self.default_to
+            } else {
+                &terms.to
+            };
             if to.is_empty() && self.beside.is_none() {
-                problems.add(format!("{what}: to: say which destinations; `defaults.to` says it for all images"));
+                problems.add(format!(
+                    "{what}: to: say which destinations; `defaults.to` says it for all images"
+                ));
             }
-            for name in to.iter().filter(|name| !self.destinations.contains_key(*name)) {
+            for name in to
+                .iter()
+                .filter(|name| !self.destinations.contains_key(*name))
+            {
                 problems.add(format!("{what}: to: {}", self.no_such_destination(name)));
             }
         }
@@ -85,14 +109,20 @@ impl Catalogue {
         let mut taken: BTreeMap<(&str, String, String), &ImageRef> = BTreeMap::new();
         for wanted in &self.images {
             for name in &wanted.terms.to {
-                let Some(destination) = self.destinations.get(name) else { continue };
+                let Some(destination) = self.destinations.get(name) else {
+                    continue;
+                };
                 match destination.place(&wanted.image) {
-                    Err(problem) => problems.add(format!("{}: destination {name}: {problem}", wanted.image)),
+                    Err(problem) => {
+                        problems.add(format!("{}: destination {name}: {problem}", wanted.image))
+                    }
                     Ok((path, tag)) => {
                         let place = format!("{path}:{tag}");
                         if let Some(other) = taken.insert((name, path, tag), &wanted.image) {
                             let both = format!("{other} and {}", wanted.image);
-                            problems.add(format!("{both}: destination {name}: both would become {place}"));
+                            problems.add(format!(
+                                "{both}: destination {name}: both would become {place}"
+                            ));
                         }
                     }
                 }
@@ -123,14 +153,27 @@ fn destinations(documents: &[&Document], problems: &mut Problems) -> BTreeMap<St
 }
 
 /// The first document that states a default decides for those that do not; with one destination there is nothing to state.
-fn default_to(documents: &[&Document], destinations: &BTreeMap<String, Destination>) -> Vec<String> {
-    let stated = documents.iter().find_map(|document| document.defaults.to.clone());
-    let only = || if destinations.len() == 1 { destinations.keys().cloned().collect() } else { Vec::new() };
+fn default_to(
+    documents: &[&Document],
+    destinations: &BTreeMap<String, Destination>,
+) -> Vec<String> {
+    let stated = documents
+        .iter()
+        .find_map(|document| document.defaults.to.clone());
+    let only = || {
+        if destinations.len() == 1 {
+            destinations.keys().cloned().collect()
+        } else {
+            Vec::new()
+        }
+    };
     stated.unwrap_or_else(only)
 }
 
 fn default_platforms(documents: &[&Document]) -> Platforms {
-    let stated = documents.iter().find_map(|document| document.defaults.platforms.clone());
+    let stated = documents
+        .iter()
+        .find_map(|document| document.defaults.platforms.clone());
     stated.map_or(Platforms::ALL, |PlatformsSpec(platforms)| platforms)
 }
 
@@ -144,10 +187,16 @@ fn collect(
         let terms = Terms::of(document, entry);
         let read = entry::read(document, entry, index, problems);
         for image in read.images {
-            named.entry(image).or_insert_with(|| terms.clone()).join(&terms);
+            named
+                .entry(image)
+                .or_insert_with(|| terms.clone())
+                .join(&terms);
         }
         for (repository, selector) in read.selectors {
-            selections.entry(repository).or_default().push(Selection { selector, terms: terms.clone() });
+            selections.entry(repository).or_default().push(Selection {
+                selector,
+                terms: terms.clone(),
+            });
         }
     }
 }
@@ -155,11 +204,26 @@ fn collect(
 impl Terms {
     /// What `document` states for `entry`.
     fn of(document: &Document, entry: &Entry) -> Self {
-        let stated = entry.to.as_ref().or(document.defaults.to.as_ref()).cloned().unwrap_or_default();
-        let platforms = entry.platforms.as_ref().or(document.defaults.platforms.as_ref());
+        let stated = entry
+            .to
+            .as_ref()
+            .or(document.defaults.to.as_ref())
+            .cloned()
+            .unwrap_or_default();
+        let platforms = entry
+            .platforms
+            .as_ref()
+            .or(document.defaults.platforms.as_ref());
         let platforms = platforms.map(|PlatformsSpec(platforms)| platforms.clone());
-        let mut terms = Self { to: Vec::new(), priority: entry.priority, platforms };
-        terms.join(&Self { to: stated, ..terms.clone() });
+        let mut terms = Self {
+            to: Vec::new(),
+            priority: entry.priority,
+            platforms,
+        };
+        terms.join(&Self {
+            to: stated,
+            ..terms.clone()
+        });
         terms
     }
 }
@@ -181,14 +245,28 @@ images:
 
     fn read(texts: &[&str]) -> Result<Catalogue, String> {
         let parse = |(index, text): (usize, &&str)| Document::parse(&format!("doc{index}"), text);
-        let documents = texts.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>();
-        documents.and_then(|documents| Catalogue::merge(&documents)).map_err(|problems| problems.to_string())
+        let documents = texts
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>();
+        documents
+            .and_then(|documents| Catalogue::merge(&documents))
+            .map_err(|problems| problems.to_string())
     }
 
     fn lines(catalogue: &Catalogue) -> Vec<String> {
         let line = |wanted: &Wanted| {
-            let Terms { to, priority, platforms } = &wanted.terms;
-            format!("{priority} {} {to:?} {}", wanted.image, platforms.as_ref().unwrap())
+            let Terms {
+                to,
+                priority,
+                platforms,
+            } = &wanted.terms;
+            format!(
+                "{priority} {} {to:?} {}",
+                wanted.image,
+                platforms.as_ref().unwrap()
+            )
         };
         catalogue.images.iter().map(line).collect()
     }
@@ -210,14 +288,22 @@ images:
     fn teams_share_destinations_and_an_image_goes_wherever_either_wants_it() {
         let team = "images: [{ image: 'node:21-alpine', to: [public], priority: 3 }]";
         let catalogue = read(&[DESIGN, team]).unwrap();
-        let both = r#"3 docker.io/library/node:21-alpine ["private", "public"] linux/amd64,linux/arm64"#;
-        assert!(lines(&catalogue).contains(&both.to_owned()), "{:?}", lines(&catalogue));
+        let both =
+            r#"3 docker.io/library/node:21-alpine ["private", "public"] linux/amd64,linux/arm64"#;
+        assert!(
+            lines(&catalogue).contains(&both.to_owned()),
+            "{:?}",
+            lines(&catalogue)
+        );
     }
 
     #[test]
     fn without_destinations_there_is_the_private_registry() {
         let catalogue = read(&["images: [{ image: node, tags: [21] }]"]).unwrap();
-        assert_eq!(lines(&catalogue), [r#"0 docker.io/library/node:21 ["private"] all"#]);
+        assert_eq!(
+            lines(&catalogue),
+            [r#"0 docker.io/library/node:21 ["private"] all"#]
+        );
     }
 
     #[test]
@@ -238,16 +324,25 @@ images:
     #[test]
     fn an_unknown_key_is_an_error_with_its_line() {
         let problems = read(&["images:\n  - { image: node, tags: [1], too: [x] }\n"]).unwrap_err();
-        assert!(problems.contains("too") && problems.contains("line 2"), "{problems}");
+        assert!(
+            problems.contains("too") && problems.contains("line 2"),
+            "{problems}"
+        );
     }
 
     #[test]
     fn a_platform_that_is_none_is_refused_with_its_line() {
-        for (list, why) in
-            [("[linux]", "is not a platform"), ("[]", "the list is empty"), ("some", "neither `all` nor a list")]
-        {
-            let problems = read(&[&format!("defaults: {{ platforms: {list} }}\nimages: []")]).unwrap_err();
-            assert!(problems.contains(why) && problems.contains("line 1"), "{problems}");
+        for (list, why) in [
+            ("[linux]", "is not a platform"),
+            ("[]", "the list is empty"),
+            ("some", "neither `all` nor a list"),
+        ] {
+            let problems =
+                read(&[&format!("defaults: {{ platforms: {list} }}\nimages: []")]).unwrap_err();
+            assert!(
+                problems.contains(why) && problems.contains("line 1"),
+                "{problems}"
+            );
         }
     }
 
@@ -255,30 +350,55 @@ images:
     fn an_image_has_the_platforms_that_any_document_wants() {
         let team = "images: [{ image: 'node:21-alpine', platforms: [linux/s390x] }, { image: 'node:22-alpine', platforms: all }]";
         let catalogue = read(&[DESIGN, team]).unwrap();
-        let of =
-            |tag: &str| catalogue.want(format!("node:{tag}").parse().unwrap()).terms.platforms.unwrap().to_string();
-        assert_eq!([of("21-alpine"), of("22-alpine")], ["linux/amd64,linux/arm64,linux/s390x", "all"]);
+        let of = |tag: &str| {
+            catalogue
+                .want(format!("node:{tag}").parse().unwrap())
+                .terms
+                .platforms
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(
+            [of("21-alpine"), of("22-alpine")],
+            ["linux/amd64,linux/arm64,linux/s390x", "all"]
+        );
     }
 
     #[test]
     fn an_unknown_destination_is_answered_with_the_known_ones() {
-        let problems = read(&[&DESIGN.replace("to: [private, public]", "to: [pubic]")]).unwrap_err();
-        assert!(problems.contains(r#"no destination is called "pubic"; there are: private, public"#), "{problems}");
+        let problems =
+            read(&[&DESIGN.replace("to: [private, public]", "to: [pubic]")]).unwrap_err();
+        assert!(
+            problems.contains(r#"no destination is called "pubic"; there are: private, public"#),
+            "{problems}"
+        );
     }
 
     #[test]
     fn two_images_never_share_a_place() {
         let text = "destinations: { one: { ecr: { repository: nomorelimit, tag: '{name}-{tag}' } } }\nimages: [{ image: a-b, tags: [c] }, { image: a, tags: [b-c] }]";
         let problems = read(&[text]).unwrap_err();
-        assert!(problems.contains("both would become nomorelimit:a-b-c"), "{problems}");
+        assert!(
+            problems.contains("both would become nomorelimit:a-b-c"),
+            "{problems}"
+        );
     }
 
     #[test]
     fn an_image_that_is_asked_for_by_name_goes_where_the_catalogue_says_else_by_default() {
         let catalogue = read(&[DESIGN]).unwrap();
-        assert_eq!(catalogue.want("grafana/grafana:11.2.0".parse().unwrap()).terms.to, ["private", "public"]);
+        assert_eq!(
+            catalogue
+                .want("grafana/grafana:11.2.0".parse().unwrap())
+                .terms
+                .to,
+            ["private", "public"]
+        );
         let unknown = catalogue.want("redis:7".parse().unwrap()).terms;
         assert_eq!(unknown.to, ["private"]);
-        assert_eq!(unknown.platforms.unwrap().to_string(), "linux/amd64,linux/arm64");
+        assert_eq!(
+            unknown.platforms.unwrap().to_string(),
+            "linux/amd64,linux/arm64"
+        );
     }
 }

@@ -50,27 +50,57 @@ impl Destination {
                 let account = ecr.account.as_deref().unwrap_or("111122223333");
                 let region = ecr.region.as_deref().unwrap_or("us-east-1");
                 if Host::of(&ecr_host(account, region)) == Host::Other {
-                    return Err(format!("{account:?} and {region:?} are no AWS account and region"));
+                    return Err(format!(
+                        "{account:?} and {region:?} are no AWS account and region"
+                    ));
                 }
-                let kind = Kind::Ecr { account: ecr.account.clone(), region: ecr.region.clone() };
+                let kind = Kind::Ecr {
+                    account: ecr.account.clone(),
+                    region: ecr.region.clone(),
+                };
                 (kind, &ecr.repository, &ecr.tag)
             }
-            DestinationSpec::EcrPublic(public) => {
-                (Kind::EcrPublic { alias: public.alias.clone() }, &public.repository, &public.tag)
-            }
-            DestinationSpec::Registry(registry) => {
-                (Kind::Registry { host: host(&registry.host)? }, &registry.repository, &registry.tag)
-            }
+            DestinationSpec::EcrPublic(public) => (
+                Kind::EcrPublic {
+                    alias: public.alias.clone(),
+                },
+                &public.repository,
+                &public.tag,
+            ),
+            DestinationSpec::Registry(registry) => (
+                Kind::Registry {
+                    host: host(&registry.host)?,
+                },
+                &registry.repository,
+                &registry.tag,
+            ),
         };
-        let (repository, tag) = (Template::parse(repository)?, Template::parse(tag.as_deref().unwrap_or("{tag}"))?);
-        let publish = if let DestinationSpec::EcrPublic(public) = spec { public.publish } else { Publish::Always };
-        Ok(Self { name: name.to_owned(), kind, publish, repository, tag })
+        let (repository, tag) = (
+            Template::parse(repository)?,
+            Template::parse(tag.as_deref().unwrap_or("{tag}"))?,
+        );
+        let publish = if let DestinationSpec::EcrPublic(public) = spec {
+            public.publish
+        } else {
+            Publish::Always
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            kind,
+            publish,
+            repository,
+            tag,
+        })
     }
 
     /// The one that is there when a catalogue names none.
     pub(super) fn default_private() -> Self {
-        let parse = |text| Template::parse(text).expect("the text is a constant with known placeholders");
-        let kind = Kind::Ecr { account: None, region: None };
+        let parse =
+            |text| Template::parse(text).expect("the text is a constant with known placeholders");
+        let kind = Kind::Ecr {
+            account: None,
+            region: None,
+        };
         Self {
             name: "private".to_owned(),
             kind,
@@ -82,7 +112,9 @@ impl Destination {
 
     /// Whether images of two registries can never meet in one place here.
     pub fn tells_registries_apart(&self) -> bool {
-        [&self.repository, &self.tag].iter().any(|template| template.0.contains(&Part::Registry))
+        [&self.repository, &self.tag]
+            .iter()
+            .any(|template| template.0.contains(&Part::Registry))
     }
 
     /// Repository path and tag of `image` at this destination, without the host and without ECR Public's alias.
@@ -101,21 +133,38 @@ impl Destination {
     /// What a template does not name is Docker Hub's: `{name}` alone is an official image. The answer is checked by placing it.
     pub fn image_at(&self, path: &str, tag: &str) -> Option<ImageRef> {
         let (path_parts, tag_parts) = (self.repository.capture(path)?, self.tag.capture(tag)?);
-        let named =
-            |part: &Part| path_parts.iter().chain(&tag_parts).find(|(known, _)| *known == part).map(|(_, text)| *text);
-        let repository = match (named(&Part::Repository), named(&Part::Namespace), named(&Part::Name)) {
+        let named = |part: &Part| {
+            path_parts
+                .iter()
+                .chain(&tag_parts)
+                .find(|(known, _)| *known == part)
+                .map(|(_, text)| *text)
+        };
+        let repository = match (
+            named(&Part::Repository),
+            named(&Part::Namespace),
+            named(&Part::Name),
+        ) {
             (Some(repository), ..) => repository.to_owned(),
             (None, namespace, Some(name)) => format!("{}/{name}", namespace.unwrap_or("library")),
             (None, _, None) => return None,
         };
         let registry = named(&Part::Registry).unwrap_or(DOCKER_HUB).to_owned();
-        let image = ImageRef::new(RepositoryRef { registry, path: repository }, named(&Part::Tag)?).ok()?;
+        let image = ImageRef::new(
+            RepositoryRef {
+                registry,
+                path: repository,
+            },
+            named(&Part::Tag)?,
+        )
+        .ok()?;
         (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
     }
 
     /// The image of `repository` that has `path` and `tag` at this destination; `None` where the templates leave its tag open.
     pub fn image_of(&self, repository: &RepositoryRef, path: &str, tag: &str) -> Option<ImageRef> {
-        let (path_template, tag_template) = (self.repository.of(repository), self.tag.of(repository));
+        let (path_template, tag_template) =
+            (self.repository.of(repository), self.tag.of(repository));
         let (in_path, in_tag) = (path_template.capture(path)?, tag_template.capture(tag)?);
         let (_, upstream_tag) = in_path.first().or(in_tag.first())?;
         let image = ImageRef::new(repository.clone(), upstream_tag).ok()?;
@@ -125,9 +174,13 @@ impl Destination {
 
 /// A port or a dot is what tells a host from a namespace (Docker's rule); Docker Hub is a source, never a destination.
 fn host(text: &str) -> Result<String, String> {
-    let repository = reference::parse(&format!("{text}/x")).map_err(|problem| problem.to_string())?.repository;
+    let repository = reference::parse(&format!("{text}/x"))
+        .map_err(|problem| problem.to_string())?
+        .repository;
     match repository.registry.as_str() {
-        DOCKER_HUB if text.ends_with("docker.io") => Err("Docker Hub is not a destination".to_owned()),
+        DOCKER_HUB if text.ends_with("docker.io") => {
+            Err("Docker Hub is not a destination".to_owned())
+        }
         host if host == text => Ok(text.to_owned()),
         _ => Err(format!("{text:?} is not a registry host")),
     }
@@ -152,7 +205,9 @@ impl Template {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} lacks a closing brace"))?;
+            let (name, after) = after
+                .split_once('}')
+                .ok_or_else(|| format!("{text:?} lacks a closing brace"))?;
             parts.push(Part::Text(before.to_owned()));
             parts.push(Part::named(name)?);
             rest = after;
@@ -174,7 +229,9 @@ impl Template {
             let is_last = std::ptr::eq(part, self.0.last()?);
             let at = match (open, is_last) {
                 (None, _) => rest.starts_with(literal).then_some(0)?,
-                (Some(_), true) => rest.ends_with(literal).then(|| rest.len() - literal.len())?,
+                (Some(_), true) => rest
+                    .ends_with(literal)
+                    .then(|| rest.len() - literal.len())?,
                 (Some(_), false) => rest.find(literal.as_str())?,
             };
             captured.extend(open.take().map(|placeholder| (placeholder, &rest[..at])));
@@ -197,7 +254,10 @@ impl Template {
     }
 
     fn render(&self, image: &ImageRef) -> String {
-        let text = |part: &Part| part.render(image.repository()).map_or(image.tag().to_owned(), Cow::into_owned);
+        let text = |part: &Part| {
+            part.render(image.repository())
+                .map_or(image.tag().to_owned(), Cow::into_owned)
+        };
         self.0.iter().map(text).collect()
     }
 }
@@ -235,81 +295,192 @@ mod tests {
     use super::*;
 
     fn destination(repository: &str, tag: &str) -> Result<Destination, String> {
-        let kind = Kind::Registry { host: "127.0.0.1:5000".to_owned() };
+        let kind = Kind::Registry {
+            host: "127.0.0.1:5000".to_owned(),
+        };
         let (repository, tag) = (Template::parse(repository)?, Template::parse(tag)?);
-        Ok(Destination { name: "lab".to_owned(), kind, publish: Publish::Always, repository, tag })
+        Ok(Destination {
+            name: "lab".to_owned(),
+            kind,
+            publish: Publish::Always,
+            repository,
+            tag,
+        })
     }
 
     fn place(repository: &str, tag: &str, image: &str) -> Result<String, String> {
-        destination(repository, tag)?.place(&image.parse().unwrap()).map(|(path, tag)| format!("{path}:{tag}"))
+        destination(repository, tag)?
+            .place(&image.parse().unwrap())
+            .map(|(path, tag)| format!("{path}:{tag}"))
     }
 
     fn back(repository: &str, tag: &str, path: &str, placed_tag: &str) -> Option<String> {
-        destination(repository, tag).unwrap().image_at(path, placed_tag).map(|image| image.to_string())
+        destination(repository, tag)
+            .unwrap()
+            .image_at(path, placed_tag)
+            .map(|image| image.to_string())
     }
 
     #[test]
     fn a_name_at_the_destination_leads_back_to_the_image() {
         let node = Some("docker.io/library/node:99".to_owned());
-        assert_eq!(back("docker-hub/{repository}", "{tag}", "docker-hub/library/node", "99"), node);
+        assert_eq!(
+            back(
+                "docker-hub/{repository}",
+                "{tag}",
+                "docker-hub/library/node",
+                "99"
+            ),
+            node
+        );
         assert_eq!(back("{name}", "{tag}", "node", "99"), node);
-        assert_eq!(back("m/{namespace}/{name}", "{tag}", "m/library/node", "99"), node);
-        assert_eq!(back("nomorelimit", "{name}-{tag}", "nomorelimit", "node-99"), node);
-        assert_eq!(back("{registry}/{repository}", "{tag}", "quay.io/a/b", "1"), Some("quay.io/a/b:1".to_owned()));
+        assert_eq!(
+            back("m/{namespace}/{name}", "{tag}", "m/library/node", "99"),
+            node
+        );
+        assert_eq!(
+            back("nomorelimit", "{name}-{tag}", "nomorelimit", "node-99"),
+            node
+        );
+        assert_eq!(
+            back("{registry}/{repository}", "{tag}", "quay.io/a/b", "1"),
+            Some("quay.io/a/b:1".to_owned())
+        );
     }
 
     #[test]
     fn the_name_of_a_digest_leads_back_to_the_pin() {
         let pin = format!("docker.io/library/node@sha256:{}", "0".repeat(64));
         let tag = format!("sha256_{}", "0".repeat(64));
-        assert_eq!(place("docker-hub/{repository}", "{tag}", &pin).unwrap(), format!("docker-hub/library/node:{tag}"));
-        assert_eq!(back("docker-hub/{repository}", "{tag}", "docker-hub/library/node", &tag), Some(pin.clone()));
-        assert_eq!(back("all", "{name}-{tag}", "all", &format!("node-{tag}")), Some(pin));
+        assert_eq!(
+            place("docker-hub/{repository}", "{tag}", &pin).unwrap(),
+            format!("docker-hub/library/node:{tag}")
+        );
+        assert_eq!(
+            back(
+                "docker-hub/{repository}",
+                "{tag}",
+                "docker-hub/library/node",
+                &tag
+            ),
+            Some(pin.clone())
+        );
+        assert_eq!(
+            back("all", "{name}-{tag}", "all", &format!("node-{tag}")),
+            Some(pin)
+        );
     }
 
     #[test]
     fn a_name_that_leads_nowhere_or_astray_is_none() {
-        assert_eq!(back("docker-hub/{repository}", "{tag}", "other/library/node", "99"), None);
+        assert_eq!(
+            back(
+                "docker-hub/{repository}",
+                "{tag}",
+                "other/library/node",
+                "99"
+            ),
+            None
+        );
         assert_eq!(back("nomorelimit", "{tag}", "nomorelimit", "99"), None);
-        assert_eq!(back("docker-hub/{repository}", "v{tag}", "docker-hub/library/node", "99"), None);
+        assert_eq!(
+            back(
+                "docker-hub/{repository}",
+                "v{tag}",
+                "docker-hub/library/node",
+                "99"
+            ),
+            None
+        );
     }
 
     #[test]
     fn a_name_at_the_destination_leads_back_to_the_tag_of_a_known_repository() {
         let of = |repository: &str, tag: &str, path: &str, placed: &str| {
             let known = reference::parse("grafana/grafana").unwrap().repository;
-            destination(repository, tag).unwrap().image_of(&known, path, placed).map(|image| image.tag().to_owned())
+            destination(repository, tag)
+                .unwrap()
+                .image_of(&known, path, placed)
+                .map(|image| image.tag().to_owned())
         };
-        assert_eq!(of("{name}", "{tag}", "grafana", "11"), Some("11".to_owned()));
-        assert_eq!(of("all", "{namespace}-{name}-v{tag}", "all", "grafana-grafana-v11"), Some("11".to_owned()));
-        assert_eq!(of("{name}/{tag}", "x", "grafana/11", "x"), Some("11".to_owned()));
+        assert_eq!(
+            of("{name}", "{tag}", "grafana", "11"),
+            Some("11".to_owned())
+        );
+        assert_eq!(
+            of(
+                "all",
+                "{namespace}-{name}-v{tag}",
+                "all",
+                "grafana-grafana-v11"
+            ),
+            Some("11".to_owned())
+        );
+        assert_eq!(
+            of("{name}/{tag}", "x", "grafana/11", "x"),
+            Some("11".to_owned())
+        );
         assert_eq!(of("{name}", "{tag}", "node", "11"), None);
-        assert_eq!(of("{name}", "x", "grafana", "x"), None, "any tag has this place");
+        assert_eq!(
+            of("{name}", "x", "grafana", "x"),
+            None,
+            "any tag has this place"
+        );
         assert_eq!(of("{tag}", "{tag}", "11", "12"), None);
     }
 
     #[test]
     fn templates_name_images() {
-        assert_eq!(place("docker-hub/{repository}", "{tag}", "node:21").unwrap(), "docker-hub/library/node:21");
-        assert_eq!(place("nomorelimit", "{name}-{tag}", "ruby:2.7.1-slim").unwrap(), "nomorelimit:ruby-2.7.1-slim");
-        assert_eq!(place("{registry}/{namespace}/{name}", "{tag}", "quay.io/a/b/c:1").unwrap(), "quay.io/a/b/c:1");
-        assert_eq!(place("{registry}", "x", "127.0.0.1:5000/c:1").unwrap(), "127.0.0.1-5000:x");
+        assert_eq!(
+            place("docker-hub/{repository}", "{tag}", "node:21").unwrap(),
+            "docker-hub/library/node:21"
+        );
+        assert_eq!(
+            place("nomorelimit", "{name}-{tag}", "ruby:2.7.1-slim").unwrap(),
+            "nomorelimit:ruby-2.7.1-slim"
+        );
+        assert_eq!(
+            place("{registry}/{namespace}/{name}", "{tag}", "quay.io/a/b/c:1").unwrap(),
+            "quay.io/a/b/c:1"
+        );
+        assert_eq!(
+            place("{registry}", "x", "127.0.0.1:5000/c:1").unwrap(),
+            "127.0.0.1-5000:x"
+        );
     }
 
     #[test]
     fn a_name_that_no_registry_takes_is_refused() {
-        for (repository, tag) in [("Docker/{name}", "{tag}"), ("a//b", "{tag}"), ("", "x"), ("a", "x:y"), ("a:b", "c")]
-        {
-            assert!(place(repository, tag, "node:21").is_err(), "{repository}:{tag}");
+        for (repository, tag) in [
+            ("Docker/{name}", "{tag}"),
+            ("a//b", "{tag}"),
+            ("", "x"),
+            ("a", "x:y"),
+            ("a:b", "c"),
+        ] {
+            assert!(
+                place(repository, tag, "node:21").is_err(),
+                "{repository}:{tag}"
+            );
         }
-        assert!(place("{name", "x", "node:21").unwrap_err().contains("closing brace"));
+        assert!(
+            place("{name", "x", "node:21")
+                .unwrap_err()
+                .contains("closing brace")
+        );
     }
 
     #[test]
     fn a_host_is_told_from_a_namespace() {
         assert_eq!(host("127.0.0.1:5000").unwrap(), "127.0.0.1:5000");
         assert_eq!(host("registry.lab").unwrap(), "registry.lab");
-        for text in ["lab", "a/b", "docker.io", "https://x.y", "registry-1.docker.io"] {
+        for text in [
+            "lab",
+            "a/b",
+            "docker.io",
+            "https://x.y",
+            "registry-1.docker.io",
+        ] {
             assert!(host(text).is_err(), "{text}");
         }
     }

@@ -49,19 +49,41 @@ impl Origin {
             return Ok(Self::Destination(text.to_owned()));
         }
         let (host, path) = text.split_once('/').unwrap_or((text, "{repository}"));
-        let repository = if path.contains('{') { path.to_owned() } else { format!("{path}/{{repository}}") };
-        let spec = DestinationSpec::Registry(RegistrySpec { host: host.to_owned(), repository, tag: None });
+        let repository = if path.contains('{') {
+            path.to_owned()
+        } else {
+            format!("{path}/{{repository}}")
+        };
+        let spec = DestinationSpec::Registry(RegistrySpec {
+            host: host.to_owned(),
+            repository,
+            tag: None,
+        });
         let known = destinations.keys().cloned().collect::<Vec<_>>().join(", ");
-        let unknown = |problem| format!("{problem}; it is none of the destinations ({known}) either");
-        Destination::new(text, &spec).map(Self::Registry).map_err(unknown)
+        let unknown =
+            |problem| format!("{problem}; it is none of the destinations ({known}) either");
+        Destination::new(text, &spec)
+            .map(Self::Registry)
+            .map_err(unknown)
     }
 
     /// The name of `image` at this registry; `None` where it has none, and for a destination, whose place is found elsewhere.
     pub fn image_of(&self, image: &ImageRef) -> Option<ImageRef> {
-        let Self::Registry(registry) = self else { return None };
-        let Kind::Registry { host } = &registry.kind else { return None };
+        let Self::Registry(registry) = self else {
+            return None;
+        };
+        let Kind::Registry { host } = &registry.kind else {
+            return None;
+        };
         let (path, tag) = registry.place(image).ok()?;
-        ImageRef::new(RepositoryRef { registry: host.clone(), path }, &tag).ok()
+        ImageRef::new(
+            RepositoryRef {
+                registry: host.clone(),
+                path,
+            },
+            &tag,
+        )
+        .ok()
     }
 }
 
@@ -70,7 +92,16 @@ pub fn gallery(image: &ImageRef) -> Option<ImageRef> {
     let repository = image.repository();
     let is_official = repository.registry == DOCKER_HUB && repository.namespace() == "library";
     let path = format!("docker/{}", repository.path);
-    is_official.then(|| ImageRef::new(RepositoryRef { registry: ECR_PUBLIC.to_owned(), path }, image.tag()).ok())?
+    is_official.then(|| {
+        ImageRef::new(
+            RepositoryRef {
+                registry: ECR_PUBLIC.to_owned(),
+                path,
+            },
+            image.tag(),
+        )
+        .ok()
+    })?
 }
 
 #[cfg(test)]
@@ -78,31 +109,52 @@ mod tests {
     use super::*;
 
     fn name(origin: &str, image: &str) -> Result<Option<String>, String> {
-        let lab = RegistrySpec { host: "registry.lab".to_owned(), repository: "{name}".to_owned(), tag: None };
+        let lab = RegistrySpec {
+            host: "registry.lab".to_owned(),
+            repository: "{name}".to_owned(),
+            tag: None,
+        };
         let lab = Destination::new("lab", &DestinationSpec::Registry(lab)).unwrap();
         let origin = Origin::parse(origin, &[("lab".to_owned(), lab)].into())?;
-        Ok(origin.image_of(&image.parse().unwrap()).map(|image| image.to_string()))
+        Ok(origin
+            .image_of(&image.parse().unwrap())
+            .map(|image| image.to_string()))
     }
 
     #[test]
     fn an_origin_is_a_host_a_template_or_a_destination() {
-        assert_eq!(name("mirror.gcr.io", "node:21").unwrap().unwrap(), "mirror.gcr.io/library/node:21");
-        assert_eq!(name("cache.lab:5000/hub", "node:21").unwrap().unwrap(), "cache.lab:5000/hub/library/node:21");
-        assert_eq!(name("cache.lab/x/{name}", "node:21").unwrap().unwrap(), "cache.lab/x/node:21");
+        assert_eq!(
+            name("mirror.gcr.io", "node:21").unwrap().unwrap(),
+            "mirror.gcr.io/library/node:21"
+        );
+        assert_eq!(
+            name("cache.lab:5000/hub", "node:21").unwrap().unwrap(),
+            "cache.lab:5000/hub/library/node:21"
+        );
+        assert_eq!(
+            name("cache.lab/x/{name}", "node:21").unwrap().unwrap(),
+            "cache.lab/x/node:21"
+        );
         assert_eq!(name("lab", "node:21").unwrap(), None);
     }
 
     #[test]
     fn what_is_no_origin_is_said() {
         let problem = name("labb", "node:21").unwrap_err();
-        assert!(problem.contains("is not a registry host") && problem.contains("(lab)"), "{problem}");
+        assert!(
+            problem.contains("is not a registry host") && problem.contains("(lab)"),
+            "{problem}"
+        );
         assert!(name("docker.io", "node:21").is_err());
     }
 
     #[test]
     fn official_images_are_in_the_gallery() {
         let at = |image: &str| gallery(&image.parse().unwrap()).map(|image| image.to_string());
-        assert_eq!(at("node:21").unwrap(), "public.ecr.aws/docker/library/node:21");
+        assert_eq!(
+            at("node:21").unwrap(),
+            "public.ecr.aws/docker/library/node:21"
+        );
         assert_eq!(at("grafana/grafana:1"), None);
         assert_eq!(at("quay.io/library/node:1"), None);
     }

@@ -16,13 +16,18 @@ impl Range {
     /// `22.04` is a version to many.
     pub fn parse(text: &str) -> Result<Self, String> {
         let requirement = VersionReq::parse(&plain(text)).map_err(|error| error.to_string())?;
-        Ok(Self { text: text.trim().to_owned(), requirement })
+        Ok(Self {
+            text: text.trim().to_owned(),
+            requirement,
+        })
     }
 
     /// Whether `number` is in the range; a fourth part does not count, and a date is in none.
     pub fn contains(&self, number: &Number) -> bool {
         match number {
-            Number::Parts([major, minor, patch, _]) => self.requirement.matches(&Version::new(*major, *minor, *patch)),
+            Number::Parts([major, minor, patch, _]) => self
+                .requirement
+                .matches(&Version::new(*major, *minor, *patch)),
             Number::Date(..) => false,
         }
     }
@@ -37,12 +42,16 @@ impl Range {
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for word in text.split_whitespace() {
-        let is_apart = !plain.is_empty() && !plain.ends_with(['<', '>', '=', '~', '^', ',']) && !word.starts_with(',');
+        let is_apart = !plain.is_empty()
+            && !plain.ends_with(['<', '>', '=', '~', '^', ','])
+            && !word.starts_with(',');
         plain.push_str(if is_apart { ", " } else { "" });
         let mut rest = word;
         while let Some(at) = rest.find(|char: char| char.is_ascii_digit()) {
             let (before, from) = rest.split_at(at);
-            let end = from.find(|char: char| !char.is_ascii_digit()).unwrap_or(from.len());
+            let end = from
+                .find(|char: char| !char.is_ascii_digit())
+                .unwrap_or(from.len());
             let number = from[..end].trim_start_matches('0');
             plain.push_str(before);
             plain.push_str(if number.is_empty() { "0" } else { number });
@@ -60,15 +69,36 @@ mod tests {
 
     /// Those of a few tags that are in `range`.
     fn within(range: &str) -> Vec<&'static str> {
-        let tags = ["19.9", "20", "20.04", "22.11.0", "22.11.0.7", "23", "23.0.0-rc1", "20240105"];
+        let tags = [
+            "19.9",
+            "20",
+            "20.04",
+            "22.11.0",
+            "22.11.0.7",
+            "23",
+            "23.0.0-rc1",
+            "20240105",
+        ];
         let range = Range::parse(range).unwrap();
-        tags.into_iter().filter(|tag| range.contains(&read(tag).unwrap().version.number)).collect()
+        tags.into_iter()
+            .filter(|tag| range.contains(&read(tag).unwrap().version.number))
+            .collect()
     }
 
     #[test]
     fn comparators_stand_beside_each_other_or_behind_commas() {
-        for range in [">=20 <23", ">=20, <23", ">= 20 < 23", " >=20 , <23 ", ">=20,<23"] {
-            assert_eq!(within(range), ["20", "20.04", "22.11.0", "22.11.0.7"], "{range}");
+        for range in [
+            ">=20 <23",
+            ">=20, <23",
+            ">= 20 < 23",
+            " >=20 , <23 ",
+            ">=20,<23",
+        ] {
+            assert_eq!(
+                within(range),
+                ["20", "20.04", "22.11.0", "22.11.0.7"],
+                "{range}"
+            );
         }
     }
 
@@ -84,7 +114,18 @@ mod tests {
     fn a_missing_part_is_zero_and_a_pre_release_counts_by_its_number() {
         assert_eq!(within(">=23"), ["23", "23.0.0-rc1"]);
         assert_eq!(within("<20.4"), ["19.9", "20"]);
-        assert_eq!(within("*"), ["19.9", "20", "20.04", "22.11.0", "22.11.0.7", "23", "23.0.0-rc1"]);
+        assert_eq!(
+            within("*"),
+            [
+                "19.9",
+                "20",
+                "20.04",
+                "22.11.0",
+                "22.11.0.7",
+                "23",
+                "23.0.0-rc1"
+            ]
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ impl Allowed {
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Self, String> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let glob = GlobBuilder::new(&spell_out(pattern)?).literal_separator(true).build();
+            let glob = GlobBuilder::new(&spell_out(pattern)?)
+                .literal_separator(true)
+                .build();
             set.add(glob.map_err(|error| error.to_string())?);
         }
         set.build().map(Self).map_err(|error| error.to_string())
@@ -41,10 +43,20 @@ fn spell_out(pattern: &str) -> Result<String, String> {
         _ => (DOCKER_HUB, pattern),
     };
     if path.contains([':', '@']) || path == first && first.contains('.') {
-        return Err(format!("{pattern:?} has to be a repository: without a tag, and with a path behind its registry"));
+        return Err(format!(
+            "{pattern:?} has to be a repository: without a tag, and with a path behind its registry"
+        ));
     }
-    let host = if is_docker_hub(host) { DOCKER_HUB } else { host };
-    let library = if host == DOCKER_HUB && !path.contains('/') && path != "**" { "library/" } else { "" };
+    let host = if is_docker_hub(host) {
+        DOCKER_HUB
+    } else {
+        host
+    };
+    let library = if host == DOCKER_HUB && !path.contains('/') && path != "**" {
+        "library/"
+    } else {
+        ""
+    };
     Ok(format!("{host}/{library}{path}"))
 }
 
@@ -54,7 +66,9 @@ mod tests {
 
     fn matches(pattern: &str, image: &str) -> bool {
         let repository = crate::reference::parse(image).unwrap().repository;
-        Allowed::new([pattern.to_owned()].iter()).unwrap().matches(&repository)
+        Allowed::new([pattern.to_owned()].iter())
+            .unwrap()
+            .matches(&repository)
     }
 
     #[test]
@@ -75,7 +89,9 @@ mod tests {
         assert!(matches("**", "grafana/grafana:1") && !matches("**", "quay.io/a/b:1"));
         for pattern in ["library/httpd:*", "node@sha256:0", "quay.io"] {
             assert!(
-                Allowed::new([pattern.to_owned()].iter()).unwrap_err().contains("has to be a repository"),
+                Allowed::new([pattern.to_owned()].iter())
+                    .unwrap_err()
+                    .contains("has to be a repository"),
                 "{pattern}"
             );
         }

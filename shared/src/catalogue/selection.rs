@@ -51,14 +51,30 @@ impl Catalogue {
         let mut wanted = self.named.clone();
         let mut all = Vec::new();
         for (repository, selections) in std::mem::take(&mut self.selections) {
-            let list = lists.get(&repository).expect("each repository with a selection was listed");
+            let list = lists
+                .get(&repository)
+                .expect("each repository with a selection was listed");
             for selection in &selections {
-                let verdicts = list.as_ref().map(|tags| self.judge(&repository, selection, tags)).map_err(Clone::clone);
-                for image in verdicts.iter().flatten().filter_map(|verdict| taken(&repository, verdict)) {
+                let verdicts = list
+                    .as_ref()
+                    .map(|tags| self.judge(&repository, selection, tags))
+                    .map_err(Clone::clone);
+                for image in verdicts
+                    .iter()
+                    .flatten()
+                    .filter_map(|verdict| taken(&repository, verdict))
+                {
                     self.taken.insert(image.clone());
-                    wanted.entry(image).or_insert_with(|| selection.terms.clone()).join(&selection.terms);
+                    wanted
+                        .entry(image)
+                        .or_insert_with(|| selection.terms.clone())
+                        .join(&selection.terms);
                 }
-                all.push(Selected { name: selection.name(&repository), repository: repository.clone(), verdicts });
+                all.push(Selected {
+                    name: selection.name(&repository),
+                    repository: repository.clone(),
+                    verdicts,
+                });
             }
             if list.is_err() {
                 self.selections.insert(repository, selections);
@@ -69,14 +85,27 @@ impl Catalogue {
     }
 
     /// The images that selections may take to `path` and `tag` at the destination called `name`.
-    pub fn selectable_at(&self, name: &str, path: &str, tag: &str) -> impl Iterator<Item = ImageRef> {
-        self.selections.iter().filter_map(move |(repository, selections)| {
-            let is_sent = |selection: &&Selection| self.destinations_of(selection).iter().any(|to| to == name);
-            let mut sent = selections.iter().filter(is_sent).peekable();
-            sent.peek()?;
-            let image = self.destinations.get(name)?.image_of(repository, path, tag)?;
-            sent.any(|selection| selection.selector.admits(image.tag())).then_some(image)
-        })
+    pub fn selectable_at(
+        &self,
+        name: &str,
+        path: &str,
+        tag: &str,
+    ) -> impl Iterator<Item = ImageRef> {
+        self.selections
+            .iter()
+            .filter_map(move |(repository, selections)| {
+                let is_sent = |selection: &&Selection| {
+                    self.destinations_of(selection).iter().any(|to| to == name)
+                };
+                let mut sent = selections.iter().filter(is_sent).peekable();
+                sent.peek()?;
+                let image = self
+                    .destinations
+                    .get(name)?
+                    .image_of(repository, path, tag)?;
+                sent.any(|selection| selection.selector.admits(image.tag()))
+                    .then_some(image)
+            })
     }
 
     /// Another image than `image` that a selection may take to its place at the destination called `name`. What a catalogue names
@@ -90,18 +119,31 @@ impl Catalogue {
             return None;
         }
         let (path, tag) = self.destinations.get(name)?.place(image).ok()?;
-        let mut claimants = rivals.into_iter().flat_map(|catalogue| catalogue.selectable_at(name, &path, &tag));
+        let mut claimants = rivals
+            .into_iter()
+            .flat_map(|catalogue| catalogue.selectable_at(name, &path, &tag));
         claimants.find(|claimant| claimant != image)
     }
 
     fn destinations_of<'a>(&'a self, selection: &'a Selection) -> &'a [String] {
-        if selection.terms.to.is_empty() { &self.default_to } else { &selection.terms.to }
+        if selection.terms.to.is_empty() {
+            &self.default_to
+        } else {
+            &selection.terms.to
+        }
     }
 
-    fn judge(&self, repository: &RepositoryRef, selection: &Selection, tags: &[String]) -> Vec<Verdict> {
+    fn judge(
+        &self,
+        repository: &RepositoryRef,
+        selection: &Selection,
+        tags: &[String],
+    ) -> Vec<Verdict> {
         let mut verdicts = selection.selector.judge(tags);
         for verdict in verdicts.iter_mut().filter(|verdict| !verdict.is_taken) {
-            if ImageRef::new(repository.clone(), &verdict.tag).is_ok_and(|image| self.is_named(&image)) {
+            if ImageRef::new(repository.clone(), &verdict.tag)
+                .is_ok_and(|image| self.is_named(&image))
+            {
                 verdict.why.push_str("; the catalogue names it");
             }
         }
@@ -110,7 +152,10 @@ impl Catalogue {
 }
 
 fn taken(repository: &RepositoryRef, verdict: &Verdict) -> Option<ImageRef> {
-    verdict.is_taken.then(|| ImageRef::new(repository.clone(), &verdict.tag).ok()).flatten()
+    verdict
+        .is_taken
+        .then(|| ImageRef::new(repository.clone(), &verdict.tag).ok())
+        .flatten()
 }
 
 impl Selected {
@@ -125,7 +170,11 @@ impl Selected {
             Err(error) => Some(error.clone()),
             Ok(verdicts) if verdicts.iter().any(|verdict| verdict.is_taken) => None,
             Ok(verdicts) => {
-                let error = Error::new(Side::Source, Cause::NotFound, format!("select tags of {}", self.repository));
+                let error = Error::new(
+                    Side::Source,
+                    Cause::NotFound,
+                    format!("select tags of {}", self.repository),
+                );
                 Some(error.because(examples(verdicts)))
             }
         }
@@ -134,8 +183,11 @@ impl Selected {
 
 /// A few tags that were dropped, and why.
 fn examples(verdicts: &[Verdict]) -> String {
-    let few: Vec<_> =
-        verdicts.iter().take(EXAMPLES).map(|verdict| format!("{} {}", verdict.tag, verdict.why)).collect();
+    let few: Vec<_> = verdicts
+        .iter()
+        .take(EXAMPLES)
+        .map(|verdict| format!("{} {}", verdict.tag, verdict.why))
+        .collect();
     match verdicts.len() {
         0 => "the repository has no tags".to_owned(),
         all => format!("none of its {all} tags is taken: {}", few.join(", ")),
@@ -150,9 +202,19 @@ impl fmt::Display for Selected {
             Err(error) => return writeln!(f, "refuse  {}  {}", self.name, error.chain()),
         };
         let taken = verdicts.iter().filter(|verdict| verdict.is_taken).count();
-        writeln!(f, "select  {}  {taken} of {} tags", self.name, verdicts.len())?;
+        writeln!(
+            f,
+            "select  {}  {taken} of {} tags",
+            self.name,
+            verdicts.len()
+        )?;
         for Verdict { tag, is_taken, why } in verdicts {
-            writeln!(f, "{}  {}:{tag}  {why}", if *is_taken { "take  " } else { "drop  " }, self.repository)?;
+            writeln!(
+                f,
+                "{}  {}:{tag}  {why}",
+                if *is_taken { "take  " } else { "drop  " },
+                self.repository
+            )?;
         }
         Ok(())
     }
@@ -161,10 +223,10 @@ impl fmt::Display for Selected {
 /// The selection as `replicator plan --json` prints it.
 impl Serialize for Selected {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tag =
-            |verdict: &Verdict| serde_json::json!({"tag": verdict.tag, "taken": verdict.is_taken, "why": verdict.why});
+        let tag = |verdict: &Verdict| serde_json::json!({"tag": verdict.tag, "taken": verdict.is_taken, "why": verdict.why});
         let tags: Vec<_> = self.verdicts.iter().flatten().map(tag).collect();
         let reason = self.trouble().map(|error| error.chain());
-        serde_json::json!({"selection": self.name, "tags": tags, "reason": reason}).serialize(serializer)
+        serde_json::json!({"selection": self.name, "tags": tags, "reason": reason})
+            .serialize(serializer)
     }
 }

@@ -63,7 +63,11 @@ impl Selector {
         let unique: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
         let candidate = |tag| {
             let reading = read(tag);
-            Candidate { tag, judged: self.by_itself(tag, reading.as_ref()), reading }
+            Candidate {
+                tag,
+                judged: self.by_itself(tag, reading.as_ref()),
+                reading,
+            }
         };
         let mut candidates: Vec<Candidate> = unique.into_iter().map(candidate).collect();
         candidates.sort_by(|a, b| a.rank().cmp(&b.rank()));
@@ -95,7 +99,11 @@ impl Selector {
             passed.push(self.in_range(range, reading)?);
         }
         let is_pre_release = reading.is_some_and(|reading| reading.version.stage != Stage::Release);
-        if is_pre_release && !self.prereleases { Err("is a pre-release".to_owned()) } else { Ok(passed) }
+        if is_pre_release && !self.prereleases {
+            Err("is a pre-release".to_owned())
+        } else {
+            Ok(passed)
+        }
     }
 
     fn in_range(&self, range: &Range, reading: Option<&Reading>) -> Result<String, String> {
@@ -107,18 +115,31 @@ impl Selector {
             Number::Parts(_) => {}
         }
         if !reading.variant.is_empty() && self.glob.is_none() && self.regex.is_none() {
-            return Err(format!("has the variant {}; add a glob to select it", reading.variant));
+            return Err(format!(
+                "has the variant {}; add a glob to select it",
+                reading.variant
+            ));
         }
         Ok(format!("is within {text}"))
     }
 
     fn keep_latest(&self, candidates: &mut [Candidate]) {
         let Some(most) = self.latest else { return };
-        let group =
-            if most.get() == 1 { "of the latest version" } else { &format!("among the {most} latest versions") };
+        let group = if most.get() == 1 {
+            "of the latest version"
+        } else {
+            &format!("among the {most} latest versions")
+        };
         let (mut versions, mut last) = (0, None);
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.judged.is_ok()) {
-            let Some(version) = candidate.reading.as_ref().map(|reading| reading.version.clone()) else {
+        for candidate in candidates
+            .iter_mut()
+            .filter(|candidate| candidate.judged.is_ok())
+        {
+            let Some(version) = candidate
+                .reading
+                .as_ref()
+                .map(|reading| reading.version.clone())
+            else {
                 candidate.judged = Err("has no version, and only the latest are taken".to_owned());
                 continue;
             };
@@ -132,8 +153,14 @@ impl Selector {
 
     fn keep_newest(&self, candidates: &mut [Candidate]) {
         let Some(most) = self.newest else { return };
-        let group = if most.get() == 1 { "the newest" } else { &format!("among the {most} newest") };
-        let left = candidates.iter_mut().filter(|candidate| candidate.judged.is_ok());
+        let group = if most.get() == 1 {
+            "the newest"
+        } else {
+            &format!("among the {most} newest")
+        };
+        let left = candidates
+            .iter_mut()
+            .filter(|candidate| candidate.judged.is_ok());
         for (place, candidate) in left.enumerate() {
             candidate.keep_within(place + 1, most, group);
         }
@@ -144,7 +171,10 @@ impl Candidate<'_> {
     /// The order of `newest`.
     fn rank(&self) -> impl Ord {
         let version = self.reading.as_ref().map(|reading| &reading.version);
-        let is_variant = self.reading.as_ref().is_some_and(|reading| !reading.variant.is_empty());
+        let is_variant = self
+            .reading
+            .as_ref()
+            .is_some_and(|reading| !reading.variant.is_empty());
         (Reverse(version), is_variant, self.tag)
     }
 
@@ -158,24 +188,46 @@ impl Candidate<'_> {
 
     fn verdict(self) -> Verdict {
         let is_taken = self.judged.is_ok();
-        let why = self.judged.map_or_else(|why| why, |passed| passed.join(", "));
-        Verdict { tag: self.tag.to_owned(), is_taken, why }
+        let why = self
+            .judged
+            .map_or_else(|why| why, |passed| passed.join(", "));
+        Verdict {
+            tag: self.tag.to_owned(),
+            is_taken,
+            why,
+        }
     }
 }
 
 /// Whether a pattern fits, in words.
 fn matching(is_match: bool, pattern: &str) -> Result<String, String> {
-    if is_match { Ok(format!("matches {pattern}")) } else { Err(format!("does not match {pattern}")) }
+    if is_match {
+        Ok(format!("matches {pattern}"))
+    } else {
+        Err(format!("does not match {pattern}"))
+    }
 }
 
 /// The selector as it is written, on one line: `{glob 1.27.*}`.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rules: Vec<String> = Vec::new();
-        rules.extend(self.semver.iter().map(|range| format!("semver {}", range.as_str())));
+        rules.extend(
+            self.semver
+                .iter()
+                .map(|range| format!("semver {}", range.as_str())),
+        );
         rules.extend(self.glob.iter().map(|glob| format!("glob {}", glob.glob())));
-        rules.extend(self.regex.iter().map(|whole| format!("regex {}", whole.text)));
-        rules.extend(self.exclude.iter().map(|glob| format!("exclude {}", glob.glob())));
+        rules.extend(
+            self.regex
+                .iter()
+                .map(|whole| format!("regex {}", whole.text)),
+        );
+        rules.extend(
+            self.exclude
+                .iter()
+                .map(|glob| format!("exclude {}", glob.glob())),
+        );
         rules.extend(self.latest.iter().map(|most| format!("latest {most}")));
         rules.extend(self.newest.iter().map(|most| format!("newest {most}")));
         rules.extend(self.prereleases.then(|| "prereleases true".to_owned()));

@@ -39,7 +39,11 @@ impl Default for Tags {
 
 impl Tags {
     /// The names, and the selectors, each with its line and its key. The tags stand below `key`, on `line`.
-    pub(super) fn parts(&self, line: u64, key: &str) -> (Vec<&str>, Vec<(&SelectorSpec, u64, String)>) {
+    pub(super) fn parts(
+        &self,
+        line: u64,
+        key: &str,
+    ) -> (Vec<&str>, Vec<(&SelectorSpec, u64, String)>) {
         let items = match self {
             Self::Selector(spec) => return (Vec::new(), vec![(spec, line, format!("{key}.tags"))]),
             Self::List(items) => items,
@@ -50,7 +54,11 @@ impl Tags {
                 Item::Tag(name) => names.push(name.as_str()),
                 Item::Scalar => {}
                 Item::Selector(spec) => {
-                    specs.push((spec.as_ref(), item.referenced.line(), format!("{key}.tags[{index}]")));
+                    specs.push((
+                        spec.as_ref(),
+                        item.referenced.line(),
+                        format!("{key}.tags[{index}]"),
+                    ));
                 }
             }
         }
@@ -60,12 +68,25 @@ impl Tags {
     /// Gives the names that YAML takes for numbers their text, which is in `document`.
     pub(super) fn read_scalars(&mut self, document: &str) {
         let Self::List(items) = self else { return };
-        for item in items.iter_mut().filter(|item| matches!(item.value, Item::Scalar)) {
+        for item in items
+            .iter_mut()
+            .filter(|item| matches!(item.value, Item::Scalar))
+        {
             let span = item.defined.span();
-            let ends = span.byte_offset().zip(span.byte_len()).map(|(start, length)| (start, start + length));
-            let range = ends.and_then(|(start, end)| Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?));
+            let ends = span
+                .byte_offset()
+                .zip(span.byte_len())
+                .map(|(start, length)| (start, start + length));
+            let range = ends.and_then(|(start, end)| {
+                Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+            });
             // Without its text it becomes a tag that no registry has, which is a problem with a line.
-            item.value = Item::Tag(range.and_then(|range| document.get(range)).unwrap_or_default().to_owned());
+            item.value = Item::Tag(
+                range
+                    .and_then(|range| document.get(range))
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
         }
     }
 }
@@ -94,7 +115,8 @@ impl<'de> Visitor<'de> for OfTags {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
-        SelectorSpec::deserialize(MapAccessDeserializer::new(map)).map(|spec| Tags::Selector(Box::new(spec)))
+        SelectorSpec::deserialize(MapAccessDeserializer::new(map))
+            .map(|spec| Tags::Selector(Box::new(spec)))
     }
 }
 
@@ -134,6 +156,7 @@ impl<'de> Visitor<'de> for OfItem {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
-        SelectorSpec::deserialize(MapAccessDeserializer::new(map)).map(|spec| Item::Selector(Box::new(spec)))
+        SelectorSpec::deserialize(MapAccessDeserializer::new(map))
+            .map(|spec| Item::Selector(Box::new(spec)))
     }
 }

@@ -64,15 +64,27 @@ pub fn read(tag: &str) -> Option<Reading<'_>> {
     let rest = tag.strip_prefix('v').unwrap_or(tag);
     let (number, rest) = date(rest).or_else(|| parts(rest))?;
     let (stage, rest) = pre_release(rest).unwrap_or((Stage::Release, rest));
-    let variant = if rest.is_empty() { rest } else { rest.strip_prefix(SEPARATORS).filter(|name| !name.is_empty())? };
-    Some(Reading { version: Version { number, stage }, variant })
+    let variant = if rest.is_empty() {
+        rest
+    } else {
+        rest.strip_prefix(SEPARATORS)
+            .filter(|name| !name.is_empty())?
+    };
+    Some(Reading {
+        version: Version { number, stage },
+        variant,
+    })
 }
 
 fn parts(text: &str) -> Option<(Number, &str)> {
     let mut numbers = [0; 4];
     let mut rest = text;
     for (place, number) in numbers.iter_mut().enumerate() {
-        let next = if place == 0 { rest } else { rest.strip_prefix('.').unwrap_or_default() };
+        let next = if place == 0 {
+            rest
+        } else {
+            rest.strip_prefix('.').unwrap_or_default()
+        };
         let (digits, after) = digits(next);
         if digits.is_empty() {
             break;
@@ -85,9 +97,15 @@ fn parts(text: &str) -> Option<(Number, &str)> {
 }
 
 fn date(text: &str) -> Option<(Number, &str)> {
-    let (written, rest) = [8, 10].into_iter().filter_map(|length| text.split_at_checked(length)).find(is_date)?;
+    let (written, rest) = [8, 10]
+        .into_iter()
+        .filter_map(|length| text.split_at_checked(length))
+        .find(is_date)?;
     let day = written.replace('-', "").parse().ok()?;
-    let count = rest.strip_prefix('.').map(digits).filter(|(count, rest)| !count.is_empty() && is_end(rest));
+    let count = rest
+        .strip_prefix('.')
+        .map(digits)
+        .filter(|(count, rest)| !count.is_empty() && is_end(rest));
     let (count, rest) = count.map_or((Some(0), rest), |(count, rest)| (count.parse().ok(), rest));
     Some((Number::Date(day, count?), rest))
 }
@@ -96,11 +114,21 @@ fn date(text: &str) -> Option<(Number, &str)> {
 fn is_date((written, rest): &(&str, &str)) -> bool {
     let bytes = written.as_bytes();
     let is_hyphen = |at: usize| bytes.len() == 10 && (at == 4 || at == 7);
-    let fits = |(at, byte): (usize, &u8)| if is_hyphen(at) { *byte == b'-' } else { byte.is_ascii_digit() };
+    let fits = |(at, byte): (usize, &u8)| {
+        if is_hyphen(at) {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    };
     let number = |text: &str| text.parse::<u32>().unwrap_or_default();
     bytes.iter().enumerate().all(fits) && !begins_with_digit(rest) && {
         let plain = written.replace('-', "");
-        let (year, month, day) = (number(&plain[..4]), number(&plain[4..6]), number(&plain[6..]));
+        let (year, month, day) = (
+            number(&plain[..4]),
+            number(&plain[4..6]),
+            number(&plain[6..]),
+        );
         (1970..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
     }
 }
@@ -108,7 +136,10 @@ fn is_date((written, rest): &(&str, &str)) -> bool {
 /// `rc1`, `-rc.1`, `.Beta2`, `-preview.7.23375.6`; a single letter needs its number right behind it, because `-a` is a variant.
 fn pre_release(text: &str) -> Option<(Stage, &str)> {
     let text = text.strip_prefix(SEPARATORS).unwrap_or(text);
-    let (word, after) = text.split_at(text.find(|char: char| !char.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let (word, after) = text.split_at(
+        text.find(|char: char| !char.is_ascii_alphabetic())
+            .unwrap_or(text.len()),
+    );
     let is_it = |known: &&str| word.eq_ignore_ascii_case(known);
     let kind = WORDS.iter().position(|words| words.iter().any(is_it))?;
     let (numbers, rest) = counts(after);
@@ -119,8 +150,15 @@ fn pre_release(text: &str) -> Option<(Stage, &str)> {
 /// The numbers behind the word of a pre-release.
 fn counts(text: &str) -> (Vec<u64>, &str) {
     let (mut numbers, mut rest) = (Vec::new(), text);
-    let mut next = if begins_with_digit(text) { Some(text) } else { text.strip_prefix(SEPARATORS) };
-    while let Some((digits, after)) = next.map(digits).filter(|(digits, after)| !digits.is_empty() && is_end(after)) {
+    let mut next = if begins_with_digit(text) {
+        Some(text)
+    } else {
+        text.strip_prefix(SEPARATORS)
+    };
+    while let Some((digits, after)) = next
+        .map(digits)
+        .filter(|(digits, after)| !digits.is_empty() && is_end(after))
+    {
         // Too large a count still is one, and a pre-release no release.
         numbers.push(digits.parse().unwrap_or(u64::MAX));
         rest = after;
@@ -130,7 +168,10 @@ fn counts(text: &str) -> (Vec<u64>, &str) {
 }
 
 fn digits(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len()))
+    text.split_at(
+        text.find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
 }
 
 fn begins_with_digit(text: &str) -> bool {
@@ -150,7 +191,9 @@ mod tests {
 
     /// `3.13.0.0 rc[1] slim-bookworm`, or `-` for no version.
     fn text(tag: &str) -> String {
-        let Some(Reading { version, variant }) = read(tag) else { return "-".to_owned() };
+        let Some(Reading { version, variant }) = read(tag) else {
+            return "-".to_owned();
+        };
         let number = match version.number {
             Number::Date(day, count) => format!("date {day}.{count}"),
             Number::Parts([a, b, c, d]) => format!("{a}.{b}.{c}.{d}"),
@@ -159,7 +202,10 @@ mod tests {
             Stage::Release => String::new(),
             Stage::PreRelease(kind, counts) => format!("{}{counts:?}", WORDS[kind][0]),
         };
-        format!("{number} {stage} {variant}").split_whitespace().collect::<Vec<_>>().join(" ")
+        format!("{number} {stage} {variant}")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -179,7 +225,10 @@ mod tests {
             ("17beta1-alpine3.20", "17.0.0.0 beta[1] alpine3.20"),
             ("1.0.0-beta.2", "1.0.0.0 beta[2]"),
             ("8.0-rc1", "8.0.0.0 rc[1]"),
-            ("8.0.0-preview.7-nanoserver-1809", "8.0.0.0 preview[7] nanoserver-1809"),
+            (
+                "8.0.0-preview.7-nanoserver-1809",
+                "8.0.0.0 preview[7] nanoserver-1809",
+            ),
             ("8.0.0-preview.7.23375.6", "8.0.0.0 preview[7, 23375, 6]"),
             ("22-ea-33-jdk-slim", "22.0.0.0 ea[33] jdk-slim"),
             ("4.0.0-SNAPSHOT", "4.0.0.0 snapshot[]"),
@@ -188,7 +237,10 @@ mod tests {
             ("21.0.1_12-jdk", "21.0.1.0 12-jdk"),
             ("4.0.0.Final", "4.0.0.0 Final"),
             ("1.0-a", "1.0.0.0 a"),
-            ("1.0-rc99999999999999999999", "1.0.0.0 rc[18446744073709551615]"),
+            (
+                "1.0-rc99999999999999999999",
+                "1.0.0.0 rc[18446744073709551615]",
+            ),
         ] {
             assert_eq!(text(tag), expected, "{tag}");
         }
@@ -251,10 +303,19 @@ mod tests {
             "v10",
         ];
         for pair in ascending.windows(2) {
-            assert!(read(pair[0]).unwrap().version < read(pair[1]).unwrap().version, "{pair:?}");
+            assert!(
+                read(pair[0]).unwrap().version < read(pair[1]).unwrap().version,
+                "{pair:?}"
+            );
         }
-        assert_eq!(read("22.11").unwrap().version, read("v22.11.0-slim").unwrap().version);
-        assert_eq!(read("1.0rc1").unwrap().version, read("1.0.0-RC.1").unwrap().version);
+        assert_eq!(
+            read("22.11").unwrap().version,
+            read("v22.11.0-slim").unwrap().version
+        );
+        assert_eq!(
+            read("1.0rc1").unwrap().version,
+            read("1.0.0-RC.1").unwrap().version
+        );
     }
 
     proptest! {

@@ -28,7 +28,13 @@ impl fmt::Display for Plan {
                 writeln!(f, "refuse  {}  {}", planned.image, error.chain())?;
             }
             for step in &planned.steps {
-                write!(f, "{:7} {}  →  {}", step.action.word(), planned.image, step.target.uri.tagged())?;
+                write!(
+                    f,
+                    "{:7} {}  →  {}",
+                    step.action.word(),
+                    planned.image,
+                    step.target.uri.tagged()
+                )?;
                 match (&step.action, &step.present) {
                     (Action::Keep, Some(present)) => writeln!(f, "  {}", present.short())?,
                     (Action::Copy(new), present) => {
@@ -38,9 +44,15 @@ impl fmt::Display for Plan {
                         }
                         writeln!(f, "{}", spending(planned))?;
                     }
-                    (Action::Tag { here, .. }, _) => writeln!(f, "  {} is there under another tag", here.short())?,
-                    (Action::PutOff(error) | Action::Refuse(error), _) => writeln!(f, "  {}", error.chain())?,
-                    (Action::AwaitScan, _) => writeln!(f, "  for a clean scan of the private copy")?,
+                    (Action::Tag { here, .. }, _) => {
+                        writeln!(f, "  {} is there under another tag", here.short())?
+                    }
+                    (Action::PutOff(error) | Action::Refuse(error), _) => {
+                        writeln!(f, "  {}", error.chain())?
+                    }
+                    (Action::AwaitScan, _) => {
+                        writeln!(f, "  for a clean scan of the private copy")?
+                    }
                     (Action::Keep, None) => writeln!(f)?,
                 }
             }
@@ -57,9 +69,17 @@ fn spending(planned: &Planned) -> String {
     if planned.price == Price::FREE {
         return String::new();
     }
-    let alone: Vec<String> =
-        planned.price.alone.iter().map(|(platform, pulls)| format!("{platform} alone {pulls}")).collect();
-    let alone = if alone.len() > 1 { format!(" ({})", alone.join(", ")) } else { String::new() };
+    let alone: Vec<String> = planned
+        .price
+        .alone
+        .iter()
+        .map(|(platform, pulls)| format!("{platform} alone {pulls}"))
+        .collect();
+    let alone = if alone.len() > 1 {
+        format!(" ({})", alone.join(", "))
+    } else {
+        String::new()
+    };
     format!(", for {}{alone}", planned.price)
 }
 

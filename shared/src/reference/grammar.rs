@@ -14,15 +14,30 @@ const LONGEST: usize = 255;
 /// Reads `[registry/]repository[:tag][@digest]`; an error says what is wrong with it.
 pub(super) fn name(text: &str) -> Result<Name, String> {
     let (named, digest) = match text.split_once('@') {
-        Some((named, digest)) => (named, Some(digest.parse::<Digest>().map_err(|error| error.to_string())?)),
+        Some((named, digest)) => (
+            named,
+            Some(
+                digest
+                    .parse::<Digest>()
+                    .map_err(|error| error.to_string())?,
+            ),
+        ),
         None => (text, None),
     };
-    let colon = named.rfind(':').filter(|colon| named[*colon..].rfind('/').is_none());
-    let (name, tag) = colon.map_or((named, None), |colon| (&named[..colon], Some(&named[colon + 1..])));
+    let colon = named
+        .rfind(':')
+        .filter(|colon| named[*colon..].rfind('/').is_none());
+    let (name, tag) = colon.map_or((named, None), |colon| {
+        (&named[..colon], Some(&named[colon + 1..]))
+    });
     if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
         return Err(format!("{tag:?} is not a tag"));
     }
-    Ok(Name { repository: repository(name)?, tag: tag.map(str::to_owned), digest })
+    Ok(Name {
+        repository: repository(name)?,
+        tag: tag.map(str::to_owned),
+        digest,
+    })
 }
 
 /// Reads `[registry/]repository`. What comes before the first slash is a registry if it can be no part of a path.
@@ -40,28 +55,46 @@ fn repository(name: &str) -> Result<RepositoryRef, String> {
         ));
     }
     Ok(match (is_docker_hub(registry), path.contains('/')) {
-        (true, false) => RepositoryRef { registry: DOCKER_HUB.to_owned(), path: format!("library/{path}") },
-        (true, true) => RepositoryRef { registry: DOCKER_HUB.to_owned(), path: path.to_owned() },
-        (false, _) => RepositoryRef { registry: registry.to_owned(), path: path.to_owned() },
+        (true, false) => RepositoryRef {
+            registry: DOCKER_HUB.to_owned(),
+            path: format!("library/{path}"),
+        },
+        (true, true) => RepositoryRef {
+            registry: DOCKER_HUB.to_owned(),
+            path: path.to_owned(),
+        },
+        (false, _) => RepositoryRef {
+            registry: registry.to_owned(),
+            path: path.to_owned(),
+        },
     })
 }
 
 fn is_no_path(first: &str) -> bool {
-    first == "localhost" || first.bytes().any(|byte| byte == b'.' || byte == b':' || byte.is_ascii_uppercase())
+    first == "localhost"
+        || first
+            .bytes()
+            .any(|byte| byte == b'.' || byte == b':' || byte.is_ascii_uppercase())
 }
 
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
     let is_label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(inner)
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(inner)
     };
-    host.split('.').all(is_label) && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    host.split('.').all(is_label)
+        && !port.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_component(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_separator = |run: &str| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-');
+    let is_separator =
+        |run: &str| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-');
     let mut between = text.split(|letter: char| u8::try_from(letter).is_ok_and(is_word));
     let is_edge = |edge: Option<&str>| edge == Some("");
     is_edge(between.next()) && is_edge(between.next_back()) && between.all(is_separator)

@@ -39,7 +39,8 @@ impl Ahead {
         }
         while made.count < count {
             made.count += 1;
-            made.waiting.push_back((Instant::now(), tokio::spawn(connect())));
+            made.waiting
+                .push_back((Instant::now(), tokio::spawn(connect())));
         }
     }
 
@@ -54,7 +55,11 @@ impl Ahead {
 
 impl Made {
     fn none() -> Self {
-        Self { since: Instant::now(), count: 0, waiting: VecDeque::new() }
+        Self {
+            since: Instant::now(),
+            count: 0,
+            waiting: VecDeque::new(),
+        }
     }
 }
 
@@ -119,7 +124,9 @@ mod tests {
             tokio::spawn(async move {
                 while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
                     all_have_asked.wait().await;
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    let _ = stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                        .await;
                 }
             });
         }
@@ -128,7 +135,9 @@ mod tests {
     #[tokio::test]
     async fn requests_take_the_connections_that_were_made_ahead() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: url::Url = format!("http://{}/v2/", listener.local_addr().unwrap()).parse().unwrap();
+        let url: url::Url = format!("http://{}/v2/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
         tokio::spawn(serve(listener, 3, Arc::clone(&seen)));
         let transport = Transport::new().unwrap();
@@ -138,7 +147,11 @@ mod tests {
         }
         let ask = || transport.send(Request::new(Method::GET, url.clone()));
         let (first, second, third) = tokio::join!(ask(), ask(), ask());
-        assert!([first, second, third].iter().all(|answer| answer.as_ref().is_ok_and(|it| it.status().is_success())));
+        assert!(
+            [first, second, third]
+                .iter()
+                .all(|answer| answer.as_ref().is_ok_and(|it| it.status().is_success()))
+        );
         assert_eq!(seen.load(Ordering::SeqCst), 3);
     }
 }

@@ -89,7 +89,10 @@ impl Authorizer {
     /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, and for a
     /// while after it could not be had.
     async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
-        if self.anonymous_until().is_some_and(|until| Instant::now() < until) {
+        if self
+            .anonymous_until()
+            .is_some_and(|until| Instant::now() < until)
+        {
             return None;
         }
         match self.keyring.ecr_public().await {
@@ -104,7 +107,9 @@ impl Authorizer {
     }
 
     fn anonymous_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.anonymous_until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.anonymous_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the credential that was just refused. Says whether asking once more makes sense.
@@ -122,8 +127,11 @@ impl Authorizer {
                 if host == Host::EcrPublic {
                     self.keyring.forget_ecr_public(refused).await;
                 }
-                let slot = self.tokens.get((repository.clone(), access), Renewable::default);
-                slot.forget(|token| token.header.as_ref() == Some(refused)).await;
+                let slot = self
+                    .tokens
+                    .get((repository.clone(), access), Renewable::default);
+                slot.forget(|token| token.header.as_ref() == Some(refused))
+                    .await;
             }
         }
         true
@@ -135,18 +143,24 @@ impl Authorizer {
         access: Access,
         side: Side,
     ) -> Result<Option<HeaderValue>, Error> {
-        let slot = self.tokens.get((repository.clone(), access), Renewable::default);
+        let slot = self
+            .tokens
+            .get((repository.clone(), access), Renewable::default);
         let get = || async {
             let challenge = self.challenge(&repository.registry, side).await;
             match challenge.map_err(|error| error.on(side))? {
                 Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
                 // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
-                Challenge::Open | Challenge::Basic => {
-                    Ok(Token { header: None, renew_at: Instant::now() + Duration::from_hours(1) })
-                }
+                Challenge::Open | Challenge::Basic => Ok(Token {
+                    header: None,
+                    renew_at: Instant::now() + Duration::from_hours(1),
+                }),
             }
         };
-        Ok(slot.get(|token| Instant::now() < token.renew_at, get).await?.header)
+        Ok(slot
+            .get(|token| Instant::now() < token.renew_at, get)
+            .await?
+            .header)
     }
 
     async fn challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
@@ -154,24 +168,43 @@ impl Authorizer {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
         let slot = self.challenges.get(registry.to_owned(), Renewable::default);
-        slot.get(|_| true, || self.ask_for_challenge(registry, side)).await
+        slot.get(|_| true, || self.ask_for_challenge(registry, side))
+            .await
     }
 
     async fn ask_for_challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
         let action = format!("reach {registry}");
-        let invalid = |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
-        let url =
-            self.endpoints.base(registry).map_err(invalid)?.join("/v2/").map_err(|error| invalid(error.to_string()))?;
+        let invalid =
+            |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
+        let url = self
+            .endpoints
+            .base(registry)
+            .map_err(invalid)?
+            .join("/v2/")
+            .map_err(|error| invalid(error.to_string()))?;
         let answer = self.transport.send(Request::new(Method::GET, url)).await;
         let answer = answer.map_err(|failure| unanswered(side, &action, failure))?;
         if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
             return Ok(Challenge::read(answer.headers()));
         }
-        Err(refusal::Refusal::read(side, &action, (&Host::of(registry), Api::Rest), None, answer).await.error)
+        Err(refusal::Refusal::read(
+            side,
+            &action,
+            (&Host::of(registry), Api::Rest),
+            None,
+            answer,
+        )
+        .await
+        .error)
     }
 }
 
 /// The header of a registry's own `token`; that there is none is the fault of the side that wanted it.
-fn header(token: Result<Arc<RegistryToken>, Error>, side: Side) -> Result<Option<HeaderValue>, Error> {
-    token.map(|token| Some(token.header.clone())).map_err(|error| error.on(side))
+fn header(
+    token: Result<Arc<RegistryToken>, Error>,
+    side: Side,
+) -> Result<Option<HeaderValue>, Error> {
+    token
+        .map(|token| Some(token.header.clone()))
+        .map_err(|error| error.on(side))
 }

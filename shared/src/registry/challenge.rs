@@ -27,24 +27,37 @@ pub(super) struct TokenService {
 impl TokenService {
     /// Docker Hub's own, which is known without asking.
     pub(super) fn docker_hub() -> Self {
-        let realm = Url::parse("https://auth.docker.io/token").expect("the text is a constant and an address");
-        Self { realm, service: Some("registry.docker.io".to_owned()) }
+        let realm = Url::parse("https://auth.docker.io/token")
+            .expect("the text is a constant and an address");
+        Self {
+            realm,
+            service: Some("registry.docker.io".to_owned()),
+        }
     }
 }
 
 impl Challenge {
     /// Reads the headers of an answer. A challenge that cannot be read is none: the request that follows will be refused.
     pub(super) fn read(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let values = headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         let mut is_basic = false;
         for challenge in values.flat_map(|value| parse_challenges(value).unwrap_or_default()) {
             if challenge.scheme.eq_ignore_ascii_case("bearer") {
                 let parameter = |name: &str| {
-                    let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                    let found = challenge
+                        .params
+                        .iter()
+                        .find(|(key, _)| key.eq_ignore_ascii_case(name));
                     found.map(|(_, value)| value.to_unescaped())
                 };
                 if let Some(realm) = parameter("realm").and_then(|realm| Url::parse(&realm).ok()) {
-                    return Self::Bearer(TokenService { realm, service: parameter("service") });
+                    return Self::Bearer(TokenService {
+                        realm,
+                        service: parameter("service"),
+                    });
                 }
             }
             is_basic |= challenge.scheme.eq_ignore_ascii_case("basic");
@@ -58,7 +71,10 @@ mod tests {
     use super::*;
 
     fn read(value: &'static str) -> Challenge {
-        Challenge::read(&HeaderMap::from_iter([(WWW_AUTHENTICATE, value.parse().unwrap())]))
+        Challenge::read(&HeaderMap::from_iter([(
+            WWW_AUTHENTICATE,
+            value.parse().unwrap(),
+        )]))
     }
 
     #[test]
@@ -69,7 +85,10 @@ mod tests {
 
     #[test]
     fn ecr_wants_a_password_and_others_nothing() {
-        assert_eq!(read(r#"Basic realm="https://x/",service="ecr.amazonaws.com""#), Challenge::Basic);
+        assert_eq!(
+            read(r#"Basic realm="https://x/",service="ecr.amazonaws.com""#),
+            Challenge::Basic
+        );
         assert_eq!(Challenge::read(&HeaderMap::new()), Challenge::Open);
         assert_eq!(read(r#"Bearer realm="not an address""#), Challenge::Open);
     }

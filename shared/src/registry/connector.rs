@@ -33,7 +33,9 @@ pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxE
 
 /// The environment names a proxy that is not asked in plain HTTP.
 #[derive(Debug, thiserror::Error)]
-#[error("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of an HTTP proxy, http://host:port")]
+#[error(
+    "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of an HTTP proxy, http://host:port"
+)]
 struct UnfitProxy;
 
 /// Makes connections. `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are read as curl reads them, but every proxy is asked
@@ -58,20 +60,31 @@ impl Connector {
         tcp.set_keepalive_retries(Some(3));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        let (tls, proxies) = (Arc::new(tls::configuration()?), Arc::new(Matcher::from_env()));
-        Ok(Self { tcp, tls, proxies, ahead: Arc::default() })
+        let (tls, proxies) = (
+            Arc::new(tls::configuration()?),
+            Arc::new(Matcher::from_env()),
+        );
+        Ok(Self {
+            tcp,
+            tls,
+            proxies,
+            ahead: Arc::default(),
+        })
     }
 
     /// Sees to it that requests to `uri` soon find `count` connections, without a wait for handshakes.
     pub(super) fn connect_ahead(&self, uri: &Uri, count: usize) {
-        self.ahead.make(uri, count, || self.connect_in_time(uri.clone()));
+        self.ahead
+            .make(uri, count, || self.connect_in_time(uri.clone()));
     }
 
     fn connect_in_time(&self, uri: Uri) -> Connecting {
         let connecting = self.connect(uri);
         Box::pin(async {
             let late = || format!("no connection came about within {} s", CONNECT.as_secs());
-            tokio::time::timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(late().into()))
+            tokio::time::timeout(CONNECT, connecting)
+                .await
+                .unwrap_or_else(|_| Err(late().into()))
         })
     }
 
@@ -94,9 +107,17 @@ pub(super) fn is_final(error: &(dyn StdError + 'static)) -> bool {
 
 /// A tunnel is to port 443 unless something else is asked for.
 fn with_port(uri: Uri) -> Uri {
-    let authority = uri.host().filter(|_| uri.port().is_none() && uri.scheme_str() == Some("http"));
-    let Some(authority) = authority.map(|host| format!("{host}:80")) else { return uri };
-    let rebuilt = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+    let authority = uri
+        .host()
+        .filter(|_| uri.port().is_none() && uri.scheme_str() == Some("http"));
+    let Some(authority) = authority.map(|host| format!("{host}:80")) else {
+        return uri;
+    };
+    let rebuilt = Uri::builder()
+        .scheme("http")
+        .authority(authority)
+        .path_and_query("/")
+        .build();
     rebuilt.unwrap_or(uri)
 }
 
@@ -131,7 +152,12 @@ mod tests {
 
     #[test]
     fn a_tunnel_for_plain_http_is_to_its_own_port() {
-        let target = |uri: &'static str| with_port(Uri::from_static(uri)).authority().unwrap().to_string();
+        let target = |uri: &'static str| {
+            with_port(Uri::from_static(uri))
+                .authority()
+                .unwrap()
+                .to_string()
+        };
         assert_eq!(target("http://registry/v2/"), "registry:80");
         assert_eq!(target("http://[::1]/v2/"), "[::1]:80");
         assert_eq!(target("http://registry:5000/v2/"), "registry:5000");

@@ -50,7 +50,10 @@ impl Destination {
 
     async fn has(&self, tail: &str) -> Result<bool, Error> {
         let request = accepting(self.remote().request(Method::HEAD, tail)?);
-        let answer = self.remote().ask(&format!("look for {tail}"), &request).await;
+        let answer = self
+            .remote()
+            .ask(&format!("look for {tail}"), &request)
+            .await;
         absent(answer).map(|found| found.is_some())
     }
 
@@ -59,8 +62,12 @@ impl Destination {
         let action = format!("put manifest {reference} {}", manifest.digest);
         let media_type = HeaderValue::try_from(&manifest.media_type)
             .map_err(|error| self.remote().error(Cause::Invalid, &action).because(error))?;
-        let request = self.remote().request(Method::PUT, &format!("manifests/{reference}"))?;
-        let request = request.header(CONTENT_TYPE, media_type).body(manifest.bytes.clone());
+        let request = self
+            .remote()
+            .request(Method::PUT, &format!("manifests/{reference}"))?;
+        let request = request
+            .header(CONTENT_TYPE, media_type)
+            .body(manifest.bytes.clone());
         let response = match self.remote().ask(&action, &request).await {
             // So ECR answers a second PUT of the same, whose first answer was lost.
             Err(error) if *error.cause() == Cause::Immutable => {
@@ -69,11 +76,15 @@ impl Destination {
             }
             response => response?,
         };
-        let stored = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        let stored = response
+            .headers()
+            .get("docker-content-digest")
+            .and_then(|value| value.to_str().ok());
         match stored {
-            Some(stored) if stored != manifest.digest.as_str() => {
-                Err(self.remote().error(Cause::Mismatch, &action).because(format!("it was stored as {stored}")))
-            }
+            Some(stored) if stored != manifest.digest.as_str() => Err(self
+                .remote()
+                .error(Cause::Mismatch, &action)
+                .because(format!("it was stored as {stored}"))),
             _ => Ok(()),
         }
     }
@@ -83,7 +94,9 @@ impl Destination {
 fn absent<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Ok(value) => Ok(Some(value)),
-        Err(error) if *error.cause() == Cause::NotFound && error.side() == Side::Destination => Ok(None),
+        Err(error) if *error.cause() == Cause::NotFound && error.side() == Side::Destination => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -46,7 +46,10 @@ impl State {
 impl Meter {
     /// A meter that leaves `reserve` to others.
     pub(crate) fn new(reserve: Reserve) -> Self {
-        Self { reserve, ..Self::default() }
+        Self {
+            reserve,
+            ..Self::default()
+        }
     }
 
     /// What the last answers said; `None` when nobody was asked.
@@ -101,7 +104,9 @@ impl Meter {
 
     /// Pulls that nobody has set aside; all there can be where nothing is counted.
     fn free(&self, state: &State) -> u32 {
-        self.budget_by(state).map_or(u32::MAX, |budget| budget.available().saturating_sub(state.claimed))
+        self.budget_by(state).map_or(u32::MAX, |budget| {
+            budget.available().saturating_sub(state.claimed)
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -162,9 +167,16 @@ mod tests {
         second.answered(true);
         meter.note(quota(19), true);
         first.answered(false);
-        assert_eq!((meter.quota().unwrap().remaining, claim.counted()), (Some(18), 1));
+        assert_eq!(
+            (meter.quota().unwrap().remaining, claim.counted()),
+            (Some(18), 1)
+        );
         meter.note(quota(60), true);
-        assert_eq!(meter.quota().unwrap().remaining, Some(60), "the window has moved on");
+        assert_eq!(
+            meter.quota().unwrap().remaining,
+            Some(60),
+            "the window has moved on"
+        );
     }
 
     #[tokio::test]
@@ -174,7 +186,10 @@ mod tests {
         let pull = claim.pull().await.unwrap();
         meter.note(quota(13), true);
         drop(pull);
-        assert!(claim.pull().await.is_none(), "five are left to do, and three are left above the reserve");
+        assert!(
+            claim.pull().await.is_none(),
+            "five are left to do, and three are left above the reserve"
+        );
     }
 
     #[tokio::test]
@@ -194,6 +209,10 @@ mod tests {
         assert!(claim(&meter, 1000).await.is_some());
         meter.note(quota(10), true);
         meter.note(Quota::UNMETERED, true);
-        assert_eq!(meter.quota(), Some(quota(10)), "a sponsored image says nothing of the account");
+        assert_eq!(
+            meter.quota(),
+            Some(quota(10)),
+            "a sponsored image says nothing of the account"
+        );
     }
 }

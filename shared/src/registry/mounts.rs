@@ -38,12 +38,19 @@ impl Mounts {
         if known.holders.len() >= BLOBS {
             known.holders.clear();
         }
-        known.holders.insert((repository.registry.clone(), digest.clone()), repository.path.clone());
+        known.holders.insert(
+            (repository.registry.clone(), digest.clone()),
+            repository.path.clone(),
+        );
     }
 
     /// Takes note that `registry` does not do it.
     pub(super) fn refused(&self, registry: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused.insert(registry.to_owned());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .refused
+            .insert(registry.to_owned());
     }
 }
 
@@ -53,10 +60,16 @@ mod tests {
 
     #[test]
     fn a_blob_comes_from_another_repository_of_the_same_registry_until_that_is_refused() {
-        let at = |registry: &str, path: &str| RepositoryRef { registry: registry.to_owned(), path: path.to_owned() };
+        let at = |registry: &str, path: &str| RepositoryRef {
+            registry: registry.to_owned(),
+            path: path.to_owned(),
+        };
         let (mounts, digest) = (Mounts::default(), Digest::of(b"layer"));
         mounts.note(&at("ecr", "a"), &digest);
-        assert_eq!(mounts.holder(&at("ecr", "b"), &digest).as_deref(), Some("a"));
+        assert_eq!(
+            mounts.holder(&at("ecr", "b"), &digest).as_deref(),
+            Some("a")
+        );
         assert_eq!(mounts.holder(&at("ecr", "a"), &digest), None);
         assert_eq!(mounts.holder(&at("other", "b"), &digest), None);
         mounts.refused("ecr");

@@ -29,7 +29,12 @@ pub(super) enum Api {
 }
 
 impl Api {
-    const ALL: [Self; 4] = [Self::GetManifest, Self::PutManifest, Self::ListTags, Self::Rest];
+    const ALL: [Self; 4] = [
+        Self::GetManifest,
+        Self::PutManifest,
+        Self::ListTags,
+        Self::Rest,
+    ];
 
     /// The kind of a request by its method and path.
     pub(super) fn of(method: &Method, path: &str) -> Self {
@@ -71,7 +76,10 @@ struct Lane {
 impl Pace {
     /// Waits as long as `registry` wants to be left alone by requests of this kind.
     pub(super) async fn calm(&self, registry: &str, api: Api) {
-        while let Some(until) = self.held_until(registry, api).filter(|until| Instant::now() < *until) {
+        while let Some(until) = self
+            .held_until(registry, api)
+            .filter(|until| Instant::now() < *until)
+        {
             tokio::time::sleep_until(until).await;
         }
     }
@@ -81,7 +89,10 @@ impl Pace {
         while let Some(turn) = self.take_turn(registry, api, Instant::now()) {
             tokio::time::sleep_until(turn).await;
             // Another may have been refused meanwhile.
-            if self.held_until(registry, api).is_none_or(|until| until <= turn) {
+            if self
+                .held_until(registry, api)
+                .is_none_or(|until| until <= turn)
+            {
                 return;
             }
         }
@@ -89,7 +100,9 @@ impl Pace {
 
     fn held_until(&self, registry: &str, api: Api) -> Option<Instant> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.get(&(registry.to_owned(), api)).map(|lane| lane.held_until)
+        lanes
+            .get(&(registry.to_owned(), api))
+            .map(|lane| lane.held_until)
     }
 
     /// Takes the next turn; `None` where nothing holds requests back.
@@ -100,9 +113,15 @@ impl Pace {
         if usual.is_zero() && !lanes.contains_key(&key) {
             return None;
         }
-        let lane = lanes.entry(key).or_insert_with(|| Lane { next: now, apart: usual, held_until: now });
+        let lane = lanes.entry(key).or_insert_with(|| Lane {
+            next: now,
+            apart: usual,
+            held_until: now,
+        });
         // Turns that nobody took are kept for a burst.
-        lane.next = lane.next.max(now.checked_sub(lane.apart * BURST).unwrap_or(now));
+        lane.next = lane
+            .next
+            .max(now.checked_sub(lane.apart * BURST).unwrap_or(now));
         let turn = lane.next;
         lane.next += lane.apart;
         Some(turn)
@@ -112,7 +131,9 @@ impl Pace {
     pub(super) fn note(&self, registry: &str, api: Api, error: &Error) {
         let pause = error.retry_after().unwrap_or(A_MOMENT).min(LONGEST_WAIT);
         match error.cause() {
-            Cause::AbuseLimit { .. } => Api::ALL.into_iter().for_each(|api| self.hold(registry, api, pause, false)),
+            Cause::AbuseLimit { .. } => Api::ALL
+                .into_iter()
+                .for_each(|api| self.hold(registry, api, pause, false)),
             Cause::ListingLimit { .. } => self.hold(registry, api, pause, false),
             Cause::Throttled { .. } => self.hold(registry, api, pause, true),
             // The usual answer to who looks for what is new.
@@ -133,7 +154,11 @@ impl Pace {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let apart = usual(registry, api);
-        let lane = lanes.entry((registry.to_owned(), api)).or_insert(Lane { next: now, apart, held_until: now });
+        let lane = lanes.entry((registry.to_owned(), api)).or_insert(Lane {
+            next: now,
+            apart,
+            held_until: now,
+        });
         lane.held_until = lane.held_until.max(now + pause);
         lane.next = lane.next.max(lane.held_until);
         if slower {
@@ -188,14 +213,24 @@ mod tests {
         let pace = Pace::default();
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(time(&pace, ECR, Api::PutManifest, 31).await >= Duration::from_secs(2));
-        assert_eq!(time(&pace, ECR, Api::GetManifest, 100).await, Duration::ZERO);
-        assert_eq!(time(&pace, "registry.example", Api::PutManifest, 100).await, Duration::ZERO);
+        assert_eq!(
+            time(&pace, ECR, Api::GetManifest, 100).await,
+            Duration::ZERO
+        );
+        assert_eq!(
+            time(&pace, "registry.example", Api::PutManifest, 100).await,
+            Duration::ZERO
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_throttled_slows_down_for_that_api_alone_and_recovers() {
         let pace = Pace::default();
-        pace.note(ECR, Api::Rest, &refusal(Cause::Throttled { retry_after: None }));
+        pace.note(
+            ECR,
+            Api::Rest,
+            &refusal(Cause::Throttled { retry_after: None }),
+        );
         assert_eq!(time(&pace, ECR, Api::GetManifest, 9).await, Duration::ZERO);
         assert!(time(&pace, ECR, Api::Rest, 11).await >= Duration::from_secs(2));
         for _ in 0..50 {
@@ -214,7 +249,11 @@ mod tests {
         let put = || time(&pace, ECR, Api::PutManifest, 1);
         let refuse = async {
             let retry_after = Some(Duration::from_secs(20));
-            pace.note(ECR, Api::PutManifest, &refusal(Cause::Throttled { retry_after }));
+            pace.note(
+                ECR,
+                Api::PutManifest,
+                &refusal(Cause::Throttled { retry_after }),
+            );
         };
         let (waits, ()) = tokio::join!(put(), refuse);
         assert!(waits >= Duration::from_secs(20), "{waits:?}");
@@ -225,18 +264,40 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::ZERO);
         pace.note_at_the_token_service("docker.io", &refusal(Cause::AbuseLimit { retry_after }));
         pace.calm("docker.io", Api::GetManifest).await;
-        assert_eq!(begun.elapsed(), Duration::from_secs(9), "no token is bought meanwhile");
+        assert_eq!(
+            begun.elapsed(),
+            Duration::from_secs(9),
+            "no token is bought meanwhile"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_abuse_limit_holds_back_everything_there_and_the_limit_of_lists_only_lists() {
         let pace = Pace::default();
         let minute = Some(Duration::from_secs(30));
-        pace.note("docker.io", Api::ListTags, &refusal(Cause::ListingLimit { retry_after: minute }));
-        assert_eq!(time(&pace, "docker.io", Api::GetManifest, 1).await, Duration::ZERO);
+        pace.note(
+            "docker.io",
+            Api::ListTags,
+            &refusal(Cause::ListingLimit {
+                retry_after: minute,
+            }),
+        );
+        assert_eq!(
+            time(&pace, "docker.io", Api::GetManifest, 1).await,
+            Duration::ZERO
+        );
         assert!(time(&pace, "docker.io", Api::ListTags, 1).await >= Duration::from_secs(30));
-        pace.note("docker.io", Api::GetManifest, &refusal(Cause::AbuseLimit { retry_after: minute }));
-        assert_eq!(time(&pace, "quay.io", Api::GetManifest, 1).await, Duration::ZERO);
+        pace.note(
+            "docker.io",
+            Api::GetManifest,
+            &refusal(Cause::AbuseLimit {
+                retry_after: minute,
+            }),
+        );
+        assert_eq!(
+            time(&pace, "quay.io", Api::GetManifest, 1).await,
+            Duration::ZERO
+        );
         assert!(time(&pace, "docker.io", Api::Rest, 1).await >= Duration::from_secs(30));
     }
 }

@@ -48,7 +48,17 @@ impl Reader {
     fn new(source: Source, blob: Blob, tries: usize) -> Self {
         let waits = patience(tries).build();
         let (reached, answer, answers, by_range, has_gained) = (0, None, 0, true, false);
-        Self { source, blob, reached, answer, answers, by_range, tries, waits, has_gained }
+        Self {
+            source,
+            blob,
+            reached,
+            answer,
+            answers,
+            by_range,
+            tries,
+            waits,
+            has_gained,
+        }
     }
 
     /// Begins to read: an error when no answer began, after `tries` more than one where that was worth it.
@@ -95,13 +105,26 @@ impl Reader {
         if self.answer.is_none() {
             self.ask().await?;
         }
-        let Self { source, blob, answer, .. } = self;
+        let Self {
+            source,
+            blob,
+            answer,
+            ..
+        } = self;
         while let Some(answer) = answer {
             let Ok(chunk) = tokio::time::timeout(IDLE, answer.body.chunk()).await else {
-                return Err(broken(source, blob, format!("nothing arrived for {} s", IDLE.as_secs())));
+                return Err(broken(
+                    source,
+                    blob,
+                    format!("nothing arrived for {} s", IDLE.as_secs()),
+                ));
             };
-            let Some(mut chunk) = chunk.map_err(|error| broken(source, blob, error))? else { break };
-            let known = usize::try_from(answer.known).unwrap_or(usize::MAX).min(chunk.len());
+            let Some(mut chunk) = chunk.map_err(|error| broken(source, blob, error))? else {
+                break;
+            };
+            let known = usize::try_from(answer.known)
+                .unwrap_or(usize::MAX)
+                .min(chunk.len());
             chunk.advance(known);
             answer.known -= known as u64;
             if !chunk.is_empty() {
@@ -117,7 +140,9 @@ impl Reader {
         let first = if self.by_range { self.reached } else { 0 };
         let body = match self.source.blob_once(&self.blob, first).await {
             // Such as 416: not everybody who has the blob sends a part of it.
-            Err(error) if first > 0 && *error.cause() == Cause::Unexpected => return Err(self.without_range(error)),
+            Err(error) if first > 0 && *error.cause() == Cause::Unexpected => {
+                return Err(self.without_range(error));
+            }
             answer => answer?,
         };
         let known = match (first, body.status()) {
@@ -145,9 +170,15 @@ impl Reader {
         } else {
             self.waits.next()
         };
-        let wait = planned.filter(|_| is_worth_it).and_then(|planned| as_asked(&error, planned));
+        let wait = planned
+            .filter(|_| is_worth_it)
+            .and_then(|planned| as_asked(&error, planned));
         let Some(wait) = wait else { return Err(error) };
-        tracing::debug!(wait_ms = wait.as_millis(), reached = self.reached, "reading on: {error}");
+        tracing::debug!(
+            wait_ms = wait.as_millis(),
+            reached = self.reached,
+            "reading on: {error}"
+        );
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -157,14 +188,32 @@ impl Reader {
     }
 }
 
-fn broken(source: &Source, blob: &Blob, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    source.0.error(Cause::Interrupted, &format!("get blob {}", blob.digest)).because(why)
+fn broken(
+    source: &Source,
+    blob: &Blob,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    source
+        .0
+        .error(Cause::Interrupted, &format!("get blob {}", blob.digest))
+        .because(why)
 }
 
 /// Whether the answer says that it begins with the byte `first` (`bytes FIRST-LAST/SIZE`, RFC 9110, section 14.4).
 fn begins_at(answer: &Response, first: u64) -> bool {
-    let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-    let begin = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse::<u64>().ok());
+    let range = answer
+        .headers()
+        .get(CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    let begin = range.and_then(|range| {
+        range
+            .strip_prefix("bytes ")?
+            .split_once('-')?
+            .0
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
     begin == Some(first)
 }
 
@@ -184,13 +233,23 @@ mod tests {
         let keyring = Arc::new(Keyring::new(Arc::new(Aws::default()), None));
         let registries = Registries::new(&Settings::default(), keyring).unwrap();
         let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
-        let blob = Blob { digest: Digest::of(b"abc"), size_bytes: 3 };
+        let blob = Blob {
+            digest: Digest::of(b"abc"),
+            size_bytes: 3,
+        };
         let silent = stream::iter([Ok(Bytes::from_static(b"ab"))]).chain(stream::pending());
         let body = Response::made_up(silent.boxed());
         let answer = Some(Answer { body, known: 0 });
         // No other answer may be asked for: the test stays on this machine.
-        let mut reader = Reader { answer, answers: ANSWERS, ..Reader::new(source, blob, 0) };
+        let mut reader = Reader {
+            answer,
+            answers: ANSWERS,
+            ..Reader::new(source, blob, 0)
+        };
         assert_eq!(reader.next().await.unwrap().unwrap(), "ab");
-        assert_eq!(reader.next().await.unwrap_err().cause(), &Cause::Interrupted);
+        assert_eq!(
+            reader.next().await.unwrap_err().cause(),
+            &Cause::Interrupted
+        );
     }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use http::Method;
-use http::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use http::header::{
+    ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
+};
 
 use super::meter::Pull;
 use super::reader::Reader;
@@ -38,7 +40,11 @@ impl Source {
 
     /// Connects while a copy's first manifest is on its way, for the requests that come after it.
     pub(crate) fn connect_ahead(&self) {
-        let Shared { endpoints, transport, .. } = &*self.0.registries;
+        let Shared {
+            endpoints,
+            transport,
+            ..
+        } = &*self.0.registries;
         if let Ok(base) = endpoints.base(&self.0.repository.registry) {
             transport.connect_ahead(&base, AHEAD);
         }
@@ -53,8 +59,12 @@ impl Source {
 
     /// The same, asked once.
     pub(crate) async fn seen_once(&self, tag: &str, pin: Option<&Digest>) -> Result<Seen, Error> {
-        let Some(pin) = pin else { return self.tagged(tag).await };
-        let headers = self.head(&format!("find {}@{pin}", self.0.repository), pin.as_str()).await?;
+        let Some(pin) = pin else {
+            return self.tagged(tag).await;
+        };
+        let headers = self
+            .head(&format!("find {}@{pin}", self.0.repository), pin.as_str())
+            .await?;
         Ok(seen(pin.clone(), &headers))
     }
 
@@ -63,22 +73,31 @@ impl Source {
         let headers = self.head(&action, tag).await?;
         match text(&headers, "docker-content-digest") {
             Some(digest) => {
-                let digest = digest.parse().map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
+                let digest = digest
+                    .parse()
+                    .map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
                 Ok(seen(digest, &headers))
             }
-            None if self.0.repository.registry == DOCKER_HUB => {
-                Err(self.0.error(Cause::Unexpected, &action).because("Docker Hub named no digest"))
-            }
+            None if self.0.repository.registry == DOCKER_HUB => Err(self
+                .0
+                .error(Cause::Unexpected, &action)
+                .because("Docker Hub named no digest")),
             None => {
                 let manifest = self.fetch(tag, None).await?;
                 let (is_index, size_bytes) = (manifest.is_index(), manifest.bytes.len() as u64);
-                Ok(Seen { is_index: Some(is_index), size_bytes: Some(size_bytes), ..manifest.digest.into() })
+                Ok(Seen {
+                    is_index: Some(is_index),
+                    size_bytes: Some(size_bytes),
+                    ..manifest.digest.into()
+                })
             }
         }
     }
 
     async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {
-        let request = self.0.request(Method::HEAD, &format!("manifests/{reference}"))?;
+        let request = self
+            .0
+            .request(Method::HEAD, &format!("manifests/{reference}"))?;
         let response = self.0.send(action, &accepting(request)).await?;
         Ok(response.headers().clone())
     }
@@ -86,18 +105,26 @@ impl Source {
     /// The manifest with this digest, checked.
     ///
     /// Asks once. `pull` is on its way until the answer begins, which was counted where it carries a quota.
-    pub(crate) async fn manifest_once(&self, digest: &Digest, pull: Option<Pull<'_>>) -> Result<Manifest, Error> {
+    pub(crate) async fn manifest_once(
+        &self,
+        digest: &Digest,
+        pull: Option<Pull<'_>>,
+    ) -> Result<Manifest, Error> {
         let manifest = self.fetch(digest.as_str(), pull).await?;
         if manifest.digest == *digest {
             return Ok(manifest);
         }
-        let error = self.0.error(Cause::Mismatch, &format!("get manifest {digest}"));
+        let error = self
+            .0
+            .error(Cause::Mismatch, &format!("get manifest {digest}"));
         Err(error.because(format!("the bytes have digest {}", manifest.digest)))
     }
 
     async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<Manifest, Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
-        let request = self.0.request(Method::GET, &format!("manifests/{reference}"))?;
+        let request = self
+            .0
+            .request(Method::GET, &format!("manifests/{reference}"))?;
         let response = self.0.send(&action, &accepting(request)).await?;
         if let Some(pull) = pull {
             pull.answered(response.headers().contains_key(METERED));
@@ -112,7 +139,10 @@ impl Source {
     pub async fn small_blob(&self, blob: &Blob, tries: usize) -> Result<Bytes, Error> {
         let action = format!("get blob {}", blob.digest);
         if blob.size_bytes > MAX_MANIFEST_BYTES as u64 {
-            return Err(self.0.error(Cause::Invalid, &action).because("it is larger than any configuration"));
+            return Err(self
+                .0
+                .error(Cause::Invalid, &action)
+                .because("it is larger than any configuration"));
         }
         let mut bytes = Vec::new();
         let mut stream = self.hashed(blob, tries).await?;
@@ -124,16 +154,34 @@ impl Source {
 
     /// Reads `blob` for nothing but its digest: an error where the bytes are others. `tries` as for [`Source::blob`].
     pub(crate) async fn check_blob(&self, blob: &Blob, tries: usize) -> Result<(), Error> {
-        self.hashed(blob, tries).await?.try_for_each(async |_| Ok(())).await
+        self.hashed(blob, tries)
+            .await?
+            .try_for_each(async |_| Ok(()))
+            .await
     }
 
     async fn hashed(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
-        Ok(verified(self.blob(blob, tries).await?, blob.clone(), Hashing::Here, Fault::default()).boxed())
+        Ok(verified(
+            self.blob(blob, tries).await?,
+            blob.clone(),
+            Hashing::Here,
+            Fault::default(),
+        )
+        .boxed())
     }
 
-    async fn read(&self, action: &str, mut response: Response, most_bytes: usize) -> Result<Bytes, Error> {
+    async fn read(
+        &self,
+        action: &str,
+        mut response: Response,
+        most_bytes: usize,
+    ) -> Result<Bytes, Error> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.0.unanswered(action, error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.0.unanswered(action, error))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > most_bytes {
                 let why = format!("it has more than {most_bytes} bytes");
@@ -146,15 +194,21 @@ impl Source {
     /// The bytes of `blob` as they arrive, unchecked. An answer that breaks off is read on from there: `tries` times at most
     /// without a byte of progress.
     pub async fn blob(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
-        Reader::open(self.clone(), blob.clone(), tries).await.map(Reader::into_stream)
+        Reader::open(self.clone(), blob.clone(), tries)
+            .await
+            .map(Reader::into_stream)
     }
 
     /// The answer to a GET of `blob`, from the byte `first` on where that is not the first of all. Asks once.
     pub(super) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
         let action = format!("get blob {}", blob.digest);
-        let mut request = self.0.request(Method::GET, &format!("blobs/{}", blob.digest))?.blob(blob.size_bytes);
+        let mut request = self
+            .0
+            .request(Method::GET, &format!("blobs/{}", blob.digest))?
+            .blob(blob.size_bytes);
         if first > 0 {
-            let rest = HeaderValue::try_from(format!("bytes={first}-")).expect("a number is plain ASCII");
+            let rest =
+                HeaderValue::try_from(format!("bytes={first}-")).expect("a number is plain ASCII");
             request = request.header(RANGE, rest);
         }
         self.0.send(&action, &request).await
@@ -172,7 +226,10 @@ fn seen(digest: Digest, headers: &HeaderMap) -> Seen {
 
 /// Tells all kinds of manifest that are copied.
 pub(super) fn accepting(request: Request) -> Request {
-    request.header(ACCEPT_HEADER, HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"))
+    request.header(
+        ACCEPT_HEADER,
+        HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"),
+    )
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {

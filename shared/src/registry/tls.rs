@@ -16,9 +16,16 @@ use rustls_platform_verifier::Verifier;
 /// What a client needs to speak TLS 1.2 and 1.3, and HTTP/1.1 within it.
 pub(super) fn configuration() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let platform = Arc::new(Platform { provider: Arc::clone(&provider), verifier: OnceLock::new() });
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut configuration = versions.dangerous().with_custom_certificate_verifier(platform).with_no_client_auth();
+    let platform = Arc::new(Platform {
+        provider: Arc::clone(&provider),
+        verifier: OnceLock::new(),
+    });
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut configuration = versions
+        .dangerous()
+        .with_custom_certificate_verifier(platform)
+        .with_no_client_auth();
     configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(configuration)
 }
@@ -29,13 +36,18 @@ pub(super) fn is_distrust(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// An error and what caused it.
-pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&cause| below(cause))
 }
 
 /// What caused an error. The source of an [`io::Error`] is not the error inside it, but that one's source.
 fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
         Some(inside) => Some(inside),
         None => error.source(),
     }
@@ -50,7 +62,10 @@ struct Platform {
 
 impl Platform {
     fn verifier(&self) -> Result<&Verifier, Error> {
-        self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider))).as_ref().map_err(Clone::clone)
+        self.verifier
+            .get_or_init(|| Verifier::new(Arc::clone(&self.provider)))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 }
 
@@ -63,7 +78,13 @@ impl ServerCertVerifier for Platform {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.verifier()?.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )
     }
 
     fn verify_tls12_signature(
@@ -85,6 +106,8 @@ impl ServerCertVerifier for Platform {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

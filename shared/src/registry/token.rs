@@ -55,7 +55,11 @@ pub(super) async fn buy(
     login: Option<&Login>,
 ) -> Result<Token, Error> {
     let action = format!("buy a token for {repository}");
-    let actions = if access == Access::Push { "pull,push" } else { "pull" };
+    let actions = if access == Access::Push {
+        "pull,push"
+    } else {
+        "pull"
+    };
     let scope = format!("repository:{}:{actions}", repository.path);
     let mut url = service.realm.clone();
     url.query_pairs_mut()
@@ -65,23 +69,38 @@ pub(super) async fn buy(
     if let Some(login) = login {
         request = request.header(AUTHORIZATION, basic(login));
     }
-    let mut response = transport.send(request).await.map_err(|failure| unanswered(side, &action, failure))?;
+    let mut response = transport
+        .send(request)
+        .await
+        .map_err(|failure| unanswered(side, &action, failure))?;
     if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
         return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
             .because("Docker Hub refuses the user name or the access token of the secret"));
     }
     if !response.status().is_success() {
         let host = Host::of(&repository.registry);
-        return Err(refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response).await.error);
+        return Err(
+            refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response)
+                .await
+                .error,
+        );
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(side, &action, error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| unanswered(side, &action, error))?
+    {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER {
-            return Err(Error::new(side, Cause::Unexpected, action).because("the answer is no token's"));
+            return Err(
+                Error::new(side, Cause::Unexpected, action).because("the answer is no token's")
+            );
         }
     }
-    token(&body).ok_or_else(|| Error::new(side, Cause::Unexpected, action).because("the answer holds no token"))
+    token(&body).ok_or_else(|| {
+        Error::new(side, Cause::Unexpected, action).because("the answer holds no token")
+    })
 }
 
 /// The header for `login`, by RFC 7617.
@@ -96,5 +115,8 @@ fn token(body: &[u8]) -> Option<Token> {
     let header = authorization("Bearer", &value).ok()?;
     let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE));
     let usable = life.saturating_sub(SKEW).max(life / 2);
-    Some(Token { header: Some(header), renew_at: Instant::now() + usable })
+    Some(Token {
+        header: Some(header),
+        renew_at: Instant::now() + usable,
+    })
 }

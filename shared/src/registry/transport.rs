@@ -33,7 +33,8 @@ const LARGE_OVER_TLS: u64 = 16_000_000;
 const ANSWER: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
-const WHO_ASKS: HeaderValue = HeaderValue::from_static(concat!("image-replicator/", env!("CARGO_PKG_VERSION")));
+const WHO_ASKS: HeaderValue =
+    HeaderValue::from_static(concat!("image-replicator/", env!("CARGO_PKG_VERSION")));
 
 type Body = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -92,10 +93,17 @@ impl Transport {
         let connector = Connector::new()?;
         let client = |buffer| {
             let mut client = Client::builder(TokioExecutor::new());
-            client.pool_timer(TokioTimer::new()).http1_max_buf_size(buffer).build(connector.clone())
+            client
+                .pool_timer(TokioTimer::new())
+                .http1_max_buf_size(buffer)
+                .build(connector.clone())
         };
         let (client, for_large_blobs) = (client(BUFFER), client(LARGE_BUFFER));
-        Ok(Self { connector, client, for_large_blobs })
+        Ok(Self {
+            connector,
+            client,
+            for_large_blobs,
+        })
     }
 
     /// Sees to it that requests to the origin of `url` soon find `count` connections.
@@ -109,7 +117,9 @@ impl Transport {
     pub(super) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
         let deadline = Some(Instant::now() + ANSWER);
         for _ in 0..=REDIRECTS {
-            let body = Full::new(request.body.clone()).map_err(|never| match never {}).boxed_unsync();
+            let body = Full::new(request.body.clone())
+                .map_err(|never| match never {})
+                .boxed_unsync();
             let response = self.once(&request, body, deadline).await?;
             match redirect::next(request, response.status(), response.headers().get(LOCATION))? {
                 Some(onward) => request = onward,
@@ -120,31 +130,60 @@ impl Transport {
     }
 
     /// Sends `request` with `body`, once, for as long as that takes.
-    pub(super) async fn stream(&self, request: Request, body: BlobStream) -> Result<Response, Failure> {
+    pub(super) async fn stream(
+        &self,
+        request: Request,
+        body: BlobStream,
+    ) -> Result<Response, Failure> {
         self.once(&request, streamed(body), None).await
     }
 
-    async fn once(&self, request: &Request, body: Body, deadline: Option<Instant>) -> Result<Response, Failure> {
+    async fn once(
+        &self,
+        request: &Request,
+        body: Body,
+        deadline: Option<Instant>,
+    ) -> Result<Response, Failure> {
         let mut sent = http::Request::new(body);
         *sent.method_mut() = request.method.clone();
-        *sent.uri_mut() = request.url.as_str().parse().map_err(|_| Failure::Refused("this is no address for HTTP"))?;
+        *sent.uri_mut() = request
+            .url
+            .as_str()
+            .parse()
+            .map_err(|_| Failure::Refused("this is no address for HTTP"))?;
         *sent.headers_mut() = request.headers.clone();
         sent.headers_mut().insert(USER_AGENT, WHO_ASKS);
-        let client = if request.is_for_large_blob() { &self.for_large_blobs } else { &self.client };
+        let client = if request.is_for_large_blob() {
+            &self.for_large_blobs
+        } else {
+            &self.client
+        };
         let answer = in_time(deadline, client.request(sent)).await?;
-        let (head, body) = answer.map_err(|error| Failure::Broken(error.into()))?.into_parts();
+        let (head, body) = answer
+            .map_err(|error| Failure::Broken(error.into()))?
+            .into_parts();
         let body = body.map_err(BoxError::from).boxed_unsync();
         let is_blob = request.blob_bytes.is_some() && head.status.is_success();
         let deadline = deadline.filter(|_| !is_blob);
-        Ok(Response { url: request.url.clone(), head, body, deadline })
+        Ok(Response {
+            url: request.url.clone(),
+            head,
+            body,
+            deadline,
+        })
     }
 }
 
 fn streamed(bytes: BlobStream) -> Body {
-    BodyExt::boxed_unsync(StreamBody::new(bytes.map_ok(http_body::Frame::data).map_err(BoxError::from)))
+    BodyExt::boxed_unsync(StreamBody::new(
+        bytes.map_ok(http_body::Frame::data).map_err(BoxError::from),
+    ))
 }
 
-async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Failure> {
+async fn in_time<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Result<T, Failure> {
     match deadline {
         Some(deadline) => timeout_at(deadline, work).await.map_err(|_| Failure::Late),
         None => Ok(work.await),
@@ -153,7 +192,13 @@ async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) ->
 
 impl Request {
     pub(super) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), blob_bytes: None }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            blob_bytes: None,
+        }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
@@ -173,7 +218,11 @@ impl Request {
     }
 
     fn is_for_large_blob(&self) -> bool {
-        let least = if self.url.scheme() == "https" { LARGE_OVER_TLS } else { LARGE };
+        let least = if self.url.scheme() == "https" {
+            LARGE_OVER_TLS
+        } else {
+            LARGE
+        };
         self.blob_bytes.is_some_and(|bytes| bytes >= least)
     }
 }
@@ -212,6 +261,11 @@ impl Response {
     pub(super) fn made_up(body: BlobStream) -> Self {
         let (head, ()) = http::Response::new(()).into_parts();
         let url = Url::parse("http://127.0.0.1/").expect("it is an address");
-        Self { url, head, body: streamed(body), deadline: None }
+        Self {
+            url,
+            head,
+            body: streamed(body),
+            deadline: None,
+        }
     }
 }

@@ -29,12 +29,25 @@ struct Held<S> {
 
 /// Passes on `bytes`, one chunk behind, and the last chunk only when all of them are what `blob` says: their number, and by
 /// [`Hashing::Here`] their digest.
-pub fn verified<S>(bytes: S, blob: Blob, hashing: Hashing, fault: Fault) -> impl Stream<Item = Result<Bytes, Error>>
+pub fn verified<S>(
+    bytes: S,
+    blob: Blob,
+    hashing: Hashing,
+    fault: Fault,
+) -> impl Stream<Item = Result<Bytes, Error>>
 where
     S: Stream<Item = Result<Bytes, Error>> + Unpin,
 {
     let hasher = (hashing == Hashing::Here).then(Hasher::new);
-    let held = Held { bytes, blob, hasher, is_over: false, seen: 0, last: None, fault };
+    let held = Held {
+        bytes,
+        blob,
+        hasher,
+        is_over: false,
+        seen: 0,
+        last: None,
+        fault,
+    };
     stream::unfold(held, |mut held| async {
         let item = held.next().await?;
         if let Err(error) = &item {
@@ -55,8 +68,10 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Held<S> {
                 Some(Ok(chunk)) => {
                     self.take_in(&chunk);
                     if self.seen > self.blob.size_bytes {
-                        return self
-                            .end(Cause::Mismatch, format!("more than the {} bytes announced", self.blob.size_bytes));
+                        return self.end(
+                            Cause::Mismatch,
+                            format!("more than the {} bytes announced", self.blob.size_bytes),
+                        );
                     }
                     if let Some(previous) = self.last.replace(chunk) {
                         return Some(Ok(previous));
@@ -81,12 +96,18 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Held<S> {
     fn finish(&mut self) -> Option<Result<Bytes, Error>> {
         self.is_over = true;
         if self.seen < self.blob.size_bytes {
-            return self.end(Cause::Interrupted, format!("{} of {} bytes arrived", self.seen, self.blob.size_bytes));
+            return self.end(
+                Cause::Interrupted,
+                format!("{} of {} bytes arrived", self.seen, self.blob.size_bytes),
+            );
         }
         if let Some(found) = self.hasher.take().map(Hasher::finish)
             && found != self.blob.digest
         {
-            return self.end(Cause::Mismatch, format!("the source's bytes have digest {found}"));
+            return self.end(
+                Cause::Mismatch,
+                format!("the source's bytes have digest {found}"),
+            );
         }
         self.last.take().map(Ok)
     }
@@ -94,7 +115,12 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Held<S> {
     #[expect(clippy::unnecessary_wraps, reason = "what the stream yields last")]
     fn end(&mut self, cause: Cause, why: String) -> Option<Result<Bytes, Error>> {
         self.is_over = true;
-        Some(Err(Error::new(Side::Source, cause, format!("get blob {}", self.blob.digest)).because(why)))
+        Some(Err(Error::new(
+            Side::Source,
+            cause,
+            format!("get blob {}", self.blob.digest),
+        )
+        .because(why)))
     }
 }
 
@@ -108,39 +134,76 @@ mod tests {
         check_as(Hashing::Here, chunks, announced).await
     }
 
-    async fn check_as(hashing: Hashing, chunks: &[&'static str], announced: &str) -> (String, Option<Cause>) {
-        let blob = Blob { digest: Digest::of(announced.as_bytes()), size_bytes: announced.len() as u64 };
+    async fn check_as(
+        hashing: Hashing,
+        chunks: &[&'static str],
+        announced: &str,
+    ) -> (String, Option<Cause>) {
+        let blob = Blob {
+            digest: Digest::of(announced.as_bytes()),
+            size_bytes: announced.len() as u64,
+        };
         let fault = Fault::default();
-        let chunks = stream::iter(chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))));
-        let out: Vec<_> = verified(chunks, blob, hashing, Arc::clone(&fault)).collect().await;
+        let chunks = stream::iter(
+            chunks
+                .iter()
+                .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))),
+        );
+        let out: Vec<_> = verified(chunks, blob, hashing, Arc::clone(&fault))
+            .collect()
+            .await;
         let passed: Vec<u8> = out.iter().flatten().flatten().copied().collect();
         assert_eq!(out.iter().any(Result::is_err), fault.get().is_some());
-        (String::from_utf8(passed).unwrap(), fault.get().map(|error| error.cause().clone()))
+        (
+            String::from_utf8(passed).unwrap(),
+            fault.get().map(|error| error.cause().clone()),
+        )
     }
 
     #[tokio::test]
     async fn right_bytes_pass() {
-        assert_eq!(check(&["ab", "", "cd", "e"], "abcde").await, ("abcde".to_owned(), None));
+        assert_eq!(
+            check(&["ab", "", "cd", "e"], "abcde").await,
+            ("abcde".to_owned(), None)
+        );
         assert_eq!(check(&[], "").await, (String::new(), None));
     }
 
     #[tokio::test]
     async fn wrong_bytes_never_pass_whole() {
-        assert_eq!(check(&["ab", "cX"], "abcd").await, ("ab".to_owned(), Some(Cause::Mismatch)));
-        assert_eq!(check(&["X"], "a").await, (String::new(), Some(Cause::Mismatch)));
+        assert_eq!(
+            check(&["ab", "cX"], "abcd").await,
+            ("ab".to_owned(), Some(Cause::Mismatch))
+        );
+        assert_eq!(
+            check(&["X"], "a").await,
+            (String::new(), Some(Cause::Mismatch))
+        );
     }
 
     #[tokio::test]
     async fn where_the_destination_hashes_the_size_alone_is_checked() {
         let check = |chunks| check_as(Hashing::Destination, chunks, "abcd");
         assert_eq!(check(&["ab", "cX"]).await, ("abcX".to_owned(), None));
-        assert_eq!(check(&["ab", "c"]).await, ("ab".to_owned(), Some(Cause::Interrupted)));
-        assert_eq!(check(&["ab", "cde"]).await, (String::new(), Some(Cause::Mismatch)));
+        assert_eq!(
+            check(&["ab", "c"]).await,
+            ("ab".to_owned(), Some(Cause::Interrupted))
+        );
+        assert_eq!(
+            check(&["ab", "cde"]).await,
+            (String::new(), Some(Cause::Mismatch))
+        );
     }
 
     #[tokio::test]
     async fn too_few_bytes_are_an_interruption_and_too_many_a_lie() {
-        assert_eq!(check(&["ab", "c"], "abcd").await, ("ab".to_owned(), Some(Cause::Interrupted)));
-        assert_eq!(check(&["ab", "cde"], "abcd").await, (String::new(), Some(Cause::Mismatch)));
+        assert_eq!(
+            check(&["ab", "c"], "abcd").await,
+            ("ab".to_owned(), Some(Cause::Interrupted))
+        );
+        assert_eq!(
+            check(&["ab", "cde"], "abcd").await,
+            (String::new(), Some(Cause::Mismatch))
+        );
     }
 }

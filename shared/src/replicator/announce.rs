@@ -13,13 +13,20 @@ impl Replicator {
         {
             tracing::warn!(bus, "nobody was told: {}", error.chain());
         }
-        let failures: Vec<&Notice> = notices.iter().filter(|notice| notice.kind == NoticeKind::Failed).collect();
+        let failures: Vec<&Notice> = notices
+            .iter()
+            .filter(|notice| notice.kind == NoticeKind::Failed)
+            .collect();
         if let (Some(topic), Some(first)) = (&self.settings.failure_topic, failures.first()) {
             let subject = match failures.len() {
                 1 => first.kind.detail_type().to_owned(),
                 several => format!("{several} images could not be replicated"),
             };
-            let text = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let text = failures
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n");
             if let Err(error) = self.aws.publish(topic, &subject, text).await {
                 tracing::warn!(topic, "nobody was told: {}", error.chain());
             }

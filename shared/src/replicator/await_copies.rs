@@ -21,24 +21,39 @@ impl Replicator {
     /// Waits until what `outcomes` have queued is there, or a worker has recorded since `asked` that it cannot be for now, or `run` ends.
     pub async fn await_copies(&self, outcomes: &mut [Outcome], run: &Run, asked: Timestamp) {
         let mut pause = FIRST_PAUSE;
-        while outcomes.iter().flat_map(|outcome| &outcome.places).any(is_queued) {
+        while outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.places)
+            .any(is_queued)
+        {
             if run.is_over_after(pause).await {
                 break;
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             for outcome in outcomes.iter_mut() {
-                let Some(upstream) = outcome.upstream.clone() else { continue };
+                let Some(upstream) = outcome.upstream.clone() else {
+                    continue;
+                };
                 let wanted = Standing::new(upstream, &outcome.platforms);
                 for place in outcome.places.iter_mut().filter(|place| is_queued(place)) {
-                    match self.look(place, &wanted, &outcome.platforms, run, asked).await {
-                        Some(Ok(digest)) => (place.present, place.result) = (Some(digest), Ok(Done::Copied)),
+                    match self
+                        .look(place, &wanted, &outcome.platforms, run, asked)
+                        .await
+                    {
+                        Some(Ok(digest)) => {
+                            (place.present, place.result) = (Some(digest), Ok(Done::Copied))
+                        }
                         Some(Err(error)) => place.result = Err(error),
                         None => {}
                     }
                 }
             }
         }
-        for place in outcomes.iter_mut().flat_map(|outcome| &mut outcome.places).filter(|place| is_queued(place)) {
+        for place in outcomes
+            .iter_mut()
+            .flat_map(|outcome| &mut outcome.places)
+            .filter(|place| is_queued(place))
+        {
             place.result = Err(late(place).because("it is queued, and will be copied"));
         }
     }
@@ -56,7 +71,9 @@ impl Replicator {
         let uri = &place.target.uri;
         if let Ok(Some(here)) = self.tag(uri, run).await {
             let is_part = !platforms.is_all() && place.present.as_ref() != Some(&here);
-            if here == wanted.upstream || (is_part && self.is_part(uri, &here, wanted, platforms).await) {
+            if here == wanted.upstream
+                || (is_part && self.is_part(uri, &here, wanted, platforms).await)
+            {
                 return Some(Ok(here));
             }
         }
@@ -77,14 +94,31 @@ impl Replicator {
     }
 
     /// Whether the index `here` says itself that it is the part that is wanted.
-    async fn is_part(&self, uri: &ImageRef, here: &Digest, wanted: &Standing, platforms: &Platforms) -> bool {
-        let manifest = self.registries.destination(uri.repository()).manifest(here).await.ok();
-        manifest.and_then(|manifest| Standing::of(&manifest, platforms)).is_some_and(|standing| standing == *wanted)
+    async fn is_part(
+        &self,
+        uri: &ImageRef,
+        here: &Digest,
+        wanted: &Standing,
+        platforms: &Platforms,
+    ) -> bool {
+        let manifest = self
+            .registries
+            .destination(uri.repository())
+            .manifest(here)
+            .await
+            .ok();
+        manifest
+            .and_then(|manifest| Standing::of(&manifest, platforms))
+            .is_some_and(|standing| standing == *wanted)
     }
 }
 
 fn late(place: &Place) -> Error {
-    Error::new(Side::Replicator, Cause::Deadline, copy::finish(&place.target))
+    Error::new(
+        Side::Replicator,
+        Cause::Deadline,
+        copy::finish(&place.target),
+    )
 }
 
 fn is_queued(place: &Place) -> bool {

@@ -18,13 +18,21 @@ use crate::registry::{BlobStream, persistently};
 impl Delivery<'_, '_> {
     /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end. The first fault
     /// ends it, but for one: while some cannot arrive before the deadline, those that can are brought, for the next run to find.
-    pub(super) async fn blobs<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Result<(), Error> {
+    pub(super) async fn blobs<'m>(
+        &self,
+        manifests: impl Iterator<Item = &'m Manifest>,
+    ) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let mut blobs: Vec<&Blob> =
-            manifests.flat_map(Manifest::blobs).filter(|blob| seen.insert(&blob.digest)).collect();
+        let mut blobs: Vec<&Blob> = manifests
+            .flat_map(Manifest::blobs)
+            .filter(|blob| seen.insert(&blob.digest))
+            .collect();
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size_bytes));
         self.look_for(&blobs).await;
-        let works = blobs.into_iter().map(|blob| self.blob(blob).boxed()).collect::<Vec<_>>();
+        let works = blobs
+            .into_iter()
+            .map(|blob| self.blob(blob).boxed())
+            .collect::<Vec<_>>();
         let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
         let mut late = Ok(());
         while let Some(result) = works.next().await {
@@ -38,12 +46,18 @@ impl Delivery<'_, '_> {
 
     /// Asks the control plane, where there is one, for what is not known. Where it does not answer, each blob is asked for later.
     async fn look_for(&self, blobs: &[&Blob]) {
-        let Some(control) = self.control.as_ref().filter(|_| !self.run.asks_one_by_one.load(Ordering::Relaxed)) else {
+        let Some(control) = self
+            .control
+            .as_ref()
+            .filter(|_| !self.run.asks_one_by_one.load(Ordering::Relaxed))
+        else {
             return;
         };
         let holdings = &self.run.holdings;
         let unknown = blobs.iter().map(|blob| &blob.digest);
-        let unknown: Vec<&Digest> = unknown.filter(|digest| holdings.has(self.repository, digest).is_none()).collect();
+        let unknown: Vec<&Digest> = unknown
+            .filter(|digest| holdings.has(self.repository, digest).is_none())
+            .collect();
         for some in unknown.chunks(LAYERS_AT_ONCE) {
             match Box::pin(control.layers(some)).await {
                 Ok(found) => {
@@ -63,7 +77,10 @@ impl Delivery<'_, '_> {
     /// Brings one blob, once for each repository and run, however many images name it.
     async fn blob(&self, blob: &Blob) -> Result<(), Error> {
         let bring = || async {
-            if self.has(&blob.digest, || self.destination.has_blob(&blob.digest)).await? {
+            if self
+                .has(&blob.digest, || self.destination.has_blob(&blob.digest))
+                .await?
+            {
                 return Ok(());
             }
             self.transfer(blob).await?;
@@ -71,7 +88,11 @@ impl Delivery<'_, '_> {
             Ok(())
         };
         // Boxed, as what is below: most blobs wait, for another image to bring them or for room, and should be small while they do.
-        self.run.blob(self.repository, &blob.digest).get_or_try_init(|| bring().boxed()).await.copied()
+        self.run
+            .blob(self.repository, &blob.digest)
+            .get_or_try_init(|| bring().boxed())
+            .await
+            .copied()
     }
 
     /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
@@ -79,9 +100,16 @@ impl Delivery<'_, '_> {
         let is_renewed = &AtomicBool::new(false);
         let put = |reading: Reading| async move {
             let room = self.run.room(blob.size_bytes).await;
-            let on_its_way = self.run.set_out(blob.size_bytes).ok_or_else(|| late(blob))?;
+            let on_its_way = self
+                .run
+                .set_out(blob.size_bytes)
+                .ok_or_else(|| late(blob))?;
             let bytes = async { Ok(until_its_end(reading.begin(blob).await?, room)) };
-            Box::pin(self.destination.put_blob(blob, bytes, on_its_way.counter(), is_renewed)).await
+            Box::pin(
+                self.destination
+                    .put_blob(blob, bytes, on_its_way.counter(), is_renewed),
+            )
+            .await
         };
         let once = || async {
             match self.upstream.blob(blob, put).await {
@@ -94,8 +122,15 @@ impl Delivery<'_, '_> {
 }
 
 fn late(blob: &Blob) -> Error {
-    let error = Error::new(Side::Replicator, Cause::Deadline, format!("copy blob {}", blob.digest));
-    error.because(format!("its {} bytes cannot arrive in the time that is left, at the rate so far", blob.size_bytes))
+    let error = Error::new(
+        Side::Replicator,
+        Cause::Deadline,
+        format!("copy blob {}", blob.digest),
+    );
+    error.because(format!(
+        "its {} bytes cannot arrive in the time that is left, at the rate so far",
+        blob.size_bytes
+    ))
 }
 
 /// `bytes`, which hold `room` until the last of them is read: the next blob is read while the answer to this one is awaited.

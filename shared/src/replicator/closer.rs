@@ -45,10 +45,15 @@ impl Replicator {
     fn records<'a>(&'a self, requests: &[Request], survey: &Survey, run: &'a Run) -> Looks<'a> {
         let due = requests.iter().flat_map(|request| due(request, survey));
         let kept = due.filter(|(target, _)| has_images(survey, target.uri.repository()));
-        let repositories: BTreeSet<RepositoryRef> = kept.map(|(target, _)| target.uri.repository().clone()).collect();
+        let repositories: BTreeSet<RepositoryRef> = kept
+            .map(|(target, _)| target.uri.repository().clone())
+            .collect();
         let look = |repository: RepositoryRef| async move {
             let look = Box::pin(self.state(&repository));
-            match run.in_time(Side::Destination, || format!("look at {repository}"), look).await {
+            match run
+                .in_time(Side::Destination, || format!("look at {repository}"), look)
+                .await
+            {
                 Ok(tags) => {
                     run.remember(&repository, &tags);
                     vec![Found::Record(repository, tags)]
@@ -56,14 +61,27 @@ impl Replicator {
                 Err(error) => unknown(&error),
             }
         };
-        repositories.into_iter().map(|repository| look(repository).boxed()).collect()
+        repositories
+            .into_iter()
+            .map(|repository| look(repository).boxed())
+            .collect()
     }
 
     /// What the indexes of the mirror stand for: by the record, or by what they say themselves.
-    fn standings<'a>(&'a self, requests: &'a [Request], survey: &Survey, run: &'a Run) -> Looks<'a> {
-        let chosen = requests.iter().filter(|request| !request.platforms.is_all());
-        let doubts = chosen
-            .flat_map(|request| due(request, survey).into_iter().map(move |(target, seen)| (request, target, seen)));
+    fn standings<'a>(
+        &'a self,
+        requests: &'a [Request],
+        survey: &Survey,
+        run: &'a Run,
+    ) -> Looks<'a> {
+        let chosen = requests
+            .iter()
+            .filter(|request| !request.platforms.is_all());
+        let doubts = chosen.flat_map(|request| {
+            due(request, survey)
+                .into_iter()
+                .map(move |(target, seen)| (request, target, seen))
+        });
         let look = |(request, target, seen): (&'a Request, &'a Target, Seen)| {
             let present = present(survey, target)?.clone();
             if let Some(standing) = recorded(survey, target, &seen, &present, request) {
@@ -71,10 +89,16 @@ impl Replicator {
                 return Some(std::future::ready(found).boxed());
             }
             let look = async move {
-                let Some(manifest) = self.read_back(target, &present, run).await else { return Vec::new() };
+                let Some(manifest) = self.read_back(target, &present, run).await else {
+                    return Vec::new();
+                };
                 let standing = Standing::of(&manifest, &request.platforms);
-                let standing = standing.map(|standing| Found::Standing(target.uri.clone(), standing));
-                standing.into_iter().chain([Found::Predecessor(target.uri.clone(), manifest)]).collect()
+                let standing =
+                    standing.map(|standing| Found::Standing(target.uri.clone(), standing));
+                standing
+                    .into_iter()
+                    .chain([Found::Predecessor(target.uri.clone(), manifest)])
+                    .collect()
             };
             Some(look.boxed())
         };
@@ -82,18 +106,32 @@ impl Replicator {
     }
 
     /// For what would cost pulls: a registry with the same bytes, else what the mirror has, which tells the price.
-    fn substitutes<'a>(&'a self, requests: &'a [Request], survey: &Survey, run: &'a Run) -> Looks<'a> {
+    fn substitutes<'a>(
+        &'a self,
+        requests: &'a [Request],
+        survey: &Survey,
+        run: &'a Run,
+    ) -> Looks<'a> {
         let look = |request: &'a Request| {
-            let (target, seen) = due(request, survey).into_iter().find(|(_, seen)| seen.is_metered)?;
-            let present = present(survey, target).filter(|_| seen.is_index == Some(true)).cloned();
+            let (target, seen) = due(request, survey)
+                .into_iter()
+                .find(|(_, seen)| seen.is_metered)?;
+            let present = present(survey, target)
+                .filter(|_| seen.is_index == Some(true))
+                .cloned();
             let present = present.filter(|_| !survey.predecessors.contains_key(&target.uri));
             let look = async move {
                 if let Some(origin) = self.origin(request, &seen.digest, run).await {
                     return vec![Found::Origin(request.image.clone(), origin)];
                 }
-                let Some(present) = present else { return Vec::new() };
+                let Some(present) = present else {
+                    return Vec::new();
+                };
                 let manifest = self.read_back(target, &present, run).await;
-                manifest.map(|manifest| Found::Predecessor(target.uri.clone(), manifest)).into_iter().collect()
+                manifest
+                    .map(|manifest| Found::Predecessor(target.uri.clone(), manifest))
+                    .into_iter()
+                    .collect()
             };
             Some(look.boxed())
         };
@@ -103,8 +141,16 @@ impl Replicator {
     async fn read_back(&self, target: &Target, digest: &Digest, run: &Run) -> Option<Manifest> {
         let destination = self.registries.destination(target.uri.repository());
         let look = destination.manifest(digest);
-        let found = run.in_time(Side::Destination, || format!("look at {}", target.uri), look).await;
-        found.inspect_err(|error| tracing::info!("not known: {}", error.chain())).ok()
+        let found = run
+            .in_time(
+                Side::Destination,
+                || format!("look at {}", target.uri),
+                look,
+            )
+            .await;
+        found
+            .inspect_err(|error| tracing::info!("not known: {}", error.chain()))
+            .ok()
     }
 
     /// The first origin whose tag stands for `digest`.
@@ -116,7 +162,10 @@ impl Replicator {
             }
             let source = self.registries.source(name.repository());
             let look = source.seen_once(name.tag(), request.image.digest());
-            match run.in_time(Side::Source, || format!("find {name}"), look).await {
+            match run
+                .in_time(Side::Source, || format!("find {name}"), look)
+                .await
+            {
                 Ok(seen) if seen.digest == *digest => return Some(name.repository().clone()),
                 Ok(_) => tracing::debug!(origin = %name, "not level with upstream"),
                 Err(error) => {
@@ -132,7 +181,11 @@ impl Replicator {
 }
 
 async fn all(looks: Looks<'_>) -> Vec<Found> {
-    stream::iter(looks).buffer_unordered(AT_ONCE).flat_map(stream::iter).collect().await
+    stream::iter(looks)
+        .buffer_unordered(AT_ONCE)
+        .flat_map(stream::iter)
+        .collect()
+        .await
 }
 
 fn take_in(survey: &mut Survey, found: Vec<Found>) {
@@ -153,26 +206,55 @@ fn unknown(error: &Error) -> Vec<Found> {
 
 /// The places of `request` that are not level as far as is known, where both sides could be seen.
 fn due<'a>(request: &'a Request, survey: &Survey) -> Vec<(&'a Target, Seen)> {
-    let Some(Ok(seen)) = survey.upstream.get(&request.image) else { return Vec::new() };
-    let is_due = |target: &&Target| {
-        let is_seen = survey.mirrors.get(target.uri.repository()).is_some_and(Result::is_ok);
-        let standing = survey.standings.get(&target.uri);
-        is_seen && !target.waits_for_scan && !is_level(seen, present(survey, target), standing, &request.platforms)
+    let Some(Ok(seen)) = survey.upstream.get(&request.image) else {
+        return Vec::new();
     };
-    request.targets.iter().filter(is_due).map(|target| (target, seen.clone())).collect()
+    let is_due = |target: &&Target| {
+        let is_seen = survey
+            .mirrors
+            .get(target.uri.repository())
+            .is_some_and(Result::is_ok);
+        let standing = survey.standings.get(&target.uri);
+        is_seen
+            && !target.waits_for_scan
+            && !is_level(seen, present(survey, target), standing, &request.platforms)
+    };
+    request
+        .targets
+        .iter()
+        .filter(is_due)
+        .map(|target| (target, seen.clone()))
+        .collect()
 }
 
 fn present<'a>(survey: &'a Survey, target: &Target) -> Option<&'a Digest> {
-    survey.mirrors.get(target.uri.repository())?.as_ref().ok()?.get(target.uri.tag())
+    survey
+        .mirrors
+        .get(target.uri.repository())?
+        .as_ref()
+        .ok()?
+        .get(target.uri.tag())
 }
 
 fn has_images(survey: &Survey, repository: &RepositoryRef) -> bool {
-    survey.mirrors.get(repository).is_some_and(|mirror| mirror.as_ref().is_ok_and(|tags| !tags.is_empty()))
+    survey
+        .mirrors
+        .get(repository)
+        .is_some_and(|mirror| mirror.as_ref().is_ok_and(|tags| !tags.is_empty()))
 }
 
 /// What the record says of `present`, when it speaks of this very digest and of these platforms.
-fn recorded(survey: &Survey, target: &Target, seen: &Seen, present: &Digest, request: &Request) -> Option<Standing> {
-    let entry = state::entry(survey.records.get(target.uri.repository())?, target.uri.tag())?;
+fn recorded(
+    survey: &Survey,
+    target: &Target,
+    seen: &Seen,
+    present: &Digest,
+    request: &Request,
+) -> Option<Standing> {
+    let entry = state::entry(
+        survey.records.get(target.uri.repository())?,
+        target.uri.tag(),
+    )?;
     let part = Part::of(Some(present), &request.platforms);
     let is_it = entry.digest.as_ref() == Some(&seen.digest) && entry.part == part;
     is_it.then(|| Standing::new(seen.digest.clone(), &request.platforms))

@@ -24,9 +24,20 @@ const IMAGES: usize = 64;
 impl Replicator {
     /// Does what `plan` says, `tell`s what became of each image as soon as that is known, and gives all of it in the plan's order.
     /// One image's fault is no other's.
-    pub async fn carry_out(&self, plan: Plan, run: &Run, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
-        let copy = |(index, planned)| self.carry_out_one(planned, run).map(move |outcome| (index, outcome)).boxed();
-        let mut copies = stream::iter(plan.0.into_iter().enumerate()).map(copy).buffer_unordered(IMAGES);
+    pub async fn carry_out(
+        &self,
+        plan: Plan,
+        run: &Run,
+        mut tell: impl FnMut(&Outcome),
+    ) -> Vec<Outcome> {
+        let copy = |(index, planned)| {
+            self.carry_out_one(planned, run)
+                .map(move |outcome| (index, outcome))
+                .boxed()
+        };
+        let mut copies = stream::iter(plan.0.into_iter().enumerate())
+            .map(copy)
+            .buffer_unordered(IMAGES);
         let mut outcomes = Vec::new();
         while let Some(done) = copies.next().await {
             tell(&done.1);
@@ -39,7 +50,10 @@ impl Replicator {
     async fn carry_out_one(&self, mut planned: Planned, run: &Run) -> Outcome {
         let steps = std::mem::take(&mut planned.steps);
         if !steps.iter().any(Step::is_due) {
-            let places = steps.into_iter().map(|step| Place::of(step, Ok(Done::Unchanged))).collect();
+            let places = steps
+                .into_iter()
+                .map(|step| Place::of(step, Ok(Done::Unchanged)))
+                .collect();
             return Outcome::of(planned, places, 0, 0);
         }
         // Tags that stand for the same image go one after another: the first pays for it.
@@ -50,13 +64,27 @@ impl Replicator {
         let turn = copied.map(|digest| run.turn_to_pull(planned.image.repository(), digest));
         let _turn = OptionFuture::from(turn).await;
         let upstream = Upstream::new(&self.registries, &planned, run);
-        let copy = Copy { replicator: self, planned, upstream, run, wanted: OnceCell::new() };
+        let copy = Copy {
+            replicator: self,
+            planned,
+            upstream,
+            run,
+            wanted: OnceCell::new(),
+        };
         let mut places = Vec::with_capacity(steps.len());
         for step in steps {
             places.push(copy.take(step).await);
         }
-        let Copy { mut planned, upstream, .. } = copy;
-        let Spent { bytes, pulls, price } = upstream.spent();
+        let Copy {
+            mut planned,
+            upstream,
+            ..
+        } = copy;
+        let Spent {
+            bytes,
+            pulls,
+            price,
+        } = upstream.spent();
         planned.price.pulls = price;
         Outcome::of(planned, places, bytes, pulls)
     }
@@ -85,17 +113,30 @@ impl Copy<'_> {
         let target = &step.target;
         // Boxed, because a deadline around it would take its room twice.
         let copy = Box::pin(self.copy(&step.action, target, step.present.as_ref()));
-        match self.run.in_time(Side::Replicator, || finish(target), copy).await {
+        match self
+            .run
+            .in_time(Side::Replicator, || finish(target), copy)
+            .await
+        {
             Ok(digest) => {
                 self.upstream.add_origin(target.uri.repository());
-                Place { target: step.target, present: Some(digest), result: Ok(Done::Copied) }
+                Place {
+                    target: step.target,
+                    present: Some(digest),
+                    result: Ok(Done::Copied),
+                }
             }
             Err(error) => Place::of(step, Err(error)),
         }
     }
 
     /// Copies to one place, and gives the digest that it has then.
-    async fn copy(&self, action: &Action, target: &Target, present: Option<&Digest>) -> Result<Digest, Error> {
+    async fn copy(
+        &self,
+        action: &Action,
+        target: &Target,
+        present: Option<&Digest>,
+    ) -> Result<Digest, Error> {
         let repository = target.uri.repository();
         let destination = self.replicator.registries.destination(repository);
         if let Action::Copy(_) = action {
@@ -105,25 +146,44 @@ impl Copy<'_> {
         // Boxed: the AWS SDK's futures are large.
         let control = Box::pin(self.replicator.aws.repository(repository)).await;
         let prepared = self.run.prepared(repository);
-        let mutability = prepared.get_or_try_init(|| Box::pin(self.prepare(repository, control.as_ref()))).await?;
+        let mutability = prepared
+            .get_or_try_init(|| Box::pin(self.prepare(repository, control.as_ref())))
+            .await?;
         if present.is_some() && !mutability.lets_move(target.uri.tag()) {
-            return Err(Error::new(Side::Destination, Cause::Immutable, format!("move {}", target.uri)));
+            return Err(Error::new(
+                Side::Destination,
+                Cause::Immutable,
+                format!("move {}", target.uri),
+            ));
         }
         let (upstream, run) = (&self.upstream, self.run);
-        let delivery = Delivery { upstream, destination: &destination, control, repository, run };
+        let delivery = Delivery {
+            upstream,
+            destination: &destination,
+            control,
+            repository,
+            run,
+        };
         let root = match action {
             Action::Tag { upstream, here } => match destination.manifest(here).await {
-                Err(error) if *error.cause() == Cause::NotFound => self.wanted(upstream, &delivery).await?,
+                Err(error) if *error.cause() == Cause::NotFound => {
+                    self.wanted(upstream, &delivery).await?
+                }
                 other => other?,
             },
             Action::Copy(digest) => self.wanted(digest, &delivery).await?,
             _ => unreachable!("nothing else is sent"),
         };
-        match delivery.tag(&root, target.uri.tag(), Trust::Manifests).await {
+        match delivery
+            .tag(&root, target.uri.tag(), Trust::Manifests)
+            .await
+        {
             Err(error) if *error.cause() == Cause::MissingContent => {
                 tracing::warn!(image = %target.uri, "looking at everything again: {}", error.chain());
                 self.run.distrust(repository);
-                delivery.tag(&root, target.uri.tag(), Trust::Nothing).await?;
+                delivery
+                    .tag(&root, target.uri.tag(), Trust::Nothing)
+                    .await?;
             }
             other => other?,
         }
@@ -131,8 +191,14 @@ impl Copy<'_> {
     }
 
     /// A repository is made before anything is sent: a push into a missing one breaks off without a word at ECR.
-    async fn prepare(&self, repository: &RepositoryRef, control: Option<&Repository<'_>>) -> Result<Mutability, Error> {
-        let Some(control) = control else { return Ok(Mutability::default()) };
+    async fn prepare(
+        &self,
+        repository: &RepositoryRef,
+        control: Option<&Repository<'_>>,
+    ) -> Result<Mutability, Error> {
+        let Some(control) = control else {
+            return Ok(Mutability::default());
+        };
         let prepared = control.prepare().await?;
         if prepared.is_new {
             self.run.holdings.made(repository);
@@ -142,7 +208,11 @@ impl Copy<'_> {
 
     /// What goes under the tag. Where pulls are counted, content that is there already is read back from the destination, which is
     /// free. Elsewhere the destination is asked meanwhile, for what follows.
-    async fn wanted(&self, digest: &Digest, delivery: &Delivery<'_, '_>) -> Result<Manifest, Error> {
+    async fn wanted(
+        &self,
+        digest: &Digest,
+        delivery: &Delivery<'_, '_>,
+    ) -> Result<Manifest, Error> {
         let fetch = || async {
             let upstream = self.upstream.wanted(digest, &self.planned);
             if !self.planned.platforms.is_all() {
@@ -160,6 +230,9 @@ impl Copy<'_> {
             upstream.await
         };
         // Boxed: its futures are large, and the copy that they belong to goes on for long.
-        self.wanted.get_or_try_init(|| fetch().boxed()).await.cloned()
+        self.wanted
+            .get_or_try_init(|| fetch().boxed())
+            .await
+            .cloned()
     }
 }

@@ -47,7 +47,10 @@ impl Delivery<'_, '_> {
             let below = self.gather(root, trust).await?;
             self.blobs(below.iter().flatten().chain([root])).await?;
             for level in below.iter().rev() {
-                all(level.iter().map(|child| self.put(child.digest.as_str(), child).boxed())).await?;
+                all(level
+                    .iter()
+                    .map(|child| self.put(child.digest.as_str(), child).boxed()))
+                .await?;
             }
         }
         self.put(tag, root).await
@@ -55,7 +58,9 @@ impl Delivery<'_, '_> {
 
     async fn put(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
         self.destination.put_manifest(reference, manifest).await?;
-        self.run.holdings.note(self.repository, &manifest.digest, true);
+        self.run
+            .holdings
+            .note(self.repository, &manifest.digest, true);
         self.destination.vouch_for(manifest.blobs());
         Ok(())
     }
@@ -65,9 +70,17 @@ impl Delivery<'_, '_> {
         let mut levels: Vec<Vec<Manifest>> = Vec::new();
         let mut seen: HashSet<Digest> = HashSet::new();
         loop {
-            let above = levels.last().map_or(std::slice::from_ref(root), Vec::as_slice);
-            let named = above.iter().flat_map(Manifest::children).map(|child| &child.digest);
-            let named: Vec<Digest> = named.filter(|digest| seen.insert((*digest).clone())).cloned().collect();
+            let above = levels
+                .last()
+                .map_or(std::slice::from_ref(root), Vec::as_slice);
+            let named = above
+                .iter()
+                .flat_map(Manifest::children)
+                .map(|child| &child.digest);
+            let named: Vec<Digest> = named
+                .filter(|digest| seen.insert((*digest).clone()))
+                .cloned()
+                .collect();
             if named.is_empty() {
                 return Ok(levels);
             }
@@ -102,18 +115,27 @@ impl Delivery<'_, '_> {
             let is_there = self.has_manifest(&digest).await?;
             Ok::<_, Error>((!is_there).then_some(digest))
         };
-        let looks = digests.into_iter().map(|digest| look(digest).boxed()).collect::<Vec<_>>();
-        let found: Vec<Option<Digest>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let looks = digests
+            .into_iter()
+            .map(|digest| look(digest).boxed())
+            .collect::<Vec<_>>();
+        let found: Vec<Option<Digest>> =
+            stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     /// Whether the manifest is there, as far as is known, else by asking.
     pub(super) async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
-        self.has(digest, || self.destination.has_manifest(digest)).await
+        self.has(digest, || self.destination.has_manifest(digest))
+            .await
     }
 
     /// What is known of `digest`, or what `ask` finds out.
-    pub(super) async fn has<F>(&self, digest: &Digest, ask: impl FnOnce() -> F) -> Result<bool, Error>
+    pub(super) async fn has<F>(
+        &self,
+        digest: &Digest,
+        ask: impl FnOnce() -> F,
+    ) -> Result<bool, Error>
     where
         F: Future<Output = Result<bool, Error>>,
     {
@@ -128,6 +150,11 @@ impl Delivery<'_, '_> {
 }
 
 /// Some at once; the first fault ends them.
-async fn all<'b>(works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>) -> Result<(), Error> {
-    stream::iter(works.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await
+async fn all<'b>(
+    works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>,
+) -> Result<(), Error> {
+    stream::iter(works.collect::<Vec<_>>())
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }

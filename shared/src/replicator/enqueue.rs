@@ -31,20 +31,31 @@ impl Replicator {
         if let Some(url) = &self.settings.queue_url
             && let Err(error) = self.aws.come_back_in(url, receipt, delay).await
         {
-            tracing::warn!("a message comes back later than it could: {}", error.chain());
+            tracing::warn!(
+                "a message comes back later than it could: {}",
+                error.chain()
+            );
         }
     }
 }
 
 /// One message for all places of an image, so that Docker Hub is read once for them.
 fn message(planned: &Planned) -> Option<Message> {
-    let targets: Vec<_> = planned.steps.iter().filter(|step| step.is_due()).map(|step| step.target.clone()).collect();
+    let targets: Vec<_> = planned
+        .steps
+        .iter()
+        .filter(|step| step.is_due())
+        .map(|step| step.target.clone())
+        .collect();
     let digest = planned.upstream.clone().filter(|_| !targets.is_empty())?;
     Some(Message::new(planned, digest, targets))
 }
 
 fn outcome(mut planned: Planned, sent: &Result<(), Error>) -> Outcome {
     let place = |step: Step| Place::of(step, sent.clone().map(|()| Done::Queued));
-    let places = std::mem::take(&mut planned.steps).into_iter().map(place).collect();
+    let places = std::mem::take(&mut planned.steps)
+        .into_iter()
+        .map(place)
+        .collect();
     Outcome::of(planned, places, 0, 0)
 }

@@ -17,7 +17,13 @@ impl Replicator {
     pub async fn expand(&self, catalogue: Catalogue, run: &Run) -> (Catalogue, Vec<Selected>) {
         let list = |repository: RepositoryRef| async move {
             let source = self.registries.source(&repository);
-            let tags = run.in_time(Side::Source, || format!("list the tags of {repository}"), source.tags()).await;
+            let tags = run
+                .in_time(
+                    Side::Source,
+                    || format!("list the tags of {repository}"),
+                    source.tags(),
+                )
+                .await;
             (repository, tags)
         };
         let repositories: Vec<RepositoryRef> = catalogue.selections.keys().cloned().collect();

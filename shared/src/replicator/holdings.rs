@@ -26,7 +26,13 @@ impl Holdings {
 
     /// Whether `repository` holds `digest`, a blob or a manifest; `None` where that is not known.
     pub(super) fn has(&self, repository: &RepositoryRef, digest: &Digest) -> Option<bool> {
-        self.with(repository, |known| known.content.get(digest).copied().or(known.is_new.then_some(false)))
+        self.with(repository, |known| {
+            known
+                .content
+                .get(digest)
+                .copied()
+                .or(known.is_new.then_some(false))
+        })
     }
 
     /// Takes note of whether `repository` holds `digest`.
@@ -58,10 +64,16 @@ mod tests {
         let (new, old, digest) = (repository("new:1"), repository("old:1"), Digest::of(b"abc"));
         let holdings = Holdings::default();
         holdings.made(&new);
-        assert_eq!((holdings.has(&new, &digest), holdings.has(&old, &digest)), (Some(false), None));
+        assert_eq!(
+            (holdings.has(&new, &digest), holdings.has(&old, &digest)),
+            (Some(false), None)
+        );
         holdings.note(&new, &digest, true);
         holdings.note(&old, &digest, false);
-        assert_eq!((holdings.has(&new, &digest), holdings.has(&old, &digest)), (Some(true), Some(false)));
+        assert_eq!(
+            (holdings.has(&new, &digest), holdings.has(&old, &digest)),
+            (Some(true), Some(false))
+        );
         holdings.distrust(&new);
         assert_eq!(holdings.has(&new, &digest), None);
     }

@@ -20,9 +20,18 @@ impl Replicator {
         let result = work.await;
         let report = result.as_ref().ok().map(report);
         // Of an invocation that looked at nothing the quota says nothing new.
-        let budget = self.budget().filter(|_| report.as_ref().is_some_and(|report| !report.images.is_empty()));
+        let budget = self.budget().filter(|_| {
+            report
+                .as_ref()
+                .is_some_and(|report| !report.images.is_empty())
+        });
         let tally = report.map(|report| Tally::of(&report, self.now()));
-        print(&metrics(function, tally.as_ref(), budget.as_ref(), (self.now(), begun.elapsed())));
+        print(&metrics(
+            function,
+            tally.as_ref(),
+            budget.as_ref(),
+            (self.now(), begun.elapsed()),
+        ));
         result
     }
 }

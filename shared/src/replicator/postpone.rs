@@ -19,22 +19,47 @@ impl Replicator {
     /// Where nothing can be woken up, that fails, or a refresh would wait for a scan that has been, as far as `catalogue` says, the
     /// errors say nothing: whoever asked asks again, or the next refresh.
     pub async fn postpone(&self, outcomes: &mut [Outcome], catalogue: Option<&Catalogue>) {
-        let wishes: Vec<Option<Terms>> = outcomes.iter().map(|outcome| wish(outcome, catalogue)).collect();
-        let waiting = || outcomes.iter().zip(&wishes).filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)));
-        let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else { return };
+        let wishes: Vec<Option<Terms>> = outcomes
+            .iter()
+            .map(|outcome| wish(outcome, catalogue))
+            .collect();
+        let waiting = || {
+            outcomes
+                .iter()
+                .zip(&wishes)
+                .filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)))
+        };
+        let (Some(settings), true) = (&self.settings.wake_up, waiting().next().is_some()) else {
+            return;
+        };
         let now = self.now();
         let pulls = price(waiting().map(|(outcome, _)| outcome));
         let planned = price(outcomes.iter().filter(|outcome| is_queued(outcome)));
-        let spent = outcomes.iter().map(|outcome| outcome.pulls).sum::<u64>().try_into().unwrap_or(u32::MAX);
+        let spent = outcomes
+            .iter()
+            .map(|outcome| outcome.pulls)
+            .sum::<u64>()
+            .try_into()
+            .unwrap_or(u32::MAX);
         let at = match self.budget() {
             // As it was before this run: what has just been spent comes back with what is planned.
-            Some(budget) => budget.before(spent).frees_at(pulls, planned.saturating_add(spent), now),
+            Some(budget) => {
+                budget
+                    .before(spent)
+                    .frees_at(pulls, planned.saturating_add(spent), now)
+            }
             None => now + SIX_HOURS,
         };
-        let wanted = WakeUp::new(at, waiting().map(|(outcome, wish)| (outcome.image.clone(), wish)));
+        let wanted = WakeUp::new(
+            at,
+            waiting().map(|(outcome, wish)| (outcome.image.clone(), wish)),
+        );
         match Box::pin(self.aws.join_wake_up(settings, &wanted, now)).await {
             Ok(at) => {
-                let put_off = outcomes.iter_mut().zip(&wishes).filter(|(_, wish)| wish.is_some());
+                let put_off = outcomes
+                    .iter_mut()
+                    .zip(&wishes)
+                    .filter(|(_, wish)| wish.is_some());
                 for place in put_off.flat_map(|(outcome, _)| &mut outcome.places) {
                     if let Err(error) = &mut place.result
                         && error.waits_for_pulls()
@@ -43,7 +68,9 @@ impl Replicator {
                     }
                 }
             }
-            Err(error) => tracing::error!("nothing wakes up for what was put off: {}", error.chain()),
+            Err(error) => {
+                tracing::error!("nothing wakes up for what was put off: {}", error.chain())
+            }
         }
     }
 
@@ -55,21 +82,42 @@ impl Replicator {
 
 /// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, and where a refresh would wait for a scan.
 fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
-    let waiting = outcome.places.iter().filter(|place| place.result.as_ref().is_err_and(Error::waits_for_pulls));
-    let to: Vec<String> = waiting.map(|place| place.target.destination.clone()).collect();
+    let waiting = outcome
+        .places
+        .iter()
+        .filter(|place| place.result.as_ref().is_err_and(Error::waits_for_pulls));
+    let to: Vec<String> = waiting
+        .map(|place| place.target.destination.clone())
+        .collect();
     let destination = |name| catalogue.and_then(|catalogue| catalogue.destinations.get(name));
-    let waits_for_scan = |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
+    let waits_for_scan =
+        |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
     let platforms = Some(outcome.platforms.clone());
-    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms { to, platforms, ..Terms::default() })
+    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms {
+        to,
+        platforms,
+        ..Terms::default()
+    })
 }
 
 /// What `outcomes` cost together: tags that share a digest pay once for the same platforms.
 fn price<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> u32 {
-    let content = |it: &'a Outcome| (it.image.repository(), it.upstream.as_ref(), it.platforms.to_string());
-    let prices: BTreeMap<_, u32> = outcomes.map(|outcome| (content(outcome), outcome.price)).collect();
+    let content = |it: &'a Outcome| {
+        (
+            it.image.repository(),
+            it.upstream.as_ref(),
+            it.platforms.to_string(),
+        )
+    };
+    let prices: BTreeMap<_, u32> = outcomes
+        .map(|outcome| (content(outcome), outcome.price))
+        .collect();
     prices.into_values().fold(0, u32::saturating_add)
 }
 
 fn is_queued(outcome: &Outcome) -> bool {
-    outcome.places.iter().any(|place| matches!(place.result, Ok(Done::Queued)))
+    outcome
+        .places
+        .iter()
+        .any(|place| matches!(place.result, Ok(Done::Queued)))
 }

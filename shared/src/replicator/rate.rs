@@ -37,7 +37,10 @@ pub(super) struct OnItsWay<'a> {
 impl Rate {
     /// A blob sets out.
     pub(super) fn set_out(&self, size_bytes: u64) -> OnItsWay<'_> {
-        let blob = Arc::new(Blob { size_bytes, moved_bytes: Arc::default() });
+        let blob = Arc::new(Blob {
+            size_bytes,
+            moved_bytes: Arc::default(),
+        });
         let mut measured = self.measured();
         measured.on_their_way.push(Arc::clone(&blob));
         measured.since.get_or_insert_with(Instant::now);
@@ -56,9 +59,16 @@ impl Rate {
         if busy < ENOUGH.0 || moved_bytes < ENOUGH.1 {
             return None;
         }
-        let left_bytes: u64 = measured.on_their_way.iter().map(|blob| blob.left_bytes()).sum();
-        let milliseconds = busy.as_millis() * u128::from(left_bytes + size_bytes) / u128::from(moved_bytes);
-        Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)))
+        let left_bytes: u64 = measured
+            .on_their_way
+            .iter()
+            .map(|blob| blob.left_bytes())
+            .sum();
+        let milliseconds =
+            busy.as_millis() * u128::from(left_bytes + size_bytes) / u128::from(moved_bytes);
+        Some(Duration::from_millis(
+            u64::try_from(milliseconds).unwrap_or(u64::MAX),
+        ))
     }
 
     fn measured(&self) -> MutexGuard<'_, Measured> {
@@ -68,7 +78,12 @@ impl Rate {
 
 impl Measured {
     fn moved_bytes(&self) -> u64 {
-        self.moved_bytes + self.on_their_way.iter().map(|blob| blob.moved_bytes.load(Relaxed)).sum::<u64>()
+        self.moved_bytes
+            + self
+                .on_their_way
+                .iter()
+                .map(|blob| blob.moved_bytes.load(Relaxed))
+                .sum::<u64>()
     }
 
     fn busy(&self) -> Duration {
@@ -78,7 +93,8 @@ impl Measured {
 
 impl Blob {
     fn left_bytes(&self) -> u64 {
-        self.size_bytes.saturating_sub(self.moved_bytes.load(Relaxed))
+        self.size_bytes
+            .saturating_sub(self.moved_bytes.load(Relaxed))
     }
 }
 
@@ -93,7 +109,9 @@ impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
         let mut measured = self.rate.measured();
         measured.moved_bytes += self.blob.moved_bytes.load(Relaxed);
-        measured.on_their_way.retain(|blob| !Arc::ptr_eq(blob, &self.blob));
+        measured
+            .on_their_way
+            .retain(|blob| !Arc::ptr_eq(blob, &self.blob));
         if measured.on_their_way.is_empty() {
             measured.busy = measured.busy();
             measured.since = None;
@@ -123,6 +141,9 @@ mod tests {
         let second = rate.set_out(40 * MB);
         second.counter().store(20 * MB, Relaxed);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!((rate.moved_bytes(), rate.time_for(50 * MB)), (120 * MB, Some(Duration::from_secs(7))));
+        assert_eq!(
+            (rate.moved_bytes(), rate.time_for(50 * MB)),
+            (120 * MB, Some(Duration::from_secs(7)))
+        );
     }
 }

@@ -44,36 +44,53 @@ impl Replicator {
         run: &Run,
     ) {
         let mut news = notices(outcomes);
-        news.extend(selected.iter().filter_map(|selected| Notice::of_selection(selected, trigger)));
+        news.extend(
+            selected
+                .iter()
+                .filter_map(|selected| Notice::of_selection(selected, trigger)),
+        );
         self.announce(&news).await;
         let is_whole = selected.iter().all(Selected::is_listed);
-        self.remember(outcomes, if is_whole { scope } else { Scope::Part }, run).await;
+        self.remember(outcomes, if is_whole { scope } else { Scope::Part }, run)
+            .await;
     }
 
     async fn remember(&self, outcomes: &[Outcome], scope: Scope, run: &Run) {
         let now = self.now();
-        let mut repositories: BTreeMap<&RepositoryRef, (Vec<News>, BTreeSet<String>)> = BTreeMap::new();
-        for (outcome, place) in
-            outcomes.iter().flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
+        let mut repositories: BTreeMap<&RepositoryRef, (Vec<News>, BTreeSet<String>)> =
+            BTreeMap::new();
+        for (outcome, place) in outcomes
+            .iter()
+            .flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
         {
-            let (news, wanted) = repositories.entry(place.target.uri.repository()).or_default();
+            let (news, wanted) = repositories
+                .entry(place.target.uri.repository())
+                .or_default();
             wanted.insert(place.target.uri.tag().to_owned());
             news.extend(new(outcome, place));
         }
-        let write = |(repository, (news, wanted)): (&RepositoryRef, (Vec<News>, BTreeSet<String>))| {
-            let repository = repository.clone();
-            async move {
-                let wanted = Some(&wanted).filter(|_| scope == Scope::Whole);
-                // What was seen before the copies is good enough to tell that there is nothing to write.
-                let seen = run.remembered(&repository);
-                if !seen.is_some_and(|tags| changes(&tags, &news, wanted, now) == Changes::default()) {
-                    self.write(&repository, &news, wanted).await;
+        let write =
+            |(repository, (news, wanted)): (&RepositoryRef, (Vec<News>, BTreeSet<String>))| {
+                let repository = repository.clone();
+                async move {
+                    let wanted = Some(&wanted).filter(|_| scope == Scope::Whole);
+                    // What was seen before the copies is good enough to tell that there is nothing to write.
+                    let seen = run.remembered(&repository);
+                    if !seen.is_some_and(|tags| {
+                        changes(&tags, &news, wanted, now) == Changes::default()
+                    }) {
+                        self.write(&repository, &news, wanted).await;
+                    }
                 }
-            }
-        };
-        let with_news = repositories.into_iter().filter(|(_, (news, _))| !news.is_empty());
+            };
+        let with_news = repositories
+            .into_iter()
+            .filter(|(_, (news, _))| !news.is_empty());
         let writes: Vec<_> = with_news.map(|one| write(one).boxed()).collect();
-        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+        stream::iter(writes)
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<()>>()
+            .await;
     }
 
     /// Records `news` of one repository.
@@ -81,11 +98,18 @@ impl Replicator {
         self.write(repository, news, None).await;
     }
 
-    async fn write(&self, repository: &RepositoryRef, news: &[News], wanted: Option<&BTreeSet<String>>) {
+    async fn write(
+        &self,
+        repository: &RepositoryRef,
+        news: &[News],
+        wanted: Option<&BTreeSet<String>>,
+    ) {
         match self.record_one(repository, news, wanted).await {
             // Nothing was copied there yet: there is nothing to hang a record on.
             Err(error) if *error.cause() == Cause::NotFound => {}
-            Err(error) => tracing::warn!(%repository, "sync state is not recorded: {}", error.chain()),
+            Err(error) => {
+                tracing::warn!(%repository, "sync state is not recorded: {}", error.chain())
+            }
             Ok(()) => {}
         }
     }
@@ -96,7 +120,9 @@ impl Replicator {
         news: &[News],
         wanted: Option<&BTreeSet<String>>,
     ) -> Result<(), Error> {
-        let Some(control) = self.aws.repository(repository).await else { return Ok(()) };
+        let Some(control) = self.aws.repository(repository).await else {
+            return Ok(());
+        };
         let changes = changes(&control.tags().await?, news, wanted, self.now());
         control.write_tags(&changes).await
     }

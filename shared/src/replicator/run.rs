@@ -85,7 +85,10 @@ impl Run {
     /// It stops early enough to record and to answer: ten seconds before, or a fifth of the time where that is less. A deadline
     /// in the past is an emulator's (`cargo lambda watch`) and means none.
     pub fn until(deadline: SystemTime, now: SystemTime) -> Self {
-        let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero());
+        let left = deadline
+            .duration_since(now)
+            .ok()
+            .filter(|left| !left.is_zero());
         let left = left.map(|left| left.saturating_sub(MARGIN.min(left / 5)));
         Self::new(left.and_then(|left| Instant::now().checked_add(left)))
     }
@@ -102,7 +105,8 @@ impl Run {
 
     /// Whether the deadline has passed.
     pub fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Lets `pause` go by, or what is left of the time, and says whether the time is over.
@@ -119,34 +123,58 @@ impl Run {
         action: impl FnOnce() -> String,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(deadline) = self.deadline else { return work.await };
+        let Some(deadline) = self.deadline else {
+            return work.await;
+        };
         let late = |_| Err(Error::new(side, Cause::Deadline, action()));
-        tokio::time::timeout_at(deadline, work).await.unwrap_or_else(late)
+        tokio::time::timeout_at(deadline, work)
+            .await
+            .unwrap_or_else(late)
     }
 
     /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and small ones
     /// spend their time on questions and answers beside them: neither kind waits for the other.
     pub(super) async fn room(&self, size_bytes: u64) -> OwnedSemaphorePermit {
-        let units = u32::try_from(size_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
-        let room = if units == 1 { &self.small_blobs } else { &self.memory };
-        Arc::clone(room).acquire_many_owned(units).await.expect("the semaphore is never closed")
+        let units =
+            u32::try_from(size_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
+        let room = if units == 1 {
+            &self.small_blobs
+        } else {
+            &self.memory
+        };
+        Arc::clone(room)
+            .acquire_many_owned(units)
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Waits for a turn to ask a destination, which lasts as long as what this gives.
     pub(super) async fn question(&self) -> SemaphorePermit<'_> {
-        self.questions.acquire().await.expect("the semaphore is never closed")
+        self.questions
+            .acquire()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Waits for a turn to fetch a manifest from `registry`, which lasts as long as what this gives.
     pub(super) async fn turn(&self, registry: &str) -> OwnedSemaphorePermit {
-        let fetches = self.fetches.get(registry.to_owned(), || Semaphore::new(FETCHES));
-        fetches.acquire_owned().await.expect("the semaphore is never closed")
+        let fetches = self
+            .fetches
+            .get(registry.to_owned(), || Semaphore::new(FETCHES));
+        fetches
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Lets a blob of this size set out; `None` when it cannot arrive before the deadline, at the rate at which others did.
     pub(super) fn set_out(&self, size_bytes: u64) -> Option<OnItsWay<'_>> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let is_late = left.zip(self.rate.time_for(size_bytes)).is_some_and(|(left, time)| time > left);
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let is_late = left
+            .zip(self.rate.time_for(size_bytes))
+            .is_some_and(|(left, time)| time > left);
         (!is_late).then(|| self.rate.set_out(size_bytes))
     }
 
@@ -155,39 +183,66 @@ impl Run {
     }
 
     pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
-        self.blobs.get((repository.clone(), digest.clone()), OnceCell::new)
+        self.blobs
+            .get((repository.clone(), digest.clone()), OnceCell::new)
     }
 
     /// The manifest of a source: tags that share it, and destinations that want it, pull it once. Whoever has it keeps it, even when so
     /// many are known that they are forgotten.
-    pub(super) fn manifest(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<Manifest>> {
+    pub(super) fn manifest(
+        &self,
+        repository: &RepositoryRef,
+        digest: &Digest,
+    ) -> Arc<OnceCell<Manifest>> {
         self.manifests.empty_at(MANIFESTS);
-        self.manifests.get((repository.clone(), digest.clone()), OnceCell::new)
+        self.manifests
+            .get((repository.clone(), digest.clone()), OnceCell::new)
     }
 
     /// Waits until nobody else copies this image, under another tag perhaps. That lasts as long as what this gives.
-    pub(super) async fn turn_to_pull(&self, repository: &RepositoryRef, digest: &Digest) -> OwnedSemaphorePermit {
-        let turn = self.pulled.get((repository.clone(), digest.clone()), || Semaphore::new(1));
-        turn.acquire_owned().await.expect("the semaphore is never closed")
+    pub(super) async fn turn_to_pull(
+        &self,
+        repository: &RepositoryRef,
+        digest: &Digest,
+    ) -> OwnedSemaphorePermit {
+        let turn = self
+            .pulled
+            .get((repository.clone(), digest.clone()), || Semaphore::new(1));
+        turn.acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Keeps the resource tags of `repository` as they were seen.
     pub(super) fn remember(&self, repository: &RepositoryRef, tags: &Tags) {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone(), tags.clone());
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(repository.clone(), tags.clone());
     }
 
     /// The resource tags of `repository`, where they were seen in this run.
     pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<Tags> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(repository)
+            .cloned()
     }
 
     /// Takes note that an origin's registry cannot be reached, so that not every image waits for it.
     pub(super) fn is_down_now(&self, registry: &str) {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
+        self.down
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(registry.to_owned());
     }
 
     pub(super) fn is_down(&self, registry: &str) -> bool {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).contains(registry)
+        self.down
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(registry)
     }
 
     /// Forgets what `repository` holds.
@@ -216,6 +271,9 @@ mod tests {
         let small = fill(&run, UNIT_BYTES);
         assert_eq!((small.len(), fill(&run, 1).len()), (SMALL_BLOBS, 0));
         large.pop();
-        assert_eq!((fill(&run, 2 * UNIT_BYTES).len(), fill(&run, 1).len()), (2, 0));
+        assert_eq!(
+            (fill(&run, 2 * UNIT_BYTES).len(), fill(&run, 1).len()),
+            (2, 0)
+        );
     }
 }

@@ -34,18 +34,31 @@ impl Replicator {
     ) -> Survey {
         let looks = future::join(self.upstream(requests, run), self.mirrors(requests, run));
         let (found, mirrors) = Box::pin(looks).await;
-        let upstream = found.into_iter().map(|(image, seen)| (image, judge(seen))).collect();
-        let mut survey = Survey { upstream, mirrors, ..Survey::default() };
+        let upstream = found
+            .into_iter()
+            .map(|(image, seen)| (image, judge(seen)))
+            .collect();
+        let mut survey = Survey {
+            upstream,
+            mirrors,
+            ..Survey::default()
+        };
         Box::pin(self.look_closer(requests, &mut survey, run)).await;
         survey
     }
 
-    async fn upstream(&self, requests: &[Request], run: &Run) -> BTreeMap<ImageRef, Result<Seen, Error>> {
+    async fn upstream(
+        &self,
+        requests: &[Request],
+        run: &Run,
+    ) -> BTreeMap<ImageRef, Result<Seen, Error>> {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
             let look = source.seen(image.tag(), image.digest());
-            let found = run.in_time(Side::Source, || format!("find {image}"), look).await;
+            let found = run
+                .in_time(Side::Source, || format!("find {image}"), look)
+                .await;
             (image, found)
         };
         stream::iter(images.into_iter().cloned())
@@ -56,26 +69,44 @@ impl Replicator {
     }
 
     /// What the destination repositories of `requests` hold.
-    async fn mirrors(&self, requests: &[Request], run: &Run) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
+    async fn mirrors(
+        &self,
+        requests: &[Request],
+        run: &Run,
+    ) -> BTreeMap<RepositoryRef, Result<Mirror, Error>> {
         let mut wanted: BTreeMap<&RepositoryRef, BTreeSet<&str>> = BTreeMap::new();
         for target in requests.iter().flat_map(|request| &request.targets) {
-            wanted.entry(target.uri.repository()).or_default().insert(target.uri.tag());
+            wanted
+                .entry(target.uri.repository())
+                .or_default()
+                .insert(target.uri.tag());
         }
         let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
             let look = Box::pin(self.mirror(&repository, &tags, run));
-            let mirror = run.in_time(Side::Destination, || format!("look at {repository}"), look).await;
+            let mirror = run
+                .in_time(Side::Destination, || format!("look at {repository}"), look)
+                .await;
             (repository, mirror)
         };
-        let owned = wanted
-            .into_iter()
-            .map(|(repository, tags)| (repository.clone(), tags.into_iter().map(str::to_owned).collect::<Vec<_>>()));
-        stream::iter(owned.collect::<Vec<_>>()).map(|one| look(one).boxed()).buffer_unordered(AT_ONCE).collect().await
+        let owned = wanted.into_iter().map(|(repository, tags)| {
+            (
+                repository.clone(),
+                tags.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+            )
+        });
+        stream::iter(owned.collect::<Vec<_>>())
+            .map(|one| look(one).boxed())
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     /// The digest of one tag of the mirror; `None` where there is no such tag.
     pub async fn tag(&self, uri: &ImageRef, run: &Run) -> Result<Option<Digest>, Error> {
         let tag = [uri.tag().to_owned()];
-        Ok(Box::pin(self.mirror(uri.repository(), &tag, run)).await?.remove(uri.tag()))
+        Ok(Box::pin(self.mirror(uri.repository(), &tag, run))
+            .await?
+            .remove(uri.tag()))
     }
 
     /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
@@ -87,20 +118,33 @@ impl Replicator {
         is_ours: impl Fn(&ImageRef) -> bool,
         run: &Run,
     ) -> Result<Vec<(ImageRef, Digest)>, Error> {
-        let tagged = Box::pin(self.mirror(repository, &[], run)).await?.into_iter();
-        let named = tagged.filter_map(|(tag, index)| Some((ImageRef::new(repository.clone(), &tag).ok()?, index)));
+        let tagged = Box::pin(self.mirror(repository, &[], run))
+            .await?
+            .into_iter();
+        let named = tagged.filter_map(|(tag, index)| {
+            Some((ImageRef::new(repository.clone(), &tag).ok()?, index))
+        });
         let destination = self.registries.destination(repository);
         let mut found = Vec::new();
         for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {
             let manifest = destination.manifest(&index).await?;
-            if manifest.children().iter().any(|child| child.digest == *digest) {
+            if manifest
+                .children()
+                .iter()
+                .any(|child| child.digest == *digest)
+            {
                 found.push((uri, index));
             }
         }
         Ok(found)
     }
 
-    async fn mirror(&self, repository: &RepositoryRef, tags: &[String], run: &Run) -> Result<Mirror, Error> {
+    async fn mirror(
+        &self,
+        repository: &RepositoryRef,
+        tags: &[String],
+        run: &Run,
+    ) -> Result<Mirror, Error> {
         if let Some(control) = self.aws.repository(repository).await {
             return control.mirror().await;
         }
@@ -109,7 +153,9 @@ impl Replicator {
             let _question = run.question().await;
             Ok(destination.digest(&tag).await?.map(|digest| (tag, digest)))
         };
-        let looks = stream::iter(tags.to_vec()).map(|tag| look(tag).boxed()).buffer_unordered(AT_ONCE);
+        let looks = stream::iter(tags.to_vec())
+            .map(|tag| look(tag).boxed())
+            .buffer_unordered(AT_ONCE);
         looks.try_filter_map(future::ok).try_collect().await
     }
 }

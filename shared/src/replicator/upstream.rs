@@ -89,11 +89,17 @@ impl<'a> Upstream<'a> {
             origins: Mutex::default(),
             claim: registries.meter().claim(),
             is_metered: planned.is_metered,
-            needs: registries.meter().budget().map_or(planned.price.pulls, |budget| budget.needs(&planned.price)),
+            needs: registries
+                .meter()
+                .budget()
+                .map_or(planned.price.pulls, |budget| budget.needs(&planned.price)),
             price: AtomicU32::new(planned.price.pulls),
             bytes: AtomicU64::new(0),
         };
-        planned.origin.iter().for_each(|origin| upstream.add_origin(origin));
+        planned
+            .origin
+            .iter()
+            .for_each(|origin| upstream.add_origin(origin));
         upstream
     }
 
@@ -109,14 +115,25 @@ impl<'a> Upstream<'a> {
     /// Takes `repository` for an origin from now on, before the others.
     pub(super) fn add_origin(&self, repository: &RepositoryRef) {
         let source = self.registries.source(repository);
-        let origin = Origin { source, repository: repository.clone(), has_fallen: AtomicBool::new(false) };
-        self.origins.lock().unwrap_or_else(PoisonError::into_inner).insert(0, Arc::new(origin));
+        let origin = Origin {
+            source,
+            repository: repository.clone(),
+            has_fallen: AtomicBool::new(false),
+        };
+        self.origins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(0, Arc::new(origin));
     }
 
     /// The origins that have not fallen, best first.
     fn origins(&self) -> Vec<Arc<Origin>> {
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        origins.iter().filter(|origin| !origin.has_fallen.load(Ordering::Relaxed)).cloned().collect()
+        origins
+            .iter()
+            .filter(|origin| !origin.has_fallen.load(Ordering::Relaxed))
+            .cloned()
+            .collect()
     }
 
     /// Has connections made to where the blobs will come from.
@@ -128,17 +145,24 @@ impl<'a> Upstream<'a> {
     }
 
     /// What is wanted of `digest`: itself, or the part of an index for the platforms that were chosen.
-    pub(super) async fn wanted(&self, digest: &Digest, planned: &Planned) -> Result<Manifest, Error> {
+    pub(super) async fn wanted(
+        &self,
+        digest: &Digest,
+        planned: &Planned,
+    ) -> Result<Manifest, Error> {
         let manifest = self.root(digest).await?;
         if planned.platforms.is_all() {
             return Ok(manifest);
         }
-        let invalid =
-            |missing| Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image)).because(missing);
+        let invalid = |missing| {
+            Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image))
+                .because(missing)
+        };
         if let [configuration, ..] = manifest.blobs() {
             let platform = self.platform(configuration).await?;
             if let Some(platform) = &platform {
-                subset::require(&planned.platforms, || std::iter::once(platform)).map_err(invalid)?;
+                subset::require(&planned.platforms, || std::iter::once(platform))
+                    .map_err(invalid)?;
             }
             return Ok(manifest);
         }
@@ -163,14 +187,20 @@ impl<'a> Upstream<'a> {
     where
         F: Future<Output = Result<u64, Error>>,
     {
-        let copy_from = async |source: &Source, tries| match put(Reading { source: source.clone(), tries }).await {
+        let copy_from = async |source: &Source, tries| match put(Reading {
+            source: source.clone(),
+            tries,
+        })
+        .await
+        {
             Ok(bytes) => {
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
                 // Nobody has hashed what the destination refuses for its digest: a second read tells which side lied.
-                let is_open = *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
+                let is_open =
+                    *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
                 if is_open && self.registries.hashing() == Hashing::Destination {
                     Box::pin(source.check_blob(blob, tries)).await?;
                 }

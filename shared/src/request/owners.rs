@@ -25,13 +25,24 @@ enum Owner {
 impl<'a> Owners<'a> {
     /// What the catalogue names itself comes before what its selections took.
     pub(super) fn new(catalogue: &'a Catalogue, places: &'a Places) -> Self {
-        let mut owners = Self { catalogue, places, by_uri: BTreeMap::new() };
-        let (named, taken): (Vec<_>, Vec<_>) =
-            catalogue.all_images().partition(|wanted| catalogue.is_named(&wanted.image));
-        for (image, uri) in named.into_iter().flat_map(|wanted| uris(wanted, catalogue, places)) {
+        let mut owners = Self {
+            catalogue,
+            places,
+            by_uri: BTreeMap::new(),
+        };
+        let (named, taken): (Vec<_>, Vec<_>) = catalogue
+            .all_images()
+            .partition(|wanted| catalogue.is_named(&wanted.image));
+        for (image, uri) in named
+            .into_iter()
+            .flat_map(|wanted| uris(wanted, catalogue, places))
+        {
             owners.by_uri.insert(uri, Owner::One(image.clone()));
         }
-        for (image, uri) in taken.into_iter().flat_map(|wanted| uris(wanted, catalogue, places)) {
+        for (image, uri) in taken
+            .into_iter()
+            .flat_map(|wanted| uris(wanted, catalogue, places))
+        {
             owners.add_taken(image, uri);
         }
         owners
@@ -57,7 +68,11 @@ impl<'a> Owners<'a> {
         if let Some(claimant) = self.catalogue.claimant(name, image) {
             return taken(claimant.to_string());
         }
-        match self.by_uri.entry(target.uri.clone()).or_insert_with(|| Owner::One(image.clone())) {
+        match self
+            .by_uri
+            .entry(target.uri.clone())
+            .or_insert_with(|| Owner::One(image.clone()))
+        {
             Owner::One(owner) if owner == image => Ok(target),
             Owner::One(owner) => taken(owner.to_string()),
             Owner::Two(one, other) => taken(format!("{one} and of {other}")),
@@ -70,14 +85,26 @@ fn uris<'a>(
     catalogue: &'a Catalogue,
     places: &'a Places,
 ) -> impl Iterator<Item = (&'a ImageRef, ImageRef)> {
-    let uri = |name: &String| Some((&wanted.image, target(catalogue, places, name, &wanted.image).ok()?.uri));
+    let uri = |name: &String| {
+        Some((
+            &wanted.image,
+            target(catalogue, places, name, &wanted.image).ok()?.uri,
+        ))
+    };
     wanted.terms.to.iter().filter_map(uri)
 }
 
 fn taken(uri: &ImageRef, owner: &str, image: &ImageRef) -> Error {
-    let error = Error::new(Side::Configuration, Cause::Invalid, format!("use {}", uri.tagged()));
+    let error = Error::new(
+        Side::Configuration,
+        Cause::Invalid,
+        format!("use {}", uri.tagged()),
+    );
     let advice = match image.digest() {
-        Some(digest) => format!("ask for {}@{digest}, which has a place of its own", image.repository()),
+        Some(digest) => format!(
+            "ask for {}@{digest}, which has a place of its own",
+            image.repository()
+        ),
         None => "give one of them another name in the catalogue".to_owned(),
     };
     error.because(format!("it is the place of {owner}; {advice}"))

@@ -43,18 +43,34 @@ const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
     (In::Pull, "too many requests", Some(AbuseLimit)),
     (In::Pull, " 429", Some(PullLimit)),
     (In::Any, "no matching manifest for", None),
-    (In::Any, "does not contain descriptor matching platform", None),
+    (
+        In::Any,
+        "does not contain descriptor matching platform",
+        None,
+    ),
     (In::Any, "unable to pull secrets or registry auth", None),
     (In::Any, "invalid reference format", None),
     (In::Pull, "no space left on device", None),
     // Docker Hub does not say whether a repository is missing or private: this stands before "does not exist".
     (In::Any, "pull access denied", Some(Denied)),
     (In::Any, "insufficient_scope", Some(Denied)),
-    (In::Any, "denied: requested access to the resource", Some(Denied)),
+    (
+        In::Any,
+        "denied: requested access to the resource",
+        Some(Denied),
+    ),
     (In::Any, "denied: your authorization token", Some(Denied)),
     (In::Any, "no basic auth credentials", Some(Denied)),
-    (In::Any, "unauthorized: authentication required", Some(Denied)),
-    (In::Any, "unauthorized: incorrect username or password", Some(Denied)),
+    (
+        In::Any,
+        "unauthorized: authentication required",
+        Some(Denied),
+    ),
+    (
+        In::Any,
+        "unauthorized: incorrect username or password",
+        Some(Denied),
+    ),
     (In::Any, "upstreamaccessdenied", Some(Denied)),
     (In::Any, "imageinaccessible", Some(Denied)),
     (In::Any, "manifest unknown", Some(NotFound)),
@@ -66,7 +82,11 @@ const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
     (In::Any, "repositorynotfoundexception", Some(NotFound)),
     (In::Any, "imagenotfound", Some(NotFound)),
     (In::Any, "upstreamunavailable", Some(Network)),
-    (In::Any, "error response from daemon: net/http:", Some(Network)),
+    (
+        In::Any,
+        "error response from daemon: net/http:",
+        Some(Network),
+    ),
     (In::Pull, "i/o timeout", Some(Network)),
     (In::Pull, "handshake timeout", Some(Network)),
     (In::Pull, "timed out", Some(Network)),
@@ -141,14 +161,23 @@ pub fn classify(text: &str) -> Option<FailureKind> {
         In::Limit => has_limit,
         In::Pull => has_pull,
     };
-    let (.., kind) = WORDINGS.iter().find(|(place, words, _)| counts(*place) && text.contains(words))?;
+    let (.., kind) = WORDINGS
+        .iter()
+        .find(|(place, words, _)| counts(*place) && text.contains(words))?;
     *kind
 }
 
 /// Whether `text` says that an image could not be pulled, for whatever reason.
 pub(super) fn is_about_a_pull(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    ["cannotpull", "unable_to_pull_image", "errimagepull", "imagepullbackoff"].iter().any(|code| text.contains(code))
+    [
+        "cannotpull",
+        "unable_to_pull_image",
+        "errimagepull",
+        "imagepullbackoff",
+    ]
+    .iter()
+    .any(|code| text.contains(code))
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub(super) struct Event {
 impl Event {
     /// The signal that this event is of no use.
     pub(super) fn ignored(&self, why: &str) -> Signal {
-        Signal::Ignored(Ignored::new(format!("{} {}", self.kind, self.id).trim(), why))
+        Signal::Ignored(Ignored::new(
+            format!("{} {}", self.kind, self.id).trim(),
+            why,
+        ))
     }
 }
 
@@ -43,7 +46,10 @@ pub(super) fn string<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// The elements of the array under `key`, none where there is none.
 pub(super) fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// An AWS account's number.
@@ -69,8 +75,13 @@ pub(super) fn items(value: &Value) -> Vec<Item> {
 
 /// Takes one wrapping off `value`. `id` is what the wrappings around it are called.
 fn unwrap(value: &Value, id: &str, depth: usize, items: &mut Vec<Item>) {
-    let Some(depth) = depth.checked_sub(1) else { return items.push(ignored(id, "it is wrapped too often")) };
-    if let Some(kind) = ["detail-type", "detailType"].iter().find_map(|key| value.get(key)?.as_str()) {
+    let Some(depth) = depth.checked_sub(1) else {
+        return items.push(ignored(id, "it is wrapped too often"));
+    };
+    if let Some(kind) = ["detail-type", "detailType"]
+        .iter()
+        .find_map(|key| value.get(key)?.as_str())
+    {
         items.push(Item::Event(event(value, kind, id)));
     } else if let Some(data) = value.pointer("/awslogs/data") {
         items.push(logs::read(data).map_or_else(|why| ignored(id, &why), Item::Log));
@@ -86,7 +97,10 @@ fn unwrap(value: &Value, id: &str, depth: usize, items: &mut Vec<Item>) {
             Err(_) => items.push(ignored(id, "its text is not JSON")),
         }
     } else {
-        items.push(ignored(id, "it is neither an event nor a wrapping of events that is known here"));
+        items.push(ignored(
+            id,
+            "it is neither an event nor a wrapping of events that is known here",
+        ));
     }
 }
 
@@ -120,7 +134,11 @@ fn detail(value: Option<&Value>) -> Value {
 }
 
 fn ignored(id: &str, why: &str) -> Item {
-    let what = if id.is_empty() { "event".to_owned() } else { format!("message {id}") };
+    let what = if id.is_empty() {
+        "event".to_owned()
+    } else {
+        format!("message {id}")
+    };
     Item::Ignored(Ignored::new(&what, why))
 }
 
@@ -132,7 +150,10 @@ mod tests {
 
     fn seen(value: &Value) -> Vec<String> {
         let seen = |item| match item {
-            Item::Event(event) => format!("{} {} {} {}", event.source, event.kind, event.id, event.detail),
+            Item::Event(event) => format!(
+                "{} {} {} {}",
+                event.source, event.kind, event.id, event.detail
+            ),
             Item::Log(_) => "log".to_owned(),
             Item::Ignored(ignored) => ignored.to_string(),
         };
@@ -161,17 +182,29 @@ mod tests {
     #[test]
     fn an_event_without_an_identifier_is_called_after_its_message() {
         let copy = json!({"source": "s", "detailType": "t", "detail": "{\"a\":1}"}).to_string();
-        assert_eq!(seen(&json!({"Records": [{"messageId": "m", "body": copy}]})), [r#"s t m {"a":1}"#]);
+        assert_eq!(
+            seen(&json!({"Records": [{"messageId": "m", "body": copy}]})),
+            [r#"s t m {"a":1}"#]
+        );
     }
 
     #[test]
     fn what_is_no_event_is_said_once() {
         let unknown = "it is neither an event nor a wrapping of events that is known here";
-        for value in [json!({}), json!(null), json!("text"), json!({"body": 1}), json!({"Records": {}})] {
+        for value in [
+            json!({}),
+            json!(null),
+            json!("text"),
+            json!({"body": 1}),
+            json!({"Records": {}}),
+        ] {
             assert_eq!(seen(&value), [format!("event: {unknown}")], "{value}");
         }
         assert_eq!(seen(&json!({"Records": []})), ["event: the batch is empty"]);
-        assert_eq!(seen(&json!([{"messageId": "m", "body": "hello"}])), ["message m: its text is not JSON"]);
+        assert_eq!(
+            seen(&json!([{"messageId": "m", "body": "hello"}])),
+            ["message m: its text is not JSON"]
+        );
         let deep = (0..20).fold(json!({}), |inner, _| json!([inner]));
         assert_eq!(seen(&deep), ["event: it is wrapped too often"]);
     }

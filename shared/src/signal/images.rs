@@ -39,7 +39,10 @@ pub(super) struct Found<'a> {
 ///
 /// At most the last [`READ`] bytes are read, and at most [`MOST`] images are found. They are names as the log has them.
 pub fn failures(text: &str) -> Vec<(String, FailureKind)> {
-    found(text).into_iter().map(|found| (found.image, found.kind)).collect()
+    found(text)
+        .into_iter()
+        .map(|found| (found.image, found.kind))
+        .collect()
 }
 
 /// The same with the lines that say so.
@@ -49,7 +52,10 @@ pub(super) fn found(text: &str) -> Vec<Found<'_>> {
 
 /// What is found in `text`, and in how many steps: words read and mentions looked at.
 fn counted(text: &str) -> (Vec<Found<'_>>, usize) {
-    let lines: Vec<_> = end(text).split(['\n', '\r']).filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = end(text)
+        .split(['\n', '\r'])
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let plain: Vec<_> = lines.iter().map(|line| plain(line)).collect();
     let read: Vec<_> = plain.iter().map(|line| words::read(line)).collect();
     let mut steps = read.iter().map(|line| line.words).sum();
@@ -68,15 +74,29 @@ fn counted(text: &str) -> (Vec<Found<'_>>, usize) {
 fn end(text: &str) -> &str {
     let start = text.ceil_char_boundary(text.len().saturating_sub(READ));
     let end = &text[start..];
-    if start == 0 { end } else { end.split_once(char::is_whitespace).map_or("", |(_, end)| end) }
+    if start == 0 {
+        end
+    } else {
+        end.split_once(char::is_whitespace)
+            .map_or("", |(_, end)| end)
+    }
 }
 
 /// The images that the error in line `at` is about.
 fn blamed(lines: &[Line<'_>], at: usize, steps: &mut usize) -> Vec<Mention> {
-    let from = if lines[at].mentions.is_empty() { source(lines, at, steps) } else { Some(at) };
+    let from = if lines[at].mentions.is_empty() {
+        source(lines, at, steps)
+    } else {
+        Some(at)
+    };
     let Some(from) = from else { return Vec::new() };
-    let mentions = lines[from].mentions.iter().filter(|mention| from == at || mention.is_pulled);
-    let mut blamed: Vec<_> = mentions.filter_map(|mention| resolved(mention, lines, from, steps)).collect();
+    let mentions = lines[from]
+        .mentions
+        .iter()
+        .filter(|mention| from == at || mention.is_pulled);
+    let mut blamed: Vec<_> = mentions
+        .filter_map(|mention| resolved(mention, lines, from, steps))
+        .collect();
     // Where the words say which image is pulled, another one on the line is its neighbour at best.
     if blamed.iter().any(|mention| mention.is_pulled) {
         blamed.retain(|mention| mention.is_pulled);
@@ -101,7 +121,12 @@ fn source(lines: &[Line<'_>], at: usize, steps: &mut usize) -> Option<usize> {
 }
 
 /// `mention` with a tag: its own, or that of a neighbour; or as it is written without one.
-fn resolved(mention: &Mention, lines: &[Line<'_>], at: usize, steps: &mut usize) -> Option<Mention> {
+fn resolved(
+    mention: &Mention,
+    lines: &[Line<'_>],
+    at: usize,
+    steps: &mut usize,
+) -> Option<Mention> {
     if mention.tag.is_none() {
         let before = lines[at.saturating_sub(NEAR)..=at].iter().rev();
         let after = lines[at + 1..].iter().take(NEAR);
@@ -119,9 +144,17 @@ fn resolved(mention: &Mention, lines: &[Line<'_>], at: usize, steps: &mut usize)
 fn add<'a>(found: &mut Vec<Found<'a>>, mention: Mention, kind: FailureKind, line: &'a str) {
     let name = (mention.repository, mention.tag);
     let is_full = found.len() >= MOST;
-    match (found.iter_mut().find(|found| found.name == name), mention.written) {
+    match (
+        found.iter_mut().find(|found| found.name == name),
+        mention.written,
+    ) {
         (Some(known), _) if kind < known.kind => (known.kind, known.line) = (kind, line),
-        (None, Some(image)) if !is_full => found.push(Found { image, kind, line, name }),
+        (None, Some(image)) if !is_full => found.push(Found {
+            image,
+            kind,
+            line,
+            name,
+        }),
         _ => {}
     }
 }
@@ -135,7 +168,10 @@ mod tests {
     const LIMIT: &str = "toomanyrequests: You have reached your pull rate limit.";
 
     fn check(text: &str, expected: &[&str]) {
-        let found: Vec<_> = failures(text).iter().map(|(image, kind)| format!("{image} {kind}")).collect();
+        let found: Vec<_> = failures(text)
+            .iter()
+            .map(|(image, kind)| format!("{image} {kind}"))
+            .collect();
         assert_eq!(found, expected, "{text}");
     }
 
@@ -170,7 +206,13 @@ mod tests {
                 "initializing source docker://node:99: reading manifest 99 in docker.io/library/node: manifest unknown",
                 "node:99 not-found",
             ),
-            (concat!("\u{1b}[31m", "manifest for node:99 not found: manifest unknown\u{1b}[0m"), "node:99 not-found"),
+            (
+                concat!(
+                    "\u{1b}[31m",
+                    "manifest for node:99 not found: manifest unknown\u{1b}[0m"
+                ),
+                "node:99 not-found",
+            ),
         ];
         for (text, expected) in cases {
             check(text, &[expected]);
@@ -181,21 +223,48 @@ mod tests {
     fn the_lines_before_the_error_name_the_image() {
         let daemon = format!("Error response from daemon: {LIMIT}");
         for (before, image) in [
-            ("[Container] 2026/10/01 02:00:27 Running command docker pull node:21", "node:21"),
-            ("docker pull --quiet --platform linux/arm64 node:21", "node:21"),
-            ("docker pull --platform=$PLATFORM node:21@sha256:00", "node:21"),
+            (
+                "[Container] 2026/10/01 02:00:27 Running command docker pull node:21",
+                "node:21",
+            ),
+            (
+                "docker pull --quiet --platform linux/arm64 node:21",
+                "node:21",
+            ),
+            (
+                "docker pull --platform=$PLATFORM node:21@sha256:00",
+                "node:21",
+            ),
             ("FROM node:21-alpine AS build", "node:21-alpine"),
-            ("FROM --platform=linux/amd64 node:21-alpine", "node:21-alpine"),
+            (
+                "FROM --platform=linux/amd64 node:21-alpine",
+                "node:21-alpine",
+            ),
             ("Step 1/5 : FROM node:21-alpine", "node:21-alpine"),
-            ("STEP 1/4: FROM docker.io/library/node:21", "docker.io/library/node:21"),
-            ("#5 [internal] load metadata for docker.io/library/node:24-alpine", "docker.io/library/node:24-alpine"),
+            (
+                "STEP 1/4: FROM docker.io/library/node:21",
+                "docker.io/library/node:21",
+            ),
+            (
+                "#5 [internal] load metadata for docker.io/library/node:24-alpine",
+                "docker.io/library/node:24-alpine",
+            ),
             ("Unable to find image 'redis:7' locally", "redis:7"),
-            ("Trying to pull docker.io/library/node:21...", "docker.io/library/node:21"),
-            ("21-alpine: Pulling from library/node", "library/node:21-alpine"),
+            (
+                "Trying to pull docker.io/library/node:21...",
+                "docker.io/library/node:21",
+            ),
+            (
+                "21-alpine: Pulling from library/node",
+                "library/node:21-alpine",
+            ),
             ("Retrieving image manifest node:21", "node:21"),
             ("docker pull node", "node"),
         ] {
-            check(&format!("{before}\r\n\nplease wait\n{daemon}\n"), &[&format!("{image} pull-limit")]);
+            check(
+                &format!("{before}\r\n\nplease wait\n{daemon}\n"),
+                &[&format!("{image} pull-limit")],
+            );
         }
     }
 
@@ -206,13 +275,24 @@ mod tests {
              Too Many Requests - Server message: {LIMIT}",
             "0".repeat(64)
         );
-        let metadata = |image: &str| format!("#2 [internal] load metadata for docker.io/library/{image}");
+        let metadata =
+            |image: &str| format!("#2 [internal] load metadata for docker.io/library/{image}");
         let rust = ["docker.io/library/rust:1.90 pull-limit"];
-        check(&format!("{}\n{}\n{error}", metadata("rust:1.90"), metadata("node:21")), &rust);
+        check(
+            &format!(
+                "{}\n{}\n{error}",
+                metadata("rust:1.90"),
+                metadata("node:21")
+            ),
+            &rust,
+        );
         check(&format!("{error}\n{}", metadata("rust:1.90")), &rust);
         check(&format!("{}\n{error}", metadata("node:21")), &[]);
         let denied = "pull access denied for acme/app, repository does not exist or may require 'docker login'";
-        check(&format!("docker pull acme/app:7\n{denied}"), &["acme/app:7 denied"]);
+        check(
+            &format!("docker pull acme/app:7\n{denied}"),
+            &["acme/app:7 denied"],
+        );
         check(denied, &["acme/app denied"]);
     }
 
@@ -255,10 +335,14 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_log_is_read_and_only_so_many_images_are_found() {
-        let error = |number: usize| format!("manifest for node:{number} not found: manifest unknown\n");
+        let error =
+            |number: usize| format!("manifest for node:{number} not found: manifest unknown\n");
         let all: String = (0..200).map(error).collect();
         assert_eq!(failures(&all).len(), MOST);
-        check(&format!("{}{}{}", error(1), "é ".repeat(READ), error(2)), &["node:2 not-found"]);
+        check(
+            &format!("{}{}{}", error(1), "é ".repeat(READ), error(2)),
+            &["node:2 not-found"],
+        );
         check(&"é".repeat(READ), &[]);
     }
 

@@ -19,7 +19,10 @@ pub(super) const FINDING: (&str, &str) = ("aws.inspector2", "Inspector2 Finding"
 pub(super) fn scan(event: &Event) -> Reading {
     let detail = &event.detail;
     let repository = Repository::parse(string(detail, "repository-name"))?;
-    let is_complete = matches!(string(detail, "scan-status"), "COMPLETE" | "INITIAL_SCAN_COMPLETE");
+    let is_complete = matches!(
+        string(detail, "scan-status"),
+        "COMPLETE" | "INITIAL_SCAN_COMPLETE"
+    );
     let (severities, is_whole) = match detail.get("finding-severity-counts") {
         Some(Value::Object(counts)) => Severities::read(counts),
         None | Some(Value::Null) => (Severities::default(), true),
@@ -63,7 +66,12 @@ type Scanned = (String, Option<String>, Option<String>, Digest);
 
 /// Adds `found` to the scan of the same image. `places` tells where that is among `scans`.
 fn merge(found: Scan, scans: &mut Vec<Scan>, places: &mut HashMap<Scanned, usize>) {
-    let image = (found.repository.clone(), found.account.clone(), found.region.clone(), found.digest.clone());
+    let image = (
+        found.repository.clone(),
+        found.account.clone(),
+        found.region.clone(),
+        found.digest.clone(),
+    );
     let place = *places.entry(image).or_insert(scans.len());
     match scans.get_mut(place) {
         Some(scan) => scan.severities += found.severities,
@@ -73,7 +81,11 @@ fn merge(found: Scan, scans: &mut Vec<Scan>, places: &mut HashMap<Scanned, usize
 
 fn name(event: &Event) -> &str {
     let finding = string(&event.detail, "findingArn");
-    if finding.is_empty() { &event.id } else { finding }
+    if finding.is_empty() {
+        &event.id
+    } else {
+        finding
+    }
 }
 
 /// The images that one finding is about.
@@ -87,21 +99,34 @@ fn finding(event: &Event) -> Result<Vec<Scan>, String> {
     severities.add(string(detail, "severity"), 1);
     let resources = array(detail, "resources").iter();
     let images = resources.filter(|resource| string(resource, "type") == "AWS_ECR_CONTAINER_IMAGE");
-    let scans = images.map(|image| scanned(event, image, severities)).collect::<Result<Vec<_>, _>>()?;
-    if scans.is_empty() { Err("the finding is about no image in Amazon ECR".to_owned()) } else { Ok(scans) }
+    let scans = images
+        .map(|image| scanned(event, image, severities))
+        .collect::<Result<Vec<_>, _>>()?;
+    if scans.is_empty() {
+        Err("the finding is about no image in Amazon ECR".to_owned())
+    } else {
+        Ok(scans)
+    }
 }
 
 fn scanned(event: &Event, resource: &Value, severities: Severities) -> Result<Scan, String> {
-    let details = resource.pointer("/details/awsEcrContainerImage").unwrap_or(&Value::Null);
+    let details = resource
+        .pointer("/details/awsEcrContainerImage")
+        .unwrap_or(&Value::Null);
     // `arn:…:repository/NAME/sha256:…`: what the details say, said once more.
     let (arn, hash) = string(resource, "id").rsplit_once('/').unwrap_or_default();
     let of_arn = Repository::parse(arn).ok();
-    let repository = Repository::parse(string(details, "repositoryName")).or_else(|why| of_arn.clone().ok_or(why))?;
+    let repository = Repository::parse(string(details, "repositoryName"))
+        .or_else(|why| of_arn.clone().ok_or(why))?;
     let of_arn = of_arn.unwrap_or(repository.clone());
     Ok(Scan {
         repository: repository.name,
-        account: account(string(details, "registry")).or(of_arn.account).or_else(|| event.account.clone()),
-        region: region(string(resource, "region")).or(of_arn.region).or_else(|| event.region.clone()),
+        account: account(string(details, "registry"))
+            .or(of_arn.account)
+            .or_else(|| event.account.clone()),
+        region: region(string(resource, "region"))
+            .or(of_arn.region)
+            .or_else(|| event.region.clone()),
         digest: digest(string(details, "imageHash")).or_else(|_| digest(hash))?,
         tags: tags(array(details, "imageTags")),
         severities,
@@ -123,13 +148,19 @@ impl Repository {
     fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<_> = text.splitn(6, ':').collect();
         let (name, account, region) = match parts[..] {
-            ["arn", _, "ecr", place, owner, resource] => {
-                (resource.strip_prefix("repository/").unwrap_or_default(), account(owner), region(place))
-            }
+            ["arn", _, "ecr", place, owner, resource] => (
+                resource.strip_prefix("repository/").unwrap_or_default(),
+                account(owner),
+                region(place),
+            ),
             _ => (text, None, None),
         };
         if is_repository(name) {
-            Ok(Self { name: name.to_owned(), account, region })
+            Ok(Self {
+                name: name.to_owned(),
+                account,
+                region,
+            })
         } else {
             Err(format!("{name:?} is no repository of Amazon ECR"))
         }
@@ -138,15 +169,21 @@ impl Repository {
 
 /// Whether Amazon ECR could have a repository of that name, by its alphabet and length.
 fn is_repository(name: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
+    let is_letter =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
     (2..=256).contains(&name.len()) && name.bytes().all(is_letter)
 }
 
 fn digest(text: &str) -> Result<Digest, String> {
-    text.parse().map_err(|error: crate::digest::NotADigest| error.to_string())
+    text.parse()
+        .map_err(|error: crate::digest::NotADigest| error.to_string())
 }
 
 /// What of `tags` could be tags.
 fn tags(tags: &[Value]) -> Vec<String> {
-    tags.iter().filter_map(Value::as_str).filter(|tag| is_tag(tag)).map(str::to_owned).collect()
+    tags.iter()
+        .filter_map(Value::as_str)
+        .filter(|tag| is_tag(tag))
+        .map(str::to_owned)
+        .collect()
 }

@@ -34,7 +34,10 @@ impl Severities {
             (Severity::High, self.high),
             (Severity::Critical, self.critical),
         ];
-        levels.iter().filter(|(level, _)| *level >= least).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        levels
+            .iter()
+            .filter(|(level, _)| *level >= least)
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// The counts of `finding-severity-counts`, and whether all of them could be read.
@@ -86,9 +89,15 @@ fn count(value: &Value) -> Option<u64> {
     number.filter(|count| u32::try_from(*count).is_ok())
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked first"
+)]
 fn whole(number: f64) -> Option<u64> {
-    (0.0..=f64::from(u32::MAX)).contains(&number).then_some(number as u64)
+    (0.0..=f64::from(u32::MAX))
+        .contains(&number)
+        .then_some(number as u64)
 }
 
 impl fmt::Display for Severities {
@@ -102,7 +111,10 @@ impl fmt::Display for Severities {
             ("informational", self.informational),
             ("undefined", self.undefined),
         ];
-        let found = levels.iter().filter(|(_, count)| *count > 0).map(|(level, count)| format!("{level}={count}"));
+        let found = levels
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(level, count)| format!("{level}={count}"));
         let found = found.collect::<Vec<_>>().join(" ");
         f.write_str(if found.is_empty() { "none" } else { &found })
     }
@@ -115,30 +127,53 @@ mod tests {
     use super::*;
 
     fn read(counts: Value) -> (Severities, bool) {
-        let Value::Object(counts) = counts else { panic!("not an object") };
+        let Value::Object(counts) = counts else {
+            panic!("not an object")
+        };
         Severities::read(&counts)
     }
 
     #[test]
     fn a_count_is_read_in_each_form_of_a_number() {
-        let (severities, is_whole) =
-            read(json!({"CRITICAL": 1, "HIGH": 3.0, "MEDIUM": "9", "UNTRIAGED": "2.0", "TOTAL": 158}));
-        assert_eq!(severities.to_string(), "critical=1 high=3 medium=9 undefined=2");
+        let (severities, is_whole) = read(
+            json!({"CRITICAL": 1, "HIGH": 3.0, "MEDIUM": "9", "UNTRIAGED": "2.0", "TOTAL": 158}),
+        );
+        assert_eq!(
+            severities.to_string(),
+            "critical=1 high=3 medium=9 undefined=2"
+        );
         assert!(is_whole);
     }
 
     #[test]
     fn a_count_that_cannot_be_read_is_not_taken_for_none() {
-        for value in [json!(-1), json!("many"), json!(null), json!(1e300), json!([1]), json!("NaN")] {
-            assert_eq!(read(json!({"CRITICAL": value.clone()})), (Severities::default(), false), "{value}");
+        for value in [
+            json!(-1),
+            json!("many"),
+            json!(null),
+            json!(1e300),
+            json!([1]),
+            json!("NaN"),
+        ] {
+            assert_eq!(
+                read(json!({"CRITICAL": value.clone()})),
+                (Severities::default(), false),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn a_level_counts_with_all_above_it() {
-        let (severities, _) = read(json!({"CRITICAL": 1, "HIGH": 2, "MEDIUM": 4, "LOW": 8, "UNDEFINED": 16}));
-        let sums = [Severity::Critical, Severity::High, Severity::Medium, Severity::Informational]
-            .map(|least| severities.at_or_above(least));
+        let (severities, _) =
+            read(json!({"CRITICAL": 1, "HIGH": 2, "MEDIUM": 4, "LOW": 8, "UNDEFINED": 16}));
+        let sums = [
+            Severity::Critical,
+            Severity::High,
+            Severity::Medium,
+            Severity::Informational,
+        ]
+        .map(|least| severities.at_or_above(least));
         assert_eq!(sums, [1, 3, 7, 15]);
     }
 }

@@ -18,7 +18,10 @@ struct Container<'a> {
 
 impl<'a> Container<'a> {
     fn new(value: &'a Value) -> Self {
-        Self { image: string(value, "image"), reason: string(value, "reason") }
+        Self {
+            image: string(value, "image"),
+            reason: string(value, "reason"),
+        }
     }
 
     /// Whether `text` names this container's repository.
@@ -30,7 +33,10 @@ impl<'a> Container<'a> {
 /// What an `ECS Task State Change` tells.
 pub(super) fn ecs(event: &Event) -> Reading {
     let task = &event.detail;
-    let containers: Vec<_> = array(task, "containers").iter().map(Container::new).collect();
+    let containers: Vec<_> = array(task, "containers")
+        .iter()
+        .map(Container::new)
+        .collect();
     let stopped = string(task, "stoppedReason");
     let never_started = string(task, "stopCode") == "TaskFailedToStart";
     let blamed = blamed(&containers, &[stopped], never_started);
@@ -50,29 +56,63 @@ pub(super) fn batch(event: &Event) -> Reading {
     }
     let containers = job_containers(job);
     // The last attempt is the truest.
-    let mut said: Vec<_> = array(job, "attempts").iter().rev().flat_map(attempt_reasons).collect();
+    let mut said: Vec<_> = array(job, "attempts")
+        .iter()
+        .rev()
+        .flat_map(attempt_reasons)
+        .collect();
     said.push(string(job, "statusReason"));
     let blamed = blamed(&containers, &said, true);
     if blamed.is_empty() {
-        return Err(no_failure("job", status, &containers, string(job, "statusReason")));
+        return Err(no_failure(
+            "job",
+            status,
+            &containers,
+            string(job, "statusReason"),
+        ));
     }
     let id = string(job, "jobArn");
-    Ok(signals(blamed, Origin::BatchJob, if id.is_empty() { &event.id } else { id }))
+    Ok(signals(
+        blamed,
+        Origin::BatchJob,
+        if id.is_empty() { &event.id } else { id },
+    ))
 }
 
 /// The containers of a job: one, several on Amazon ECS, or those of a pod.
 fn job_containers(job: &Value) -> Vec<Container<'_>> {
-    let tasks = job.pointer("/ecsProperties/taskProperties").and_then(Value::as_array);
-    let of_tasks = tasks.into_iter().flatten().flat_map(|task| array(task, "containers"));
-    let of_pod = job.pointer("/eksProperties/podProperties").map_or(&[][..], |pod| array(pod, "containers"));
-    job.get("container").into_iter().chain(of_tasks).chain(of_pod).map(Container::new).collect()
+    let tasks = job
+        .pointer("/ecsProperties/taskProperties")
+        .and_then(Value::as_array);
+    let of_tasks = tasks
+        .into_iter()
+        .flatten()
+        .flat_map(|task| array(task, "containers"));
+    let of_pod = job
+        .pointer("/eksProperties/podProperties")
+        .map_or(&[][..], |pod| array(pod, "containers"));
+    job.get("container")
+        .into_iter()
+        .chain(of_tasks)
+        .chain(of_pod)
+        .map(Container::new)
+        .collect()
 }
 
 /// What was said of one attempt, of its containers first.
 fn attempt_reasons(attempt: &Value) -> Vec<&str> {
-    let tasks = array(attempt, "taskProperties").iter().flat_map(|task| array(task, "containers"));
-    let containers = attempt.get("container").into_iter().chain(tasks).chain(array(attempt, "containers"));
-    containers.map(|container| string(container, "reason")).chain([string(attempt, "statusReason")]).collect()
+    let tasks = array(attempt, "taskProperties")
+        .iter()
+        .flat_map(|task| array(task, "containers"));
+    let containers = attempt
+        .get("container")
+        .into_iter()
+        .chain(tasks)
+        .chain(array(attempt, "containers"));
+    containers
+        .map(|container| string(container, "reason"))
+        .chain([string(attempt, "statusReason")])
+        .collect()
 }
 
 /// The images that could not be pulled, by their own containers' reasons or else by what was `said` of them all.
@@ -81,7 +121,13 @@ fn blamed<'a>(
     said: &[&'a str],
     never_started: bool,
 ) -> Vec<(String, FailureKind, &'a str)> {
-    let kind = |text: &str| if never_started || is_about_a_pull(text) { classify(text) } else { None };
+    let kind = |text: &str| {
+        if never_started || is_about_a_pull(text) {
+            classify(text)
+        } else {
+            None
+        }
+    };
     let own: Vec<_> = containers
         .iter()
         .filter_map(|container| Some((container, kind(container.reason)?)))
@@ -90,10 +136,25 @@ fn blamed<'a>(
     if !own.is_empty() {
         return own;
     }
-    let reasons = containers.iter().map(|container| container.reason).chain(said.iter().copied());
-    let Some((text, kind)) = reasons.into_iter().find_map(|text| Some((text, kind(text)?))) else { return Vec::new() };
-    let named: Vec<_> = containers.iter().filter(|container| container.is_named_in(text)).collect();
-    let suspects = if named.is_empty() { containers.iter().collect() } else { named };
+    let reasons = containers
+        .iter()
+        .map(|container| container.reason)
+        .chain(said.iter().copied());
+    let Some((text, kind)) = reasons
+        .into_iter()
+        .find_map(|text| Some((text, kind(text)?)))
+    else {
+        return Vec::new();
+    };
+    let named: Vec<_> = containers
+        .iter()
+        .filter(|container| container.is_named_in(text))
+        .collect();
+    let suspects = if named.is_empty() {
+        containers.iter().collect()
+    } else {
+        named
+    };
     images_of(&suspects, text, kind)
 }
 
@@ -103,18 +164,33 @@ fn images_of<'a>(
     text: &'a str,
     kind: FailureKind,
 ) -> Vec<(String, FailureKind, &'a str)> {
-    let mut images: Vec<_> = containers.iter().filter_map(|container| text::image(container.image)).collect();
+    let mut images: Vec<_> = containers
+        .iter()
+        .filter_map(|container| text::image(container.image))
+        .collect();
     images.sort_unstable();
     images.dedup();
     if images.is_empty() {
-        return images::failures(text).into_iter().map(|(image, kind)| (image, kind, text)).collect();
+        return images::failures(text)
+            .into_iter()
+            .map(|(image, kind)| (image, kind, text))
+            .collect();
     }
-    images.into_iter().map(|image| (image, kind, text)).collect()
+    images
+        .into_iter()
+        .map(|image| (image, kind, text))
+        .collect()
 }
 
 fn signals(blamed: Vec<(String, FailureKind, &str)>, origin: Origin, id: &str) -> Vec<Signal> {
     let signal = |(image, kind, said)| {
-        Signal::PullFailure(PullFailure { image, kind, said: text::excerpt(said), origin, id: text::line(id, 300) })
+        Signal::PullFailure(PullFailure {
+            image,
+            kind,
+            said: text::excerpt(said),
+            origin,
+            id: text::line(id, 300),
+        })
     };
     blamed.into_iter().map(signal).collect()
 }
@@ -130,9 +206,14 @@ fn task_id(event: &Event) -> String {
 }
 
 fn no_failure(what: &str, status: &str, containers: &[Container<'_>], said: &str) -> String {
-    let reasons = containers.iter().map(|container| container.reason).chain([said]);
+    let reasons = containers
+        .iter()
+        .map(|container| container.reason)
+        .chain([said]);
     match reasons.into_iter().find(|reason| is_about_a_pull(reason)) {
-        Some(reason) => format!("its image was not pulled for a reason that no copy can mend: {reason}"),
+        Some(reason) => {
+            format!("its image was not pulled for a reason that no copy can mend: {reason}")
+        }
         None if said.is_empty() => format!("the {what} is {status}, and no pull failed"),
         None => format!("the {what} is {status}, and no pull failed: {said}"),
     }

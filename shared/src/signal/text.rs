@@ -13,17 +13,31 @@ const IMAGE: usize = 512;
 
 /// `text` on one line of at most `limit` characters, an ellipsis where it was cut.
 pub(super) fn line(text: &str, limit: usize) -> String {
-    let text: String = text.chars().take(LOOKED_AT).map(|char| if is_unfit(char) { ' ' } else { char }).collect();
-    cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), limit)
+    let text: String = text
+        .chars()
+        .take(LOOKED_AT)
+        .map(|char| if is_unfit(char) { ' ' } else { char })
+        .collect();
+    cut(
+        &text.split_whitespace().collect::<Vec<_>>().join(" "),
+        limit,
+    )
 }
 
 /// What is quoted of `text`: one line without credentials.
 pub(super) fn excerpt(text: &str) -> String {
-    let line = line(&plain(&text[..text.floor_char_boundary(LOOKED_AT)]), LOOKED_AT);
+    let line = line(
+        &plain(&text[..text.floor_char_boundary(LOOKED_AT)]),
+        LOOKED_AT,
+    );
     let mut before = "";
     let mut words = Vec::new();
     for word in line.split(' ') {
-        words.push(if follows_secret(before, word) { Cow::Borrowed("…") } else { redacted(word) });
+        words.push(if follows_secret(before, word) {
+            Cow::Borrowed("…")
+        } else {
+            redacted(word)
+        });
         before = word;
     }
     cut(&words.join(" "), EXCERPT)
@@ -33,7 +47,8 @@ pub(super) fn excerpt(text: &str) -> String {
 pub(super) fn image(text: &str) -> Option<String> {
     let text = text.trim();
     let is_fit = |char: char| !is_unfit(char) && !char.is_whitespace();
-    (!text.is_empty() && text.chars().count() <= IMAGE && text.chars().all(is_fit)).then(|| text.to_owned())
+    (!text.is_empty() && text.chars().count() <= IMAGE && text.chars().all(is_fit))
+        .then(|| text.to_owned())
 }
 
 /// `text` without the terminal's colours and cursor movements (`ESC [ … letter`, ECMA-48), which builds write.
@@ -69,23 +84,30 @@ fn is_unfit(char: char) -> bool {
 
 /// Whether `word` is the secret that `before` announces: `Bearer eyJ…`, `--password hunter2`.
 fn follows_secret(before: &str, word: &str) -> bool {
-    let before = before.trim_end_matches([':', '=', '"', '\'']).to_ascii_lowercase();
+    let before = before
+        .trim_end_matches([':', '=', '"', '\''])
+        .to_ascii_lowercase();
     let is_flag = matches!(before.as_str(), "--password" | "-p");
     // Sixteen, so that "no basic auth credentials" stays readable.
-    let is_scheme = before.ends_with("bearer") || before.ends_with("basic") || is_secret_name(&before);
+    let is_scheme =
+        before.ends_with("bearer") || before.ends_with("basic") || is_secret_name(&before);
     is_flag || (is_scheme && word.len() >= 16)
 }
 
 /// `word` without a URL's user and query, and without the value of what is named like a secret.
 fn redacted(word: &str) -> Cow<'_, str> {
     if let Some((scheme, rest)) = word.split_once("://") {
-        let (url, query) = rest.split_once('?').map_or((rest, ""), |(url, _)| (url, "?…"));
+        let (url, query) = rest
+            .split_once('?')
+            .map_or((rest, ""), |(url, _)| (url, "?…"));
         let (host, path) = url.find('/').map_or((url, ""), |slash| url.split_at(slash));
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         return Cow::Owned(format!("{scheme}://{host}{path}{query}"));
     }
     let lower = word.to_ascii_lowercase();
-    let value = lower.char_indices().find(|(at, char)| matches!(char, '=' | ':') && is_secret_name(&lower[..*at]));
+    let value = lower
+        .char_indices()
+        .find(|(at, char)| matches!(char, '=' | ':') && is_secret_name(&lower[..*at]));
     match value {
         Some((at, _)) if at + 1 < word.len() => Cow::Owned(format!("{}…", &word[..=at])),
         _ if word.trim_start_matches(['"', '\'']).starts_with("eyJ") => Cow::Borrowed("…"),
@@ -95,7 +117,16 @@ fn redacted(word: &str) -> Cow<'_, str> {
 
 fn is_secret_name(name: &str) -> bool {
     let name = name.trim_end_matches(['"', '\'']);
-    let names = ["token", "password", "passwd", "secret", "signature", "credential", "authorization", "access_key"];
+    let names = [
+        "token",
+        "password",
+        "passwd",
+        "secret",
+        "signature",
+        "credential",
+        "authorization",
+        "access_key",
+    ];
     names.iter().any(|secret| name.ends_with(secret))
 }
 
@@ -105,23 +136,47 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_bounded_line() {
-        assert_eq!(excerpt("a\n\tb\u{1b}[31mc\u{1b}[0m\u{202e} d\r\n"), "a bc d");
+        assert_eq!(
+            excerpt("a\n\tb\u{1b}[31mc\u{1b}[0m\u{202e} d\r\n"),
+            "a bc d"
+        );
         let long = excerpt(&"é ".repeat(10_000));
-        assert_eq!((long.chars().count(), long.chars().last()), (300, Some('…')));
+        assert_eq!(
+            (long.chars().count(), long.chars().last()),
+            (300, Some('…'))
+        );
     }
 
     #[test]
     fn an_excerpt_keeps_no_credential() {
         let cases = [
-            ("GET https://x.test/v2/a?X-Amz-Signature=00ff&b=1: 403", "GET https://x.test/v2/a?… 403"),
+            (
+                "GET https://x.test/v2/a?X-Amz-Signature=00ff&b=1: 403",
+                "GET https://x.test/v2/a?… 403",
+            ),
             ("https://user:pass@x.test/v2/", "https://x.test/v2/"),
-            ("docker login -u me -p hunter2 x.test", "docker login -u me -p … x.test"),
-            ("docker login --password=hunter2", "docker login --password=…"),
-            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer …"),
+            (
+                "docker login -u me -p hunter2 x.test",
+                "docker login -u me -p … x.test",
+            ),
+            (
+                "docker login --password=hunter2",
+                "docker login --password=…",
+            ),
+            (
+                "Authorization: Bearer abcdefghijklmnop",
+                "Authorization: Bearer …",
+            ),
             (r#"{"token":"abc","x":1}"#, r#"{"token":…"#),
-            ("AWS_SECRET_ACCESS_KEY=abc DOCKER_TOKEN=abc", "AWS_SECRET_ACCESS_KEY=… DOCKER_TOKEN=…"),
+            (
+                "AWS_SECRET_ACCESS_KEY=abc DOCKER_TOKEN=abc",
+                "AWS_SECRET_ACCESS_KEY=… DOCKER_TOKEN=…",
+            ),
             ("got eyJhbGciOi.x.y", "got …"),
-            ("denied: Your authorization token has expired.", "denied: Your authorization token has expired."),
+            (
+                "denied: Your authorization token has expired.",
+                "denied: Your authorization token has expired.",
+            ),
             ("no basic auth credentials", "no basic auth credentials"),
         ];
         for (text, expected) in cases {

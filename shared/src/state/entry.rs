@@ -47,7 +47,10 @@ impl Part {
     /// The part that `digest` is for `platforms`; `None` when nothing was chosen.
     pub fn of(digest: Option<&Digest>, platforms: &Platforms) -> Option<Self> {
         let digest = digest.filter(|_| !platforms.is_all())?;
-        Some(Self { digest: digest.clone(), choice: platforms.fingerprint() })
+        Some(Self {
+            digest: digest.clone(),
+            choice: platforms.fingerprint(),
+        })
     }
 }
 
@@ -68,11 +71,19 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = self.digest.as_ref().map_or("-", Digest::as_str);
         let mut text = format!("{digest} {} {}", self.status, time(self.at));
-        let part = self.part.as_ref().map(|part| format!("as={} of={}", part.digest, part.choice));
+        let part = self
+            .part
+            .as_ref()
+            .map(|part| format!("as={} of={}", part.digest, part.choice));
         let since = self.since.map(|since| format!("since={}", time(since)));
         let until = self.until.map(|until| format!("until={}", time(until)));
         // What does not fit is the end of what a scan found; its worst comes first.
-        for word in part.into_iter().chain(since).chain(until).chain(self.note.split_whitespace().map(str::to_owned)) {
+        for word in part
+            .into_iter()
+            .chain(since)
+            .chain(until)
+            .chain(self.note.split_whitespace().map(str::to_owned))
+        {
             if text.len() + 1 + word.len() > MAX_VALUE {
                 break;
             }
@@ -88,8 +99,15 @@ impl FromStr for Entry {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut words = text.split(' ').filter(|word| !word.is_empty());
-        let (Some(digest), Some(status), Some(at)) = (words.next(), words.next(), words.next()) else { return Err(()) };
-        let digest = if digest == "-" { None } else { Some(digest.parse().map_err(|_| ())?) };
+        let (Some(digest), Some(status), Some(at)) = (words.next(), words.next(), words.next())
+        else {
+            return Err(());
+        };
+        let digest = if digest == "-" {
+            None
+        } else {
+            Some(digest.parse().map_err(|_| ())?)
+        };
         let mut entry = Self::new(digest, status.parse()?, at.parse().map_err(|_| ())?);
         let (mut part, mut choice) = (None, None);
         for word in words {
@@ -99,12 +117,16 @@ impl FromStr for Entry {
                 Some(("since", at)) => entry.since = Some(at.parse().map_err(|_| ())?),
                 Some(("until", at)) => entry.until = Some(at.parse().map_err(|_| ())?),
                 _ => {
-                    entry.note.push_str(if entry.note.is_empty() { "" } else { " " });
+                    entry
+                        .note
+                        .push_str(if entry.note.is_empty() { "" } else { " " });
                     entry.note.push_str(word);
                 }
             }
         }
-        entry.part = part.zip(choice).map(|(digest, choice)| Part { digest, choice });
+        entry.part = part
+            .zip(choice)
+            .map(|(digest, choice)| Part { digest, choice });
         Ok(entry)
     }
 }
@@ -112,7 +134,15 @@ impl FromStr for Entry {
 impl Entry {
     /// An entry with nothing more to say.
     pub fn new(digest: Option<Digest>, status: EntryStatus, at: Timestamp) -> Self {
-        Self { digest, status, at, part: None, since: None, until: None, note: String::new() }
+        Self {
+            digest,
+            status,
+            at,
+            part: None,
+            since: None,
+            until: None,
+            note: String::new(),
+        }
     }
 
     /// Since when upstream is known to have something newer; `None` where the tag is level, or what it lacks is not coming.
@@ -122,7 +152,10 @@ impl Entry {
 
     /// The digest that the tag has here when it is level: the part's where there is one, else upstream's.
     pub fn here(&self) -> Option<&Digest> {
-        self.part.as_ref().map(|part| &part.digest).or(self.digest.as_ref())
+        self.part
+            .as_ref()
+            .map(|part| &part.digest)
+            .or(self.digest.as_ref())
     }
 }
 
@@ -162,7 +195,8 @@ impl FromStr for EntryStatus {
 mod tests {
     use super::*;
 
-    const UPSTREAM: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const UPSTREAM: &str =
+        "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const HERE: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
     #[test]
@@ -170,8 +204,12 @@ mod tests {
         for text in [
             format!("{UPSTREAM} ok 2026-09-21T14:13:20Z"),
             "- failed 2026-09-21T14:13:20Z".to_owned(),
-            format!("{UPSTREAM} deferred 2026-09-21T14:13:20Z since=2026-09-21T08:13:20Z until=2026-09-21T20:13:20Z"),
-            format!("{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab critical=1 high=3"),
+            format!(
+                "{UPSTREAM} deferred 2026-09-21T14:13:20Z since=2026-09-21T08:13:20Z until=2026-09-21T20:13:20Z"
+            ),
+            format!(
+                "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab critical=1 high=3"
+            ),
         ] {
             assert_eq!(text.parse::<Entry>().unwrap().to_string(), text);
         }
@@ -181,15 +219,24 @@ mod tests {
 
     #[test]
     fn what_is_here_is_the_part_where_there_is_one() {
-        let entry: Entry = format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as={HERE} of=x").parse().unwrap();
+        let entry: Entry = format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as={HERE} of=x")
+            .parse()
+            .unwrap();
         assert_eq!(entry.here().unwrap().as_str(), HERE);
     }
 
     #[test]
     fn what_does_not_fit_is_left_out_word_by_word() {
-        let text = format!("{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab");
+        let text = format!(
+            "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab"
+        );
         let mut entry: Entry = text.parse().unwrap();
-        entry.note = "critical=100 high=3000 medium=10000 low=100000 informational=1000000 undefined=1".to_owned();
-        assert_eq!(entry.to_string(), format!("{text} critical=100 high=3000 medium=10000 low=100000"));
+        entry.note =
+            "critical=100 high=3000 medium=10000 low=100000 informational=1000000 undefined=1"
+                .to_owned();
+        assert_eq!(
+            entry.to_string(),
+            format!("{text} critical=100 high=3000 medium=10000 low=100000")
+        );
     }
 }

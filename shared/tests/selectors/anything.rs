@@ -8,8 +8,7 @@ use super::selector;
 
 /// Texts that look like tags, and some that do not.
 fn tags() -> impl Strategy<Value = Vec<String>> {
-    let tag =
-        "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}|[a-z]{1,6}|[0-9]{8}|\\PC{0,12}";
+    let tag = "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}|[a-z]{1,6}|[0-9]{8}|\\PC{0,12}";
     prop::collection::vec(tag, 0..40)
 }
 
@@ -22,10 +21,25 @@ fn selectors() -> impl Strategy<Value = String> {
         "regex: '.*1.*'",
         "glob: '*', semver: '*'",
     ]);
-    let more = prop::sample::select(vec!["", ", exclude: '*2*'", ", prereleases: true", ", exclude: ['*a*', '*-*']"]);
+    let more = prop::sample::select(vec![
+        "",
+        ", exclude: '*2*'",
+        ", prereleases: true",
+        ", exclude: ['*a*', '*-*']",
+    ]);
     (meant, more, 0..6_u32, 0..6_u32).prop_map(|(meant, more, latest, newest)| {
-        let limit = |key: &str, most: u32| if most == 0 { String::new() } else { format!(", {key}: {most}") };
-        format!("{{ {meant}{more}{}{} }}", limit("latest", latest), limit("newest", newest))
+        let limit = |key: &str, most: u32| {
+            if most == 0 {
+                String::new()
+            } else {
+                format!(", {key}: {most}")
+            }
+        };
+        format!(
+            "{{ {meant}{more}{}{} }}",
+            limit("latest", latest),
+            limit("newest", newest)
+        )
     })
 }
 

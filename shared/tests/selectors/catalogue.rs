@@ -15,7 +15,9 @@ defaults: { to: [private] }
 ";
 
 fn document(name: &str, text: &str) -> Document {
-    Document::parse(name, text).map_err(|problems| problems.to_string()).expect("it can be read")
+    Document::parse(name, text)
+        .map_err(|problems| problems.to_string())
+        .expect("it can be read")
 }
 
 fn catalogue(images: &str) -> Catalogue {
@@ -29,7 +31,9 @@ fn read(images: &str) -> Result<Catalogue, String> {
 }
 
 fn repository(name: &str) -> RepositoryRef {
-    replicator::reference::parse(name).expect("it is a name").repository
+    replicator::reference::parse(name)
+        .expect("it is a name")
+        .repository
 }
 
 fn image(name: &str) -> ImageRef {
@@ -37,35 +41,63 @@ fn image(name: &str) -> ImageRef {
 }
 
 fn lists(lists: &[(&str, &[&str])]) -> Lists {
-    let list =
-        |(name, tags): &(&str, &[&str])| (repository(name), Ok(tags.iter().map(|&tag| tag.to_owned()).collect()));
+    let list = |(name, tags): &(&str, &[&str])| {
+        (
+            repository(name),
+            Ok(tags.iter().map(|&tag| tag.to_owned()).collect()),
+        )
+    };
     lists.iter().map(list).collect()
 }
 
 fn unreadable() -> Error {
-    Error::new(Side::Source, Cause::Unavailable, "list the tags of docker.io/library/nginx")
+    Error::new(
+        Side::Source,
+        Cause::Unavailable,
+        "list the tags of docker.io/library/nginx",
+    )
 }
 
 fn places() -> Places {
-    let place = |host: &str| Ok(RepositoryRef { registry: host.to_owned(), path: String::new() });
-    [("private".to_owned(), place("private.lab")), ("public".to_owned(), place("public.lab"))].into()
+    let place = |host: &str| {
+        Ok(RepositoryRef {
+            registry: host.to_owned(),
+            path: String::new(),
+        })
+    };
+    [
+        ("private".to_owned(), place("private.lab")),
+        ("public".to_owned(), place("public.lab")),
+    ]
+    .into()
 }
 
 fn asked(catalogue: &Catalogue) -> Vec<Request> {
-    let trigger = Trigger { kind: TriggerKind::Schedule, id: "e".to_owned() };
+    let trigger = Trigger {
+        kind: TriggerKind::Schedule,
+        id: "e".to_owned(),
+    };
     requests(catalogue, &catalogue.images, &places(), &trigger)
 }
 
 /// `0 docker.io/library/node:22 private` for each image.
 fn lines(catalogue: &Catalogue) -> Vec<String> {
     let line = |wanted: &replicator::catalogue::Wanted| {
-        format!("{} {} {}", wanted.terms.priority, wanted.image, wanted.terms.to.join("+"))
+        format!(
+            "{} {} {}",
+            wanted.terms.priority,
+            wanted.image,
+            wanted.terms.to.join("+")
+        )
     };
     catalogue.images.iter().map(line).collect()
 }
 
 fn trouble(selected: &Selected) -> String {
-    selected.trouble().map(|error| error.chain()).unwrap_or_default()
+    selected
+        .trouble()
+        .map(|error| error.chain())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -73,7 +105,8 @@ fn what_is_selected_joins_what_is_named_and_goes_wherever_anybody_wants_it() {
     let catalogue = catalogue(
         "  - { image: node, tags: [lts, 22, { semver: '>=20' }] }\n  - { image: node, tags: { glob: '22*' }, to: [public], priority: 5 }\n",
     );
-    let (catalogue, selected) = catalogue.expand(&lists(&[("node", &["20", "22", "22-alpine", "lts", "18"])]));
+    let (catalogue, selected) =
+        catalogue.expand(&lists(&[("node", &["20", "22", "22-alpine", "lts", "18"])]));
     assert_eq!(
         lines(&catalogue),
         [
@@ -105,7 +138,13 @@ fn a_list_that_cannot_be_read_is_an_error_and_hides_nothing() {
     let mut lists = lists(&[("node", &["22"])]);
     lists.insert(repository("nginx"), Err(unreadable()));
     let (catalogue, selected) = catalogue.expand(&lists);
-    assert_eq!(lines(&catalogue), ["0 docker.io/library/nginx:stable private", "0 docker.io/library/node:22 private"]);
+    assert_eq!(
+        lines(&catalogue),
+        [
+            "0 docker.io/library/nginx:stable private",
+            "0 docker.io/library/node:22 private"
+        ]
+    );
     assert_eq!(selected[0].name, "docker.io/library/nginx:{glob 1.27.*}");
     assert!(!selected[0].is_listed() && selected[1].is_listed());
     assert_eq!(
@@ -116,9 +155,13 @@ fn a_list_that_cannot_be_read_is_an_error_and_hides_nothing() {
 
 #[test]
 fn a_selector_that_takes_nothing_says_which_tags_there_are() {
-    let catalogue =
-        catalogue("  - { image: nginx, tags: { glob: '9.*' } }\n  - { image: node, tags: { glob: '*' } }\n");
-    let (_, selected) = catalogue.expand(&lists(&[("nginx", &["1.1", "1.2", "1.3", "latest"]), ("node", &[])]));
+    let catalogue = catalogue(
+        "  - { image: nginx, tags: { glob: '9.*' } }\n  - { image: node, tags: { glob: '*' } }\n",
+    );
+    let (_, selected) = catalogue.expand(&lists(&[
+        ("nginx", &["1.1", "1.2", "1.3", "latest"]),
+        ("node", &[]),
+    ]));
     assert_eq!(
         trouble(&selected[0]),
         "source: cannot select tags of docker.io/library/nginx: not found: none of its 4 tags is taken: 1.3 does not match 9.*, 1.2 does not match 9.*, 1.1 does not match 9.*"
@@ -145,11 +188,23 @@ fn an_image_that_is_asked_for_by_name_is_wanted_where_a_selection_may_take_it() 
 
 #[test]
 fn a_name_in_the_mirror_leads_back_to_what_a_selection_may_take() {
-    let catalogue = catalogue("  - { image: grafana/grafana, tags: { semver: '11' }, to: [public] }\n");
-    let back = |uri: &str| origin(&catalogue, &places(), &image(uri)).map(|image| image.to_string());
-    assert_eq!(back("public.lab/grafana:11.2.0").as_deref(), Some("docker.io/grafana/grafana:11.2.0"));
-    assert_eq!(back("public.lab/grafana:12").as_deref(), Some("docker.io/library/grafana:12"), "by the template");
-    assert_eq!(back("private.lab/hub/a/b:1").as_deref(), Some("docker.io/a/b:1"));
+    let catalogue =
+        catalogue("  - { image: grafana/grafana, tags: { semver: '11' }, to: [public] }\n");
+    let back =
+        |uri: &str| origin(&catalogue, &places(), &image(uri)).map(|image| image.to_string());
+    assert_eq!(
+        back("public.lab/grafana:11.2.0").as_deref(),
+        Some("docker.io/grafana/grafana:11.2.0")
+    );
+    assert_eq!(
+        back("public.lab/grafana:12").as_deref(),
+        Some("docker.io/library/grafana:12"),
+        "by the template"
+    );
+    assert_eq!(
+        back("private.lab/hub/a/b:1").as_deref(),
+        Some("docker.io/a/b:1")
+    );
     assert_eq!(back("elsewhere.lab/grafana:11.2.0"), None);
 }
 
@@ -160,7 +215,10 @@ fn a_selected_tag_never_takes_the_place_of_a_named_image_and_the_others_go_on() 
     );
     let (catalogue, _) = catalogue.expand(&lists(&[("b/tool", &["1", "2"])]));
     let requests = asked(&catalogue);
-    let placed: Vec<_> = requests.iter().map(|request| (request.targets.len(), request.unplaced.len())).collect();
+    let placed: Vec<_> = requests
+        .iter()
+        .map(|request| (request.targets.len(), request.unplaced.len()))
+        .collect();
     assert_eq!(placed, [(1, 0), (1, 1), (2, 0)]);
     assert_eq!(
         requests[1].unplaced[0].chain(),
@@ -173,11 +231,19 @@ fn of_two_selected_tags_in_one_place_neither_goes_there() {
     let catalogue = catalogue(
         "  - { image: a/tool, tags: { glob: '*' }, to: [public] }\n  - { image: b/tool, tags: { glob: '1*' }, to: [public] }\n",
     );
-    let (catalogue, _) = catalogue.expand(&lists(&[("a/tool", &["1", "2"]), ("b/tool", &["1", "3"])]));
-    let refused: Vec<String> =
-        asked(&catalogue).iter().flat_map(|request| &request.unplaced).map(Error::chain).collect();
+    let (catalogue, _) =
+        catalogue.expand(&lists(&[("a/tool", &["1", "2"]), ("b/tool", &["1", "3"])]));
+    let refused: Vec<String> = asked(&catalogue)
+        .iter()
+        .flat_map(|request| &request.unplaced)
+        .map(Error::chain)
+        .collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
-    assert!(refused.iter().all(|why| why.contains("the place of docker.io/a/tool:1 and of docker.io/b/tool:1")));
+    assert!(
+        refused
+            .iter()
+            .all(|why| why.contains("the place of docker.io/a/tool:1 and of docker.io/b/tool:1"))
+    );
 }
 
 #[test]
@@ -188,20 +254,28 @@ fn a_place_is_kept_for_a_selection_that_could_not_be_listed() {
     let mut lists = lists(&[("b/tool", &["1.5", "2"])]);
     lists.insert(repository("a/tool"), Err(unreadable()));
     let (catalogue, _) = catalogue.expand(&lists);
-    let refused: Vec<String> =
-        asked(&catalogue).iter().flat_map(|request| &request.unplaced).map(Error::chain).collect();
+    let refused: Vec<String> = asked(&catalogue)
+        .iter()
+        .flat_map(|request| &request.unplaced)
+        .map(Error::chain)
+        .collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
-    assert!(refused[0].contains("cannot use public.lab/tool:1.5: invalid: it is the place of docker.io/a/tool:1.5"));
+    assert!(refused[0].contains(
+        "cannot use public.lab/tool:1.5: invalid: it is the place of docker.io/a/tool:1.5"
+    ));
 }
 
 #[test]
 fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_image() {
     let team = document(
         "team",
-        &format!("{TWO_DESTINATIONS}images: [{{ image: node, tags: ['22', {{ glob: '20*' }}], to: [public] }}]"),
+        &format!(
+            "{TWO_DESTINATIONS}images: [{{ image: node, tags: ['22', {{ glob: '20*' }}], to: [public] }}]"
+        ),
     );
     let beside = |event: &str| {
-        Catalogue::beside(std::slice::from_ref(&team), &document("event", event)).expect("it makes sense")
+        Catalogue::beside(std::slice::from_ref(&team), &document("event", event))
+            .expect("it makes sense")
     };
     let list = lists(&[("node", &["18", "20.1", "22"])]);
     let (open, _) = beside("images: [{ image: node, tags: { glob: '*' } }]").expand(&list);
@@ -213,7 +287,8 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
             "0 docker.io/library/node:22 public"
         ]
     );
-    let (stated, _) = beside("images: [{ image: node, tags: { semver: '22' }, to: [private] }]").expand(&list);
+    let (stated, _) =
+        beside("images: [{ image: node, tags: { semver: '22' }, to: [private] }]").expand(&list);
     assert_eq!(lines(&stated), ["0 docker.io/library/node:22 private"]);
     let (named, _) = beside("images: [{ image: 'node:22' }]").expand(&Lists::new());
     assert_eq!(
@@ -227,16 +302,28 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
 fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
     let team = document(
         "team",
-        &format!("{TWO_DESTINATIONS}images: [{{ image: b/tool, tags: {{ semver: '1' }}, to: [public] }}]"),
+        &format!(
+            "{TWO_DESTINATIONS}images: [{{ image: b/tool, tags: {{ semver: '1' }}, to: [public] }}]"
+        ),
     );
     let refused = |event: &str| {
-        let catalogue =
-            Catalogue::beside(std::slice::from_ref(&team), &document("event", event)).expect("it makes sense");
-        asked(&catalogue).iter().flat_map(|request| &request.unplaced).map(Error::chain).collect::<Vec<_>>()
+        let catalogue = Catalogue::beside(std::slice::from_ref(&team), &document("event", event))
+            .expect("it makes sense");
+        asked(&catalogue)
+            .iter()
+            .flat_map(|request| &request.unplaced)
+            .map(Error::chain)
+            .collect::<Vec<_>>()
     };
     let why = refused("images: [{ image: 'a/tool:1', to: [public] }]");
-    assert!(why.len() == 1 && why[0].contains("the place of docker.io/b/tool:1"), "{why:?}");
-    assert_eq!(refused("images: [{ image: 'a/tool:2', to: [public] }, { image: 'b/tool:1' }]"), Vec::<String>::new());
+    assert!(
+        why.len() == 1 && why[0].contains("the place of docker.io/b/tool:1"),
+        "{why:?}"
+    );
+    assert_eq!(
+        refused("images: [{ image: 'a/tool:2', to: [public] }, { image: 'b/tool:1' }]"),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -258,12 +345,21 @@ fn every_fault_of_a_selector_is_named_with_its_line_and_key() {
         ("{ glob: '*', newset: 3 }", "unknown field `newset`"),
         ("{ glob: '*', latest: 0 }", "expected a nonzero"),
         ("[{ glob: '*', newest: -1 }]", "line 6"),
-        ("lts", "expected a list of tags and selectors, or one selector"),
-        ("{ glob: '*', exclude: 20 }", "expected a glob in quotes, or a list of globs"),
+        (
+            "lts",
+            "expected a list of tags and selectors, or one selector",
+        ),
+        (
+            "{ glob: '*', exclude: 20 }",
+            "expected a glob in quotes, or a list of globs",
+        ),
         ("[[a]]", "expected a tag or a selector"),
     ] {
         let problems = read(&format!("  - {{ image: node, tags: {tags} }}\n")).unwrap_err();
-        assert!(problems.contains(part) && problems.contains("line 6"), "{part} in:\n{problems}");
+        assert!(
+            problems.contains(part) && problems.contains("line 6"),
+            "{part} in:\n{problems}"
+        );
     }
 }
 
@@ -272,8 +368,19 @@ fn a_tag_that_looks_like_a_number_keeps_its_text() {
     let catalogue = read(
         "  # ä\n  - { image: node, tags: [1.10, 3.0, 007, 20240105, 7e99999, on, 0x1F, 1e3, &tag 1.20, '1.30'] }\n  - { image: redis, tags: [*tag, { glob: 1.0 }] }\n",
     );
-    let tags: Vec<String> = catalogue.unwrap().images.iter().map(|wanted| wanted.image.tag().to_owned()).collect();
-    assert_eq!(tags, ["007", "0x1F", "1.10", "1.20", "1.30", "1e3", "20240105", "3.0", "7e99999", "on", "1.20"]);
+    let tags: Vec<String> = catalogue
+        .unwrap()
+        .images
+        .iter()
+        .map(|wanted| wanted.image.tag().to_owned())
+        .collect();
+    assert_eq!(
+        tags,
+        [
+            "007", "0x1F", "1.10", "1.20", "1.30", "1e3", "20240105", "3.0", "7e99999", "on",
+            "1.20"
+        ]
+    );
 }
 
 #[test]
@@ -290,33 +397,67 @@ fn a_pin_stands_alone_and_shares_no_place_with_its_tag() {
             format!("0 docker.io/library/node@{digest} private"),
         ]
     );
-    let tagged = read(&format!("  - {{ image: 'node@{digest}', tags: [{{ glob: '*' }}] }}\n")).unwrap_err();
-    assert!(tagged.starts_with(&format!("doc line 6: images[0].tags: node@{digest} stays at its digest")), "{tagged}");
-    let both = read(&format!("  - {{ image: 'node:21@{digest}' }}\n  - {{ image: 'node:21' }}\n")).unwrap_err();
+    let tagged = read(&format!(
+        "  - {{ image: 'node@{digest}', tags: [{{ glob: '*' }}] }}\n"
+    ))
+    .unwrap_err();
+    assert!(
+        tagged.starts_with(&format!(
+            "doc line 6: images[0].tags: node@{digest} stays at its digest"
+        )),
+        "{tagged}"
+    );
+    let both = read(&format!(
+        "  - {{ image: 'node:21@{digest}' }}\n  - {{ image: 'node:21' }}\n"
+    ))
+    .unwrap_err();
     let pair = format!("docker.io/library/node:21 and docker.io/library/node:21@{digest}");
-    assert_eq!(both, format!("{pair}: destination private: both would become hub/library/node:21"));
+    assert_eq!(
+        both,
+        format!("{pair}: destination private: both would become hub/library/node:21")
+    );
     let malformed = read("  - { image: 'node@sha256:00' }\n").unwrap_err();
     assert!(
-        malformed.starts_with("doc line 6: images[0].image: \"node@sha256:00\" is not an image reference"),
+        malformed.starts_with(
+            "doc line 6: images[0].image: \"node@sha256:00\" is not an image reference"
+        ),
         "{malformed}"
     );
     let selection = catalogue("  - { image: node, tags: { glob: '*' }, to: [public] }\n");
-    assert_eq!(selection.want(image(&format!("node:21@{digest}"))).terms.to, ["private"], "a selector takes tags");
+    assert_eq!(
+        selection.want(image(&format!("node:21@{digest}"))).terms.to,
+        ["private"],
+        "a selector takes tags"
+    );
 }
 
 /// Ten thousand tags of a thousand repositories, from lists to requests. A step that looked at all images for each of them would
 /// take minutes; the bound leaves room for a slow machine without optimisation.
 #[test]
 fn ten_thousand_tags_are_placed_in_no_time() {
-    let entry =
-        |n: usize| format!("  - {{ image: 'quay.io/team/tool{n}', tags: [stable, {{ semver: '*', newest: 9 }}] }}\n");
+    let entry = |n: usize| {
+        format!(
+            "  - {{ image: 'quay.io/team/tool{n}', tags: [stable, {{ semver: '*', newest: 9 }}] }}\n"
+        )
+    };
     let catalogue = catalogue(&(0..1000).map(entry).collect::<String>());
     let tags: Vec<String> = (0..20).map(|n| format!("1.{n}")).collect();
-    let lists: Lists = (0..1000).map(|n| (repository(&format!("quay.io/team/tool{n}")), Ok(tags.clone()))).collect();
+    let lists: Lists = (0..1000)
+        .map(|n| {
+            (
+                repository(&format!("quay.io/team/tool{n}")),
+                Ok(tags.clone()),
+            )
+        })
+        .collect();
     let began = Instant::now();
     let (catalogue, _) = catalogue.expand(&lists);
     let requests = asked(&catalogue);
-    let wanted: usize = catalogue.images.iter().map(|wanted| catalogue.want(wanted.image.clone()).terms.to.len()).sum();
+    let wanted: usize = catalogue
+        .images
+        .iter()
+        .map(|wanted| catalogue.want(wanted.image.clone()).terms.to.len())
+        .sum();
     let took = began.elapsed();
     assert_eq!((requests.len(), wanted), (10_000, 10_000));
     assert!(requests.iter().all(|request| request.unplaced.is_empty()));

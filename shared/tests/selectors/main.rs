@@ -10,9 +10,16 @@ use replicator::catalogue::{Catalogue, Document, Selector, Verdict};
 
 /// The selector that stands as `yaml` under `tags`.
 fn selector(yaml: &str) -> Selector {
-    let document = Document::parse("test", &format!("images: [{{ image: x, tags: {yaml} }}]")).expect("it can be read");
+    let document = Document::parse("test", &format!("images: [{{ image: x, tags: {yaml} }}]"))
+        .expect("it can be read");
     let catalogue = Catalogue::merge(&[document]).expect("it makes sense");
-    catalogue.selections.into_values().flatten().next().expect("there is a selector").selector
+    catalogue
+        .selections
+        .into_values()
+        .flatten()
+        .next()
+        .expect("there is a selector")
+        .selector
 }
 
 fn judge(yaml: &str, tags: &[&str]) -> Vec<Verdict> {
@@ -30,5 +37,9 @@ fn text(verdicts: &[Verdict]) -> String {
 
 /// The tags that are taken, newest first.
 fn taken(yaml: &str, tags: &[&str]) -> Vec<String> {
-    judge(yaml, tags).into_iter().filter(|verdict| verdict.is_taken).map(|verdict| verdict.tag).collect()
+    judge(yaml, tags)
+        .into_iter()
+        .filter(|verdict| verdict.is_taken)
+        .map(|verdict| verdict.tag)
+        .collect()
 }

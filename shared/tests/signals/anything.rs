@@ -18,7 +18,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::hash_map(key(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::hash_map(key(), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
@@ -91,8 +92,9 @@ fn event() -> impl Strategy<Value = Value> {
         ("aws.inspector2", "Inspector2 Scan"),
         ("aws.inspector2", "Inspector2 Finding"),
     ]);
-    (kind, json_value())
-        .prop_map(|((source, kind), detail)| json!({"source": source, "detail-type": kind, "detail": detail}))
+    (kind, json_value()).prop_map(
+        |((source, kind), detail)| json!({"source": source, "detail-type": kind, "detail": detail}),
+    )
 }
 
 /// Any part of a sample, replaced by anything.
@@ -113,7 +115,9 @@ fn damaged_sample() -> impl Strategy<Value = Value> {
         let mut event = sample(name);
         let mut pointers = Vec::new();
         collect_pointers(&event, &mut String::new(), &mut pointers);
-        *event.pointer_mut(&pointers[index.index(pointers.len())]).expect("each pointer was found there") = value;
+        *event
+            .pointer_mut(&pointers[index.index(pointers.len())])
+            .expect("each pointer was found there") = value;
         event
     })
 }
@@ -121,8 +125,15 @@ fn damaged_sample() -> impl Strategy<Value = Value> {
 fn collect_pointers(value: &Value, path: &mut String, pointers: &mut Vec<String>) {
     pointers.push(path.clone());
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(object) => object.iter().map(|(key, child)| (key.replace('/', "~1"), child)).collect(),
-        Value::Array(array) => array.iter().enumerate().map(|(at, child)| (at.to_string(), child)).collect(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, child)| (key.replace('/', "~1"), child))
+            .collect(),
+        Value::Array(array) => array
+            .iter()
+            .enumerate()
+            .map(|(at, child)| (at.to_string(), child))
+            .collect(),
         _ => Vec::new(),
     };
     for (key, child) in children {
@@ -136,12 +147,19 @@ fn collect_pointers(value: &Value, path: &mut String, pointers: &mut Vec<String>
 
 /// Holds what every signal promises, whatever it was made of.
 fn check_bounds(signals: &[Signal]) {
-    let fits = |text: &str, limit| text.chars().count() <= limit && !text.chars().any(char::is_control);
+    let fits =
+        |text: &str, limit| text.chars().count() <= limit && !text.chars().any(char::is_control);
     for signal in signals {
         match signal {
             Signal::PullFailure(failure) => {
-                assert!(fits(&failure.image, 512) && !failure.image.is_empty(), "{failure:?}");
-                assert!(fits(&failure.said, 300) && fits(&failure.id, 320), "{failure:?}");
+                assert!(
+                    fits(&failure.image, 512) && !failure.image.is_empty(),
+                    "{failure:?}"
+                );
+                assert!(
+                    fits(&failure.said, 300) && fits(&failure.id, 320),
+                    "{failure:?}"
+                );
             }
             Signal::BuildLog(log) => {
                 assert!(fits(&log.group, 512) && fits(&log.stream, 512), "{log:?}");
@@ -149,7 +167,10 @@ fn check_bounds(signals: &[Signal]) {
             }
             Signal::Scan(scan) => assert!(fits(&scan.repository, 256), "{scan:?}"),
             Signal::Ignored(ignored) => {
-                assert!(fits(&ignored.what, 200) && fits(&ignored.why, 300) && !ignored.why.is_empty(), "{ignored:?}");
+                assert!(
+                    fits(&ignored.what, 200) && fits(&ignored.why, 300) && !ignored.why.is_empty(),
+                    "{ignored:?}"
+                );
             }
         }
     }

@@ -11,22 +11,41 @@ use replicator::signal::{Signal, signals};
 use serde_json::Value;
 
 fn sample(name: &str) -> Value {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).join(format!("{name}.json"));
-    fs::read_to_string(&path).expect("the sample is there").parse().expect("a sample is JSON")
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"))
+        .join(format!("{name}.json"));
+    fs::read_to_string(&path)
+        .expect("the sample is there")
+        .parse()
+        .expect("a sample is JSON")
 }
 
 /// A signal in one line, without what was said.
 fn shown(signal: &Signal) -> String {
     match signal {
         Signal::PullFailure(failure) => {
-            format!("pull {} {} by {} {}", failure.image, failure.kind, failure.origin, failure.id)
+            format!(
+                "pull {} {} by {} {}",
+                failure.image, failure.kind, failure.origin, failure.id
+            )
         }
-        Signal::BuildLog(log) => format!("log {} {} of {} {}", log.group, log.stream, log.build, log.id),
+        Signal::BuildLog(log) => format!(
+            "log {} {} of {} {}",
+            log.group, log.stream, log.build, log.id
+        ),
         Signal::Scan(scan) => {
-            let place = [&scan.account, &scan.region].map(|part| part.as_deref().unwrap_or("-")).join(" ");
-            let done = if scan.is_complete { "complete" } else { "partial" };
+            let place = [&scan.account, &scan.region]
+                .map(|part| part.as_deref().unwrap_or("-"))
+                .join(" ");
+            let done = if scan.is_complete {
+                "complete"
+            } else {
+                "partial"
+            };
             let tags = scan.tags.join(",");
-            format!("scan {place} {} {} [{tags}] {} {done} {}", scan.repository, scan.digest, scan.severities, scan.id)
+            format!(
+                "scan {place} {} {} [{tags}] {} {done} {}",
+                scan.repository, scan.digest, scan.severities, scan.id
+            )
         }
         Signal::Ignored(ignored) => format!("ignored {ignored}"),
     }

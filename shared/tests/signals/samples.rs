@@ -9,7 +9,8 @@ use crate::{sample, shown_all};
 
 const DIGEST: &str = "sha256:9a8b7c6d5e4f30211203f4e5d6c7b8a99a8b7c6d5e4f30211203f4e5d6c7b8a9";
 const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/prod/a1173316d40a45dea9a1173316d40a45";
-const BUILD: &str = "arn:aws:codebuild:eu-west-1:111122223333:build/app-image:8745a7a9-c340-456a-9166-edf953571bee";
+const BUILD: &str =
+    "arn:aws:codebuild:eu-west-1:111122223333:build/app-image:8745a7a9-c340-456a-9166-edf953571bee";
 const EVENT: &str = "0d9c8b7a-6f5e-4d3c-2b1a-0f1e2d3c4b5a";
 const MIRROR: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/docker-hub/library";
 
@@ -22,16 +23,29 @@ fn said(name: &str) -> Vec<String> {
         Signal::PullFailure(failure) => Some(failure.said),
         _ => None,
     };
-    signals(&sample(name)).into_iter().filter_map(said).collect()
+    signals(&sample(name))
+        .into_iter()
+        .filter_map(said)
+        .collect()
 }
 
 #[test]
 fn a_task_that_did_not_start_names_its_image() {
     let failure = format!("pull nginx:1.27-alpine pull-limit by ecs-task {TASK}#5");
-    check("ecs-task-stopped-dockerhub-rate-limit", std::slice::from_ref(&failure));
+    check(
+        "ecs-task-stopped-dockerhub-rate-limit",
+        std::slice::from_ref(&failure),
+    );
     check("sqs-of-sns-ecs-task-stopped", &[failure]);
-    let [said] = &said("ecs-task-stopped-dockerhub-rate-limit")[..] else { panic!("one failure") };
-    assert!(said.starts_with("CannotPullContainerError: pull image manifest has been retried 5 time(s)"), "{said}");
+    let [said] = &said("ecs-task-stopped-dockerhub-rate-limit")[..] else {
+        panic!("one failure")
+    };
+    assert!(
+        said.starts_with(
+            "CannotPullContainerError: pull image manifest has been retried 5 time(s)"
+        ),
+        "{said}"
+    );
     assert_eq!(said.chars().count(), 300);
 }
 
@@ -50,7 +64,9 @@ fn a_job_that_failed_names_its_image_once() {
 
 #[test]
 fn a_builds_environment_that_was_not_pulled_is_one_failure_in_both_events() {
-    let failure = [format!("pull node:24-alpine pull-limit by code-build {BUILD}")];
+    let failure = [format!(
+        "pull node:24-alpine pull-limit by code-build {BUILD}"
+    )];
     check("codebuild-state-change-env-image-pull-failed", &failure);
     check("codebuild-phase-change-env-image-pull-failed", &failure);
     let both = json!([
@@ -63,7 +79,9 @@ fn a_builds_environment_that_was_not_pulled_is_one_failure_in_both_events() {
 #[test]
 fn a_build_that_failed_in_its_commands_leads_to_its_log() {
     let stream = "8745a7a9-c340-456a-9166-edf953571bee";
-    let log = [format!("log /aws/codebuild/app-image {stream} of {BUILD} {BUILD}")];
+    let log = [format!(
+        "log /aws/codebuild/app-image {stream} of {BUILD} {BUILD}"
+    )];
     check("codebuild-state-change-docker-build-failed", &log);
     check("codebuild-phase-change-docker-pull-failed", &log);
     check("sns-codestar-notification-docker-build-failed", &log);
@@ -77,9 +95,13 @@ fn a_subscription_to_a_log_names_the_image() {
 
 #[test]
 fn a_cache_that_could_not_pull_names_the_upstream_image() {
-    let failure =
-        format!("pull registry-1.docker.io/library/nginx:1.27-alpine pull-limit by pull-through-cache {EVENT}");
-    check("ecr-pull-through-cache-failed.UNVERIFIED-VALUES", &[failure]);
+    let failure = format!(
+        "pull registry-1.docker.io/library/nginx:1.27-alpine pull-limit by pull-through-cache {EVENT}"
+    );
+    check(
+        "ecr-pull-through-cache-failed.UNVERIFIED-VALUES",
+        &[failure],
+    );
 }
 
 #[test]
@@ -93,13 +115,27 @@ fn a_call_that_missed_a_repository_names_the_image() {
 fn a_scan_names_the_digest_and_what_was_found() {
     let scan = |found: &str, done: &str| {
         let image = format!("docker-hub/library/nginx {DIGEST} [1.27-alpine]");
-        [format!("scan 111122223333 eu-west-1 {image} {found} {done} {EVENT}")]
+        [format!(
+            "scan 111122223333 eu-west-1 {image} {found} {done} {EVENT}"
+        )]
     };
-    check("ecr-image-scan-complete", &scan("critical=1 high=3 medium=9", "complete"));
-    check("sqs-batch-of-eventbridge-events", &scan("critical=1 high=3 medium=9", "complete"));
-    check("ecr-image-scan-complete-no-findings", &scan("none", "complete"));
+    check(
+        "ecr-image-scan-complete",
+        &scan("critical=1 high=3 medium=9", "complete"),
+    );
+    check(
+        "sqs-batch-of-eventbridge-events",
+        &scan("critical=1 high=3 medium=9", "complete"),
+    );
+    check(
+        "ecr-image-scan-complete-no-findings",
+        &scan("none", "complete"),
+    );
     check("ecr-image-scan-failed", &scan("none", "partial"));
-    check("inspector2-scan", &scan("critical=7 high=61 medium=62", "complete"));
+    check(
+        "inspector2-scan",
+        &scan("critical=7 high=61 medium=62", "complete"),
+    );
     check("inspector2-finding", &scan("medium=1", "partial"));
 }
 
@@ -108,7 +144,10 @@ fn the_findings_of_one_digest_are_one_scan_and_a_redelivered_one_counts_once() {
     let id = |number: u8| format!("0d9c8b7a-6f5e-4d3c-2b1a-0000000000{number:02}");
     let scan = |digest: &str, found: &str, number: u8| {
         let image = format!("docker-hub/library/nginx {digest} [1.27-alpine]");
-        format!("scan 111122223333 eu-west-1 {image} {found} partial {}", id(number))
+        format!(
+            "scan 111122223333 eu-west-1 {image} {found} partial {}",
+            id(number)
+        )
     };
     let other = format!("sha256:{}", "4f".repeat(32));
     check(
@@ -116,7 +155,10 @@ fn the_findings_of_one_digest_are_one_scan_and_a_redelivered_one_counts_once() {
         &[
             scan(DIGEST, "critical=1 high=1", 1),
             scan(&other, "high=1", 3),
-            format!("ignored Inspector2 Finding {}: the finding is CLOSED", id(4)),
+            format!(
+                "ignored Inspector2 Finding {}: the finding is CLOSED",
+                id(4)
+            ),
         ],
     );
 }
@@ -125,9 +167,21 @@ fn the_findings_of_one_digest_are_one_scan_and_a_redelivered_one_counts_once() {
 fn what_tells_of_nothing_is_ignored_with_the_reason() {
     let unknown = "it is neither an event nor a wrapping of events that is known here";
     let cases = [
-        ("ecr-image-action-push", "ECR Image Action", "an image was pushed, deleted or archived: no pull failed"),
-        ("ecr-image-action-delete", "ECR Image Action", "an image was pushed, deleted or archived: no pull failed"),
-        ("ecr-pull-through-cache-success", "ECR Pull Through Cache Action", "the pull through the cache did not fail"),
+        (
+            "ecr-image-action-push",
+            "ECR Image Action",
+            "an image was pushed, deleted or archived: no pull failed",
+        ),
+        (
+            "ecr-image-action-delete",
+            "ECR Image Action",
+            "an image was pushed, deleted or archived: no pull failed",
+        ),
+        (
+            "ecr-pull-through-cache-success",
+            "ECR Pull Through Cache Action",
+            "the pull through the cache did not fail",
+        ),
         (
             "ecr-replication-action-failed",
             "ECR Replication Action",
@@ -138,14 +192,29 @@ fn what_tells_of_nothing_is_ignored_with_the_reason() {
             "ECR Replication Action",
             "Amazon ECR replicates between its own registries: no pull failed",
         ),
-        ("ecr-scan-resource-change", "ECR Scan Resource Change", "a setting of scanning changed: no image was scanned"),
-        ("scheduled-event-rule", "Scheduled Event", "a schedule is answered by `refresh`"),
-        ("scheduler-default-no-input", "Scheduled Event", "a schedule is answered by `refresh`"),
+        (
+            "ecr-scan-resource-change",
+            "ECR Scan Resource Change",
+            "a setting of scanning changed: no image was scanned",
+        ),
+        (
+            "scheduled-event-rule",
+            "Scheduled Event",
+            "a schedule is answered by `refresh`",
+        ),
+        (
+            "scheduler-default-no-input",
+            "Scheduled Event",
+            "a schedule is answered by `refresh`",
+        ),
     ];
     for (name, kind, why) in cases {
         check(name, &[format!("ignored {kind} {EVENT}: {why}")]);
     }
-    check("scheduler-input-delivered", &[format!("ignored event: {unknown}")]);
+    check(
+        "scheduler-input-delivered",
+        &[format!("ignored event: {unknown}")],
+    );
     check("wake-up-delivered", &[format!("ignored event: {unknown}")]);
 }
 

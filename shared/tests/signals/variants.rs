@@ -20,14 +20,21 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
                 json!({"lastStatus": "STOPPED", "stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling in",
                 "containers": [{"image": "node:21", "reason": "not found"}]}),
             ),
-            "ECS Task State Change e: the task is STOPPED, and no pull failed: Scaling in".to_owned(),
+            "ECS Task State Change e: the task is STOPPED, and no pull failed: Scaling in"
+                .to_owned(),
         ),
         (
-            ecs(json!({"stopCode": "TaskFailedToStart", "containers": [{"image": "node:21", "reason": arm}]})),
+            ecs(
+                json!({"stopCode": "TaskFailedToStart", "containers": [{"image": "node:21", "reason": arm}]}),
+            ),
             format!("ECS Task State Change e: {no_copy}"),
         ),
         (
-            event("aws.batch", "Batch Job State Change", json!({"status": "RUNNING"})),
+            event(
+                "aws.batch",
+                "Batch Job State Change",
+                json!({"status": "RUNNING"}),
+            ),
             "Batch Job State Change e: the job is RUNNING, it did not fail".to_owned(),
         ),
         (
@@ -39,7 +46,11 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
             "CodeBuild Build State Change e: it does not say which phase failed".to_owned(),
         ),
         (
-            event("aws.ecr", "AWS API Call via CloudTrail", json!({"eventName": "PutImage"})),
+            event(
+                "aws.ecr",
+                "AWS API Call via CloudTrail",
+                json!({"eventName": "PutImage"}),
+            ),
             "AWS API Call via CloudTrail e: PutImage pulls no image".to_owned(),
         ),
         (
@@ -51,7 +62,11 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
             r#"Object Created e: nothing here reads "Object Created" from "aws.s3""#.to_owned(),
         ),
         (
-            event("aws.ecr", "ECR Image Scan", json!({"repository-name": "a b"})),
+            event(
+                "aws.ecr",
+                "ECR Image Scan",
+                json!({"repository-name": "a b"}),
+            ),
             r#"ECR Image Scan e: "a b" is no repository of Amazon ECR"#.to_owned(),
         ),
     ];
@@ -67,27 +82,43 @@ fn a_reason_of_the_whole_task_blames_the_container_that_it_names() {
     let mut task = json!({"stopCode": "TaskFailedToStart", "stoppedReason": reason, "taskArn": "t", "version": 3,
         "containers": [{"image": "redis:7"}, {"image": "nginx:1.27"}]});
     let shown = |task: &Value| {
-        shown_all(&json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "id": "e", "detail": task}))
+        shown_all(
+            &json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "id": "e", "detail": task}),
+        )
     };
     assert_eq!(shown(&task), ["pull nginx:1.27 network by ecs-task t#3"]);
     task["containers"] = json!([{"name": "web"}]);
-    assert_eq!(shown(&task), ["pull docker.io/library/nginx:1.27 network by ecs-task t#3"]);
+    assert_eq!(
+        shown(&task),
+        ["pull docker.io/library/nginx:1.27 network by ecs-task t#3"]
+    );
 }
 
 #[test]
 fn a_job_of_several_containers_is_read_wherever_its_reasons_stand() {
     let shown = |job: Value| {
-        shown_all(&json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "id": "e", "detail": job}))
+        shown_all(
+            &json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "id": "e", "detail": job}),
+        )
     };
     let limit = "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit.";
     let attempts = json!([{"taskProperties": [{"containers": [{"reason": limit}]}], "statusReason": "Task failed"}]);
-    let tasks = json!({"taskProperties": [{"containers": [{"image": "node:21"}, {"image": "redis:7"}]}]});
+    let tasks =
+        json!({"taskProperties": [{"containers": [{"image": "node:21"}, {"image": "redis:7"}]}]});
     assert_eq!(
-        shown(json!({"status": "FAILED", "jobArn": "j", "attempts": attempts, "ecsProperties": tasks})),
-        ["pull node:21 pull-limit by batch-job j", "pull redis:7 pull-limit by batch-job j"]
+        shown(
+            json!({"status": "FAILED", "jobArn": "j", "attempts": attempts, "ecsProperties": tasks})
+        ),
+        [
+            "pull node:21 pull-limit by batch-job j",
+            "pull redis:7 pull-limit by batch-job j"
+        ]
     );
     let pod = json!({"podProperties": {"containers": [{"image": "node:21", "reason": "ErrImagePull: not found"}]}});
-    assert_eq!(shown(json!({"status": "FAILED", "eksProperties": pod})), ["pull node:21 not-found by batch-job e"]);
+    assert_eq!(
+        shown(json!({"status": "FAILED", "eksProperties": pod})),
+        ["pull node:21 not-found by batch-job e"]
+    );
 }
 
 #[test]
@@ -100,8 +131,12 @@ fn a_call_without_an_error_code_may_still_have_missed_its_tag() {
             &json!({"source": "aws.ecr", "detail-type": "AWS API Call via CloudTrail", "id": "e", "detail": call}),
         )
     };
-    let failure = "pull 111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a/b:1 not-found by cloud-trail e";
+    let failure =
+        "pull 111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a/b:1 not-found by cloud-trail e";
     assert_eq!(shown(&call), [failure]);
     call["responseElements"] = Value::Null;
-    assert_eq!(shown(&call), ["ignored AWS API Call via CloudTrail e: the call succeeded"]);
+    assert_eq!(
+        shown(&call),
+        ["ignored AWS API Call via CloudTrail e: the call succeeded"]
+    );
 }

@@ -58,7 +58,10 @@ pub(crate) struct Services {
 
 /// Routes signed requests to their services.
 pub(crate) fn router(services: Services) -> Router {
-    Router::new().fallback(serve).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)).with_state(services)
+    Router::new()
+        .fallback(serve)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .with_state(services)
 }
 
 async fn serve(
@@ -82,7 +85,15 @@ async fn serve(
 
 impl Services {
     /// Checks a request as the front door of AWS does, counts it, and lets the service answer.
-    async fn answer(&self, Call { service, action, input }: Call, headers: &HeaderMap) -> Answer {
+    async fn answer(
+        &self,
+        Call {
+            service,
+            action,
+            input,
+        }: Call,
+        headers: &HeaderMap,
+    ) -> Answer {
         let scope = Scope::of(headers)?;
         service.admit(&scope, headers)?;
         let kind = format!("{}.{action}", service.counted_as());
@@ -106,6 +117,10 @@ impl Services {
 /// Reads the input of an action. Input types deny unknown fields: an option that the cloud does not play is refused,
 /// not ignored.
 pub(crate) fn read<T: DeserializeOwned>(input: &Value) -> Result<T, AwsError> {
-    T::deserialize(input)
-        .map_err(|error| AwsError::new("ValidationException", format!("1 validation error detected: {error}")))
+    T::deserialize(input).map_err(|error| {
+        AwsError::new(
+            "ValidationException",
+            format!("1 validation error detected: {error}"),
+        )
+    })
 }

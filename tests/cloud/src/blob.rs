@@ -37,7 +37,8 @@ impl Blob {
     /// The digest, computed by making every byte once.
     pub fn digest(&self) -> String {
         let mut hasher = Hasher::new();
-        self.chunks(0..self.size()).for_each(|chunk| hasher.update(&chunk));
+        self.chunks(0..self.size())
+            .for_each(|chunk| hasher.update(&chunk));
         hasher.finish()
     }
 
@@ -50,7 +51,9 @@ impl Blob {
         let first = range.start / CHUNK_BYTES as u64;
         let end = range.end.div_ceil(CHUNK_BYTES as u64);
         Box::new(
-            (first..end).map(move |number| cut_to(&range, number, &whole(number))).filter(|chunk| !chunk.is_empty()),
+            (first..end)
+                .map(move |number| cut_to(&range, number, &whole(number)))
+                .filter(|chunk| !chunk.is_empty()),
         )
     }
 }
@@ -84,7 +87,11 @@ fn generated(seed: u64, size: u64) -> Box<dyn Fn(u64) -> Bytes + Send> {
 /// The part of chunk `number` that lies in `range`.
 fn cut_to(range: &Range<u64>, number: u64, chunk: &Bytes) -> Bytes {
     let base = number * CHUNK_BYTES as u64;
-    let within = |position: u64| usize::try_from(position.saturating_sub(base)).unwrap_or(usize::MAX).min(chunk.len());
+    let within = |position: u64| {
+        usize::try_from(position.saturating_sub(base))
+            .unwrap_or(usize::MAX)
+            .min(chunk.len())
+    };
     chunk.slice(within(range.start)..within(range.end))
 }
 
@@ -111,7 +118,10 @@ mod tests {
 
     #[test]
     fn a_range_of_a_generated_blob_is_that_part_of_the_whole() {
-        let blob = Blob::Generated { seed: 7, size: 200_000 };
+        let blob = Blob::Generated {
+            seed: 7,
+            size: 200_000,
+        };
         let whole = joined(&blob, 0..200_000);
         assert_eq!(whole.len(), 200_000);
         assert_eq!(joined(&blob, 65_530..131_080), whole[65_530..131_080]);
@@ -119,7 +129,10 @@ mod tests {
 
     #[test]
     fn bytes_in_memory_and_generated_bytes_are_cut_alike() {
-        let blob = Blob::Generated { seed: 7, size: 70_000 };
+        let blob = Blob::Generated {
+            seed: 7,
+            size: 70_000,
+        };
         let copy = Blob::Bytes(joined(&blob, 0..70_000).into());
         assert_eq!(copy.digest(), blob.digest());
         assert_eq!(joined(&copy, 65_000..66_000), joined(&blob, 65_000..66_000));

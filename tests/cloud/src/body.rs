@@ -19,7 +19,11 @@ pub(crate) struct Sending {
 
 impl Sending {
     /// Starts to send `chunks` from the server `name`.
-    pub(crate) fn new(name: &str, chunks: Box<dyn Iterator<Item = Bytes> + Send>, counts: &Counts) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        chunks: Box<dyn Iterator<Item = Bytes> + Send>,
+        counts: &Counts,
+    ) -> Self {
         Self {
             chunks,
             damage: None,
@@ -36,7 +40,9 @@ impl Sending {
     }
 
     pub(crate) fn into_body(self) -> Body {
-        Body::from_stream(stream::unfold(self, |mut sending| async move { Some((sending.next().await?, sending)) }))
+        Body::from_stream(stream::unfold(self, |mut sending| async move {
+            Some((sending.next().await?, sending))
+        }))
     }
 
     async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
@@ -60,7 +66,9 @@ impl Sending {
         match &mut self.damage {
             None => chunk,
             Some(Damage::Cut { after_bytes } | Damage::Stall { after_bytes }) => {
-                let kept = usize::try_from(*after_bytes).unwrap_or(usize::MAX).min(chunk.len());
+                let kept = usize::try_from(*after_bytes)
+                    .unwrap_or(usize::MAX)
+                    .min(chunk.len());
                 *after_bytes -= kept as u64;
                 chunk.slice(..kept)
             }

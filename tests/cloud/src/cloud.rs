@@ -5,8 +5,8 @@ use crate::ecr::EcrTokens;
 use crate::listener::{Listener, Server};
 use crate::registry::Surroundings;
 use crate::{
-    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler, Secrets, Sns, Sqs,
-    Stranger, plain,
+    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler,
+    Secrets, Sns, Sqs, Stranger, plain,
 };
 
 /// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
@@ -79,22 +79,31 @@ impl Cloud {
             servers,
         };
         cloud.sqs.base(&cloud.control_plane);
-        cloud.servers.push(listener.serve(aws::router(cloud.services())));
+        cloud
+            .servers
+            .push(listener.serve(aws::router(cloud.services())));
         cloud
     }
 
     /// The variables that point the AWS SDK and the replicator at this cloud.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let registries = self.registries().map(|(host, endpoint)| format!("{host}={endpoint}"));
+        let registries = self
+            .registries()
+            .map(|(host, endpoint)| format!("{host}={endpoint}"));
         let variables = [
             ("AWS_ENDPOINT_URL", self.control_plane.as_str()),
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "AKIDEMBEDDEDCLOUD"),
             ("AWS_SECRET_ACCESS_KEY", "embedded-cloud-secret"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("REPLICATOR_REGISTRY_ENDPOINTS", &registries.collect::<Vec<_>>().join(",")),
+            (
+                "REPLICATOR_REGISTRY_ENDPOINTS",
+                &registries.collect::<Vec<_>>().join(","),
+            ),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// The address of the AWS APIs: the value of `AWS_ENDPOINT_URL`.
@@ -105,7 +114,12 @@ impl Cloud {
     /// Every registry that has a name in the outside world, with the address where it is here.
     fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
         let ecr = self.ecr.regions().map(|(_, registry)| registry);
-        let all = ecr.chain([self.hub.registry(), self.ecr_public.registry(), &self.plain, &self.mirror]);
+        let all = ecr.chain([
+            self.hub.registry(),
+            self.ecr_public.registry(),
+            &self.plain,
+            &self.mirror,
+        ]);
         all.map(|registry| (registry.host(), registry.endpoint()))
     }
 

@@ -32,22 +32,42 @@ pub(crate) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     pub(crate) fn new(registry: &'a Registry, arn_prefix: String) -> Self {
-        Self { registry, arn_prefix }
+        Self {
+            registry,
+            arn_prefix,
+        }
     }
 
     /// Refuses actions on a repository that is denied, and options that mean nothing here.
-    pub(crate) fn permit(&self, service: &str, action: &str, input: &Value) -> Result<(), AwsError> {
+    pub(crate) fn permit(
+        &self,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Result<(), AwsError> {
         fields::check(action, self.is_public(), input)?;
-        let by_arn = input["resourceArn"].as_str().and_then(|arn| arn.strip_prefix(&self.arn_prefix));
+        let by_arn = input["resourceArn"]
+            .as_str()
+            .and_then(|arn| arn.strip_prefix(&self.arn_prefix));
         let named = input["repositoryName"].as_str().or(by_arn).into_iter();
-        let listed = input["repositoryNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let listed = input["repositoryNames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         let contents = self.registry.contents();
-        let denied = |name: &&str| contents.repositories.get(*name).is_some_and(|repository| repository.denied);
+        let denied = |name: &&str| {
+            contents
+                .repositories
+                .get(*name)
+                .is_some_and(|repository| repository.denied)
+        };
         match named.chain(listed).find(denied) {
             None => Ok(()),
-            Some(name) => {
-                Err(AwsError::new("AccessDeniedException", not_authorized(&format!("{service}:{action}"), name)))
-            }
+            Some(name) => Err(AwsError::new(
+                "AccessDeniedException",
+                not_authorized(&format!("{service}:{action}"), name),
+            )),
         }
     }
 
@@ -79,7 +99,10 @@ impl<'a> Desk<'a> {
     ) -> Result<T, AwsError> {
         let name = input.required("repositoryName")?;
         let contents = self.registry.contents();
-        let repository = contents.repositories.get(name).ok_or_else(|| not_found(name))?;
+        let repository = contents
+            .repositories
+            .get(name)
+            .ok_or_else(|| not_found(name))?;
         read(name, repository)
     }
 
@@ -90,7 +113,12 @@ impl<'a> Desk<'a> {
         change: impl FnOnce(&mut Repository) -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         let mut contents = self.registry.contents();
-        change(contents.repositories.get_mut(name).ok_or_else(|| not_found(name))?)
+        change(
+            contents
+                .repositories
+                .get_mut(name)
+                .ok_or_else(|| not_found(name))?,
+        )
     }
 }
 

@@ -29,7 +29,12 @@ impl Counts {
 
     /// The sum of all kinds that begin with `prefix`.
     pub fn sum(&self, prefix: &str) -> u64 {
-        lock(&self.state).totals.iter().filter(|(kind, _)| kind.starts_with(prefix)).map(|(_, total)| total).sum()
+        lock(&self.state)
+            .totals
+            .iter()
+            .filter(|(kind, _)| kind.starts_with(prefix))
+            .map(|(_, total)| total)
+            .sum()
     }
 
     /// Every kind that happened, with its total.
@@ -68,7 +73,10 @@ impl Counts {
         let peak = state.peaks.entry(kind.clone()).or_default();
         *peak = now.max(*peak);
         drop(state);
-        OpenTransfer { counts: self.clone(), kind }
+        OpenTransfer {
+            counts: self.clone(),
+            kind,
+        }
     }
 }
 

@@ -42,25 +42,52 @@ impl Downloads {
         format!("{}/blobs/{digest}?expires={expires}", self.endpoint)
     }
 
-    fn answer(&self, digest: &str, signature: &Signature, headers: &HeaderMap) -> Result<Response, Refusal> {
-        self.surroundings.counts.hit(&format!("{}.blob.get", self.name));
+    fn answer(
+        &self,
+        digest: &str,
+        signature: &Signature,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        self.surroundings
+            .counts
+            .hit(&format!("{}.blob.get", self.name));
         throttle::check(&self.faults, &format!("{}.blob.get", self.name))?;
         if headers.contains_key(AUTHORIZATION) {
-            return Err(refuse(StatusCode::BAD_REQUEST, "InvalidArgument", "Only one auth mechanism allowed"));
+            return Err(refuse(
+                StatusCode::BAD_REQUEST,
+                "InvalidArgument",
+                "Only one auth mechanism allowed",
+            ));
         }
         if signature.expires < self.surroundings.clock.now().as_second() {
-            return Err(refuse(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired"));
+            return Err(refuse(
+                StatusCode::FORBIDDEN,
+                "AccessDenied",
+                "Request has expired",
+            ));
         }
-        let missing = || refuse(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
+        let missing = || {
+            refuse(
+                StatusCode::NOT_FOUND,
+                "NoSuchKey",
+                "The specified key does not exist.",
+            )
+        };
         let blob = self.surroundings.pool.get(digest).ok_or_else(missing)?;
-        let outlet = Outlet { name: self.name, counts: &self.surroundings.counts, faults: &self.faults };
+        let outlet = Outlet {
+            name: self.name,
+            counts: &self.surroundings.counts,
+            faults: &self.faults,
+        };
         outlet.send(digest, &blob, headers)
     }
 }
 
 /// Serves the addresses.
 pub(crate) fn router(downloads: Downloads) -> Router {
-    Router::new().route("/blobs/{digest}", get(answer)).with_state(downloads)
+    Router::new()
+        .route("/blobs/{digest}", get(answer))
+        .with_state(downloads)
 }
 
 async fn answer(

@@ -26,14 +26,24 @@ pub struct Ecr {
 }
 
 impl Ecr {
-    pub(crate) async fn start(surroundings: &Surroundings, tokens: &EcrTokens, servers: &mut Vec<Server>) -> Self {
+    pub(crate) async fn start(
+        surroundings: &Surroundings,
+        tokens: &EcrTokens,
+        servers: &mut Vec<Server>,
+    ) -> Self {
         let faults = Faults::default();
         let mut registries = Vec::new();
         for region in REGIONS {
             let listeners = [Listener::bind().await, Listener::bind().await];
-            registries.push((region, open(region, listeners, (surroundings, tokens, &faults), servers)));
+            registries.push((
+                region,
+                open(region, listeners, (surroundings, tokens, &faults), servers),
+            ));
         }
-        Self { registries, tokens: tokens.clone() }
+        Self {
+            registries,
+            tokens: tokens.clone(),
+        }
     }
 
     /// The registry of a region: `us-east-1` or `eu-west-1`.
@@ -41,12 +51,15 @@ impl Ecr {
     /// # Panics
     /// In any other region.
     pub fn region(&self, region: &str) -> &Registry {
-        self.at(region).unwrap_or_else(|| panic!("no registry in {region}"))
+        self.at(region)
+            .unwrap_or_else(|| panic!("no registry in {region}"))
     }
 
     /// Every region with its registry.
     pub fn regions(&self) -> impl Iterator<Item = (&'static str, &Registry)> {
-        self.registries.iter().map(|(region, registry)| (*region, registry))
+        self.registries
+            .iter()
+            .map(|(region, registry)| (*region, registry))
     }
 
     /// What goes wrong in all regions, also at the bucket that blobs come from (whose requests are of the kind `s3.blob.get`).
@@ -56,8 +69,12 @@ impl Ecr {
 
     /// A password for user `AWS` in `region`, good for 12 hours: what `aws ecr get-login-password` prints.
     pub fn password(&self, region: &str) -> String {
-        let decoded = BASE64.decode(self.tokens.issue(region).token).unwrap_or_default();
-        String::from_utf8_lossy(&decoded).trim_start_matches("AWS:").to_owned()
+        let decoded = BASE64
+            .decode(self.tokens.issue(region).token)
+            .unwrap_or_default();
+        String::from_utf8_lossy(&decoded)
+            .trim_start_matches("AWS:")
+            .to_owned()
     }
 
     /// Answers the next `requests` manifest `PUT`s with 429, as when more than ten come in a second.
@@ -73,10 +90,17 @@ impl Ecr {
 
     /// Answers an action of the control plane.
     pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
-        let elsewhere =
-            || AwsError::new("InvalidParameterException", format!("the account has no registry in {region}"));
+        let elsewhere = || {
+            AwsError::new(
+                "InvalidParameterException",
+                format!("the account has no registry in {region}"),
+            )
+        };
         let registry = self.at(region).ok_or_else(elsewhere)?;
-        let desk = Desk::new(registry, format!("arn:aws:ecr:{region}:{ACCOUNT}:repository/"));
+        let desk = Desk::new(
+            registry,
+            format!("arn:aws:ecr:{region}:{ACCOUNT}:repository/"),
+        );
         desk.permit("ecr", action, input)?;
         match action {
             "GetAuthorizationToken" => Ok(self.authorization(region, registry.host())),
@@ -101,7 +125,10 @@ impl Ecr {
     }
 
     fn at(&self, region: &str) -> Option<&Registry> {
-        self.registries.iter().find(|(name, _)| *name == region).map(|(_, registry)| registry)
+        self.registries
+            .iter()
+            .find(|(name, _)| *name == region)
+            .map(|(_, registry)| registry)
     }
 }
 
@@ -113,14 +140,22 @@ fn open(
     servers: &mut Vec<Server>,
 ) -> Registry {
     let host = format!("{ACCOUNT}.dkr.ecr.{region}.amazonaws.com");
-    let downloads =
-        Downloads { name: "s3", endpoint: bucket.url(), faults: faults.clone(), surroundings: surroundings.clone() };
+    let downloads = Downloads {
+        name: "s3",
+        endpoint: bucket.url(),
+        faults: faults.clone(),
+        surroundings: surroundings.clone(),
+    };
     let registry = Registry::new(Parts {
         name: "ecr",
         host: host.clone(),
         endpoint: front.url(),
         dialect: Dialect::Ecr,
-        gate: Gate::EcrBasic { tokens: tokens.clone(), region, host },
+        gate: Gate::EcrBasic {
+            tokens: tokens.clone(),
+            region,
+            host,
+        },
         downloads: Some(downloads.clone()),
         meter: None,
         faults: faults.clone(),

@@ -29,7 +29,11 @@ pub struct EcrPublic {
 }
 
 impl EcrPublic {
-    pub(crate) async fn start(surroundings: &Surroundings, tokens: &EcrTokens, servers: &mut Vec<Server>) -> Self {
+    pub(crate) async fn start(
+        surroundings: &Surroundings,
+        tokens: &EcrTokens,
+        servers: &mut Vec<Server>,
+    ) -> Self {
         let [front, cdn] = [Listener::bind().await, Listener::bind().await];
         let faults = Faults::default();
         let downloads = Downloads {
@@ -44,7 +48,10 @@ impl EcrPublic {
                 host: "public.ecr.aws".into(),
                 endpoint: front.url(),
                 dialect,
-                gate: Gate::EcrBearer { tokens: tokens.clone(), realm: format!("{}/token/", front.url()) },
+                gate: Gate::EcrBearer {
+                    tokens: tokens.clone(),
+                    realm: format!("{}/token/", front.url()),
+                },
                 downloads: Some(downloads.clone()),
                 meter: None,
                 faults: faults.clone(),
@@ -61,7 +68,11 @@ impl EcrPublic {
         });
         servers.push(front.serve(router));
         servers.push(cdn.serve(downloads::router(downloads)));
-        Self { registry, gallery, tokens: tokens.clone() }
+        Self {
+            registry,
+            gallery,
+            tokens: tokens.clone(),
+        }
     }
 
     /// What is in the registry. Its repositories have their names without the alias.
@@ -94,7 +105,10 @@ impl EcrPublic {
 
     /// Answers an action of the control plane.
     pub(crate) fn call(&self, action: &str, input: &Value) -> Answer {
-        let desk = Desk::new(&self.registry, format!("arn:aws:ecr-public::{ACCOUNT}:repository/"));
+        let desk = Desk::new(
+            &self.registry,
+            format!("arn:aws:ecr-public::{ACCOUNT}:repository/"),
+        );
         desk.permit("ecr-public", action, input)?;
         match action {
             "GetAuthorizationToken" => Ok(self.authorization()),

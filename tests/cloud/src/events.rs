@@ -79,10 +79,16 @@ impl Events {
 
 impl State {
     fn put(&mut self, request: PutEvents) -> Answer {
-        let results: Vec<_> = request.entries()?.into_iter().map(|entry| self.take(entry.event())).collect();
+        let results: Vec<_> = request
+            .entries()?
+            .into_iter()
+            .map(|entry| self.take(entry.event()))
+            .collect();
         let failed = results.iter().filter(|result| result.is_err()).count();
-        let entries: Vec<Value> =
-            results.into_iter().map(|result| result.unwrap_or_else(|error| view(&error))).collect();
+        let entries: Vec<Value> = results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|error| view(&error)))
+            .collect();
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 

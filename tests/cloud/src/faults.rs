@@ -68,7 +68,10 @@ pub(crate) enum Damage {
 impl Faults {
     /// Cuts the connection after `after_bytes` of the blob's body.
     pub fn cut_blob(&self, digest: &str, after_bytes: u64, times: u32) {
-        self.plan(Fault::Blob(digest.into(), Damage::Cut { after_bytes }), times);
+        self.plan(
+            Fault::Blob(digest.into(), Damage::Cut { after_bytes }),
+            times,
+        );
     }
 
     /// Sends a blob of the right length with a wrong byte.
@@ -78,7 +81,10 @@ impl Faults {
 
     /// Sends `after_bytes` of the blob's body and then nothing, with the connection open.
     pub fn stall_blob(&self, digest: &str, after_bytes: u64, times: u32) {
-        self.plan(Fault::Blob(digest.into(), Damage::Stall { after_bytes }), times);
+        self.plan(
+            Fault::Blob(digest.into(), Damage::Stall { after_bytes }),
+            times,
+        );
     }
 
     /// Sends the whole blob where a range of it is asked for.
@@ -149,7 +155,13 @@ impl Faults {
 
     /// Answers requests of a kind, or any, with the plain 429 that is meant for abusers.
     pub(crate) fn abuse(&self, kind: Option<&'static str>, retry_after_seconds: u32, times: u32) {
-        self.plan(Fault::Abuse { kind, retry_after_seconds }, times);
+        self.plan(
+            Fault::Abuse {
+                kind,
+                retry_after_seconds,
+            },
+            times,
+        );
     }
 
     /// Lets one more request in, unless all is dead by now.
@@ -192,9 +204,10 @@ impl Faults {
 
     pub(crate) fn take_abuse(&self, kind: &str) -> Option<u32> {
         self.take(|fault| match fault {
-            Fault::Abuse { kind: planned, retry_after_seconds } if planned.is_none_or(|planned| planned == kind) => {
-                Some(*retry_after_seconds)
-            }
+            Fault::Abuse {
+                kind: planned,
+                retry_after_seconds,
+            } if planned.is_none_or(|planned| planned == kind) => Some(*retry_after_seconds),
             _ => None,
         })
     }
@@ -209,7 +222,8 @@ impl Faults {
     }
 
     pub(crate) fn loses_answer(&self) -> bool {
-        self.take(|fault| matches!(fault, Fault::LostAnswer).then_some(())).is_some()
+        self.take(|fault| matches!(fault, Fault::LostAnswer).then_some(()))
+            .is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

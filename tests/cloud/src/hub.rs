@@ -29,12 +29,20 @@ pub struct Hub {
 
 impl Hub {
     pub(crate) async fn start(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Self {
-        let [front, auth, cdn] = [Listener::bind().await, Listener::bind().await, Listener::bind().await];
+        let [front, auth, cdn] = [
+            Listener::bind().await,
+            Listener::bind().await,
+            Listener::bind().await,
+        ];
         let faults = Faults::default();
         let tokens = TokenService::new(terms(&auth, surroundings, &faults));
         let meter = Meter::new(surroundings.clock.clone());
-        let downloads =
-            Downloads { name: "cdn", endpoint: cdn.url(), faults: faults.clone(), surroundings: surroundings.clone() };
+        let downloads = Downloads {
+            name: "cdn",
+            endpoint: cdn.url(),
+            faults: faults.clone(),
+            surroundings: surroundings.clone(),
+        };
         let registry = Registry::new(Parts {
             name: "hub",
             host: "docker.io".into(),
@@ -49,7 +57,11 @@ impl Hub {
         servers.push(front.serve(registry::router(registry.clone())));
         servers.push(auth.serve(tokens::router(tokens.clone())));
         servers.push(cdn.serve(downloads::router(downloads)));
-        Self { registry, tokens, meter }
+        Self {
+            registry,
+            tokens,
+            meter,
+        }
     }
 
     /// Where the registry listens: `http://127.0.0.1:PORT`.
@@ -131,7 +143,8 @@ impl Hub {
 
     /// Answers the next `requests` for a list of tags with the same 429, and leaves all other requests alone.
     pub fn limit_listing(&self, requests: u32, retry_after_seconds: u32) {
-        self.faults().abuse(Some("tags"), retry_after_seconds, requests);
+        self.faults()
+            .abuse(Some("tags"), retry_after_seconds, requests);
     }
 }
 

@@ -55,7 +55,10 @@ enum Role {
 
 /// The form of an image that says nothing else.
 const fn compact(family: Family) -> Form {
-    Form { family, layout: Layout::Compact }
+    Form {
+        family,
+        layout: Layout::Compact,
+    }
 }
 
 impl Image {
@@ -71,7 +74,11 @@ impl Image {
 
     /// A Docker image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
     pub fn docker_for(seed: u64, platform: &str, layers: &[u64]) -> Self {
-        Self::single(compact(Family::Docker), platform, &layer::stack(seed, layers))
+        Self::single(
+            compact(Family::Docker),
+            platform,
+            &layer::stack(seed, layers),
+        )
     }
 
     /// An OCI image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
@@ -102,7 +109,11 @@ impl Image {
     /// Every manifest in an order in which it may be pushed: children first, this one last.
     pub fn manifests(&self) -> Vec<Manifest> {
         let below = self.children.iter().flat_map(Image::manifests);
-        let own = Manifest { digest: self.digest(), media_type: self.media_type.into(), bytes: self.manifest.clone() };
+        let own = Manifest {
+            digest: self.digest(),
+            media_type: self.media_type.into(),
+            bytes: self.manifest.clone(),
+        };
         below.chain([own]).collect()
     }
 
@@ -117,7 +128,11 @@ impl Image {
 
     /// The digests of the layers of an image, base first; none of an index.
     pub fn layers(&self) -> Vec<String> {
-        self.blobs.iter().skip(1).map(|(digest, _)| digest.clone()).collect()
+        self.blobs
+            .iter()
+            .skip(1)
+            .map(|(digest, _)| digest.clone())
+            .collect()
     }
 
     fn single(Form { family, layout }: Form, platform: &str, layers: &[Layer]) -> Self {
@@ -129,12 +144,17 @@ impl Image {
             "config": { "mediaType": family.config(), "digest": config_digest, "size": config.len() },
             "layers": layers.iter().map(|layer| layer.descriptor(family.layer())).collect::<Vec<_>>(),
         });
-        let blobs = layers.iter().map(|layer| (layer.digest.clone(), layer.blob.clone()));
+        let blobs = layers
+            .iter()
+            .map(|layer| (layer.digest.clone(), layer.blob.clone()));
         Self {
             role: Role::Platform(platform.to_owned()),
             media_type: family.manifest(),
             manifest: layout.write(&manifest),
-            blobs: [(config_digest, Blob::Bytes(config))].into_iter().chain(blobs).collect(),
+            blobs: [(config_digest, Blob::Bytes(config))]
+                .into_iter()
+                .chain(blobs)
+                .collect(),
             children: Vec::new(),
         }
     }
@@ -150,7 +170,6 @@ fn configuration(platform: &str, layers: &[Layer]) -> Value {
     let mut config = platform::document(platform);
     config["created"] = json!("2024-01-01T00:00:00Z");
     config["config"] = json!({});
-    config["rootfs"] =
-        json!({ "type": "layers", "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>() });
+    config["rootfs"] = json!({ "type": "layers", "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>() });
     config
 }

@@ -44,7 +44,12 @@ impl LambdaRuntime {
         let address = listener.url().trim_start_matches("http://").to_owned();
         let sandbox = Arc::new(Sandbox::new());
         let server = listener.serve(api::router(Arc::clone(&sandbox)));
-        Self { address, sandbox, turn: tokio::sync::Mutex::default(), _server: server }
+        Self {
+            address,
+            sandbox,
+            turn: tokio::sync::Mutex::default(),
+            _server: server,
+        }
     }
 
     /// `127.0.0.1:PORT`, the value of `AWS_LAMBDA_RUNTIME_API`.
@@ -61,13 +66,18 @@ impl LambdaRuntime {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{name}")),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/31/[$LATEST]00000000000000000000000000000000"),
+            (
+                "AWS_LAMBDA_LOG_STREAM_NAME",
+                "2026/01/31/[$LATEST]00000000000000000000000000000000",
+            ),
             ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
             ("LAMBDA_TASK_ROOT", "/var/task"),
             ("_HANDLER", "bootstrap"),
             ("TZ", ":UTC"),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// Invokes the function and waits for its response.
@@ -104,10 +114,16 @@ impl LambdaRuntime {
 
 impl fmt::Debug for LambdaRuntime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("LambdaRuntime").field("address", &self.address).finish_non_exhaustive()
+        formatter
+            .debug_struct("LambdaRuntime")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
 fn function_arn() -> String {
-    format!("arn:aws:lambda:{HOME_REGION}:{}:function:image-replicator", crate::ACCOUNT)
+    format!(
+        "arn:aws:lambda:{HOME_REGION}:{}:function:image-replicator",
+        crate::ACCOUNT
+    )
 }

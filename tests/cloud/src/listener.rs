@@ -21,8 +21,12 @@ pub(crate) struct Server(AbortHandle);
 impl Listener {
     /// Binds a free port of 127.0.0.1.
     pub(crate) async fn bind() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("loopback has a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         Self { address, listener }
     }
 
@@ -33,8 +37,13 @@ impl Listener {
 
     /// Answers with `router` from now on.
     pub(crate) fn serve(self, router: Router) -> Server {
-        let service = router.layer(from_fn(wire::hang_up)).into_make_service_with_connect_info::<Cutter>();
-        Server(tokio::spawn(async move { axum::serve(Port(self.listener), service).await }).abort_handle())
+        let service = router
+            .layer(from_fn(wire::hang_up))
+            .into_make_service_with_connect_info::<Cutter>();
+        Server(
+            tokio::spawn(async move { axum::serve(Port(self.listener), service).await })
+                .abort_handle(),
+        )
     }
 }
 

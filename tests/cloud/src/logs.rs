@@ -35,8 +35,15 @@ struct State {
 
 impl Logs {
     pub(crate) fn new(clock: Clock) -> Self {
-        let state = State { streams: BTreeMap::new(), denied: BTreeSet::new(), page: MAX_EVENTS };
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            streams: BTreeMap::new(),
+            denied: BTreeSet::new(),
+            page: MAX_EVENTS,
+        };
+        Self {
+            clock,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// Appends lines to a stream, all of them logged now; creates the group and the stream if they are missing.
@@ -46,7 +53,12 @@ impl Logs {
     pub fn put(&self, group: &str, stream: &str, lines: impl IntoIterator<Item: Into<String>>) {
         let now = self.clock.now();
         let mut state = self.state();
-        let stream = state.streams.entry(group.to_owned()).or_default().entry(stream.to_owned()).or_default();
+        let stream = state
+            .streams
+            .entry(group.to_owned())
+            .or_default()
+            .entry(stream.to_owned())
+            .or_default();
         for line in lines {
             stream.append(line.into(), now);
         }
@@ -62,7 +74,10 @@ impl Logs {
     /// # Panics
     /// If `most` is zero: nobody would ever reach the end.
     pub fn limit_pages(&self, most: usize) {
-        assert!(most > 0, "a page that is never more than empty leads nowhere");
+        assert!(
+            most > 0,
+            "a page that is never more than empty leads nowhere"
+        );
         self.state().page = most;
     }
 
@@ -85,15 +100,24 @@ impl State {
         if self.denied.contains(group) {
             return Err(denied(group, request.stream()));
         }
-        let streams = self.streams.get(group).filter(|_| region == HOME_REGION).ok_or_else(|| missing("group"))?;
-        let stream = streams.get(request.stream()).ok_or_else(|| missing("stream"))?;
+        let streams = self
+            .streams
+            .get(group)
+            .filter(|_| region == HOME_REGION)
+            .ok_or_else(|| missing("group"))?;
+        let stream = streams
+            .get(request.stream())
+            .ok_or_else(|| missing("stream"))?;
         let page = request.page(stream, self.page)?;
         Ok(page.output(stream))
     }
 }
 
 fn missing(what: &str) -> AwsError {
-    AwsError::new("ResourceNotFoundException", format!("The specified log {what} does not exist."))
+    AwsError::new(
+        "ResourceNotFoundException",
+        format!("The specified log {what} does not exist."),
+    )
 }
 
 fn arn_prefix() -> String {

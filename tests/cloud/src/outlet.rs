@@ -22,7 +22,12 @@ pub(crate) struct Outlet<'a> {
 
 impl Outlet<'_> {
     /// Sends a blob, or the range of it that the headers ask for, with the damage that is planned for it.
-    pub(crate) fn send(&self, digest: &str, blob: &Blob, headers: &HeaderMap) -> Result<Response, Refusal> {
+    pub(crate) fn send(
+        &self,
+        digest: &str,
+        blob: &Blob,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
         let size = blob.size();
         let part = match range::requested(headers, size)? {
             Some(range) => self.misread(digest, range)?,
@@ -34,9 +39,17 @@ impl Outlet<'_> {
             (CONTENT_LENGTH, (sent.end - sent.start).to_string()),
             (ACCEPT_RANGES, "bytes".to_owned()),
         ];
-        answer.extend(part.iter().map(|range| (CONTENT_RANGE, range::content_range(range, size))));
-        let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        let body = Sending::new(self.name, blob.chunks(sent), self.counts).damaged(self.faults.take_blob(digest));
+        answer.extend(
+            part.iter()
+                .map(|range| (CONTENT_RANGE, range::content_range(range, size))),
+        );
+        let status = if part.is_some() {
+            StatusCode::PARTIAL_CONTENT
+        } else {
+            StatusCode::OK
+        };
+        let body = Sending::new(self.name, blob.chunks(sent), self.counts)
+            .damaged(self.faults.take_blob(digest));
         Ok((status, header_map(answer), body.into_body()).into_response())
     }
 

@@ -39,7 +39,10 @@ struct Parameter {
 
 impl Parameters {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { parameters: BTreeMap::new(), page: MAX_PAGE })))
+        Self(Arc::new(Mutex::new(State {
+            parameters: BTreeMap::new(),
+            page: MAX_PAGE,
+        })))
     }
 
     /// Stores a `String` parameter; storing again makes its next version.
@@ -77,8 +80,16 @@ impl Parameters {
     fn store(&self, name: &str, value: &str, secure: bool) {
         assert!(path::is_name(name), "{name} is no parameter name");
         let mut state = self.state();
-        let version = state.parameters.get(name).map_or(1, |parameter| parameter.version + 1);
-        let parameter = Parameter { value: value.to_owned(), secure, version, modified: Timestamp::now() };
+        let version = state
+            .parameters
+            .get(name)
+            .map_or(1, |parameter| parameter.version + 1);
+        let parameter = Parameter {
+            value: value.to_owned(),
+            secure,
+            version,
+            modified: Timestamp::now(),
+        };
         state.parameters.insert(name.to_owned(), parameter);
     }
 
@@ -96,10 +107,16 @@ impl State {
 
     fn list(&self, request: &GetParametersByPath) -> Answer {
         let path = Path::parse(&request.path)?;
-        let below: Vec<_> = self.parameters.iter().filter(|(name, _)| path.holds(name, request.recursive)).collect();
+        let below: Vec<_> = self
+            .parameters
+            .iter()
+            .filter(|(name, _)| path.holds(name, request.recursive))
+            .collect();
         let start = request.start(below.len())?;
         let end = below.len().min(start + request.page()?.min(self.page));
-        let views = below[start..end].iter().map(|(name, parameter)| parameter.view(name, request.with_decryption));
+        let views = below[start..end]
+            .iter()
+            .map(|(name, parameter)| parameter.view(name, request.with_decryption));
         let mut output = json!({ "Parameters": views.collect::<Vec<_>>() });
         if end < below.len() {
             output["NextToken"] = request::token(end).into();
@@ -110,7 +127,11 @@ impl State {
 
 impl Parameter {
     fn view(&self, name: &str, decrypted: bool) -> Value {
-        let value = if self.secure && !decrypted { ciphertext(&self.value) } else { self.value.clone() };
+        let value = if self.secure && !decrypted {
+            ciphertext(&self.value)
+        } else {
+            self.value.clone()
+        };
         json!({
             "Name": name,
             "Type": if self.secure { "SecureString" } else { "String" },

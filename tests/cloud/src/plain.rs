@@ -18,7 +18,11 @@ const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 /// A registry that everybody may read and write.
 pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
     let listener = Listener::bind().await;
-    serve(parts("open", "registry.example", &listener, surroundings), listener, servers)
+    serve(
+        parts("open", "registry.example", &listener, surroundings),
+        listener,
+        servers,
+    )
 }
 
 /// A registry like mirror.gcr.io: everybody may read copies of Docker Hub's images, and nobody may write.
@@ -30,7 +34,10 @@ pub(crate) async fn start_mirror(surroundings: &Surroundings, servers: &mut Vec<
 }
 
 /// A registry like quay.io: everybody may read and write, but only with a token.
-pub(crate) async fn start_with_tokens(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+pub(crate) async fn start_with_tokens(
+    surroundings: &Surroundings,
+    servers: &mut Vec<Server>,
+) -> Plain {
     let listener = Listener::bind().await;
     let mut parts = parts("plain", "quay.io", &listener, surroundings);
     let service = TokenService::new(terms(&listener, surroundings, &parts.faults));
@@ -47,7 +54,12 @@ fn serve(parts: Parts, listener: Listener, servers: &mut Vec<Server>) -> Plain {
     registry
 }
 
-fn parts(name: &'static str, host: &str, listener: &Listener, surroundings: &Surroundings) -> Parts {
+fn parts(
+    name: &'static str,
+    host: &str,
+    listener: &Listener,
+    surroundings: &Surroundings,
+) -> Parts {
     Parts {
         name,
         host: host.into(),

@@ -9,20 +9,29 @@ use crate::refusal::Refusal;
 
 /// Which part of `size` bytes a request wants; nothing if it wants all.
 pub(crate) fn requested(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Refusal> {
-    let Some(value) = headers.get(RANGE) else { return Ok(None) };
+    let Some(value) = headers.get(RANGE) else {
+        return Ok(None);
+    };
     let range = value.to_str().ok().and_then(|text| parse(text, size));
     range.map(Some).ok_or_else(not_satisfiable)
 }
 
 pub(crate) fn not_satisfiable() -> Refusal {
-    Refusal::text(StatusCode::RANGE_NOT_SATISFIABLE, "requested range not satisfiable")
+    Refusal::text(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "requested range not satisfiable",
+    )
 }
 
 /// `bytes=FIRST-` and `bytes=FIRST-LAST`.
 fn parse(text: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let first: u64 = first.parse().ok()?;
-    let end = if last.is_empty() { size } else { last.parse::<u64>().ok()?.checked_add(1)?.min(size) };
+    let end = if last.is_empty() {
+        size
+    } else {
+        last.parse::<u64>().ok()?.checked_add(1)?.min(size)
+    };
     (first < end).then_some(first..end)
 }
 

@@ -81,13 +81,23 @@ pub(crate) struct Surroundings {
 impl Parts {
     /// The registry as a server that sends blobs itself.
     fn outlet(&self) -> Outlet<'_> {
-        Outlet { name: self.name, counts: &self.surroundings.counts, faults: &self.faults }
+        Outlet {
+            name: self.name,
+            counts: &self.surroundings.counts,
+            faults: &self.faults,
+        }
     }
 }
 
 impl Registry {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, contents: Mutex::default(), sessions: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                contents: Mutex::default(),
+                sessions: Mutex::default(),
+            }),
+        }
     }
 
     /// The host of this registry in image references: `docker.io`, `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
@@ -128,6 +138,9 @@ impl Registry {
 
     /// Counts one request of `kind`.
     fn count(&self, kind: &str) {
-        self.parts().surroundings.counts.hit(&format!("{}.{kind}", self.parts().name));
+        self.parts()
+            .surroundings
+            .counts
+            .hit(&format!("{}.{kind}", self.parts().name));
     }
 }

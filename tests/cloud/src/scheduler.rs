@@ -69,7 +69,15 @@ impl Scheduler {
     pub(crate) fn new(clock: Clock) -> Self {
         let groups = BTreeSet::from([DEFAULT_GROUP.to_owned()]);
         let (schedules, created, deleted) = Default::default();
-        Self { clock, state: Arc::new(Mutex::new(State { groups, schedules, created, deleted })) }
+        Self {
+            clock,
+            state: Arc::new(Mutex::new(State {
+                groups,
+                schedules,
+                created,
+                deleted,
+            })),
+        }
     }
 
     /// Creates a group, unless it exists. The group `default` always exists.
@@ -79,7 +87,12 @@ impl Scheduler {
 
     /// Every schedule that exists, delivered ones included, the earliest first.
     pub fn schedules(&self) -> Vec<ScheduleView> {
-        let mut views: Vec<_> = self.state().schedules.values().map(Schedule::view).collect();
+        let mut views: Vec<_> = self
+            .state()
+            .schedules
+            .values()
+            .map(Schedule::view)
+            .collect();
         views.sort_by_key(|view| view.at);
         views
     }
@@ -93,7 +106,8 @@ impl Scheduler {
 
     pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
         if region != HOME_REGION {
-            let message = format!("the embedded cloud has schedules in {HOME_REGION} only, not in {region}");
+            let message =
+                format!("the embedded cloud has schedules in {HOME_REGION} only, not in {region}");
             return Err(AwsError::new("ValidationException", message));
         }
         let now = self.clock.now();
@@ -116,16 +130,25 @@ impl State {
     fn create(&mut self, draft: Draft, now: Timestamp) -> Answer {
         draft.check()?;
         let key = draft.key();
-        if let Some(known) = draft.client_token.as_ref().and_then(|token| self.created.get(token)) {
+        if let Some(known) = draft
+            .client_token
+            .as_ref()
+            .and_then(|token| self.created.get(token))
+        {
             let other = || conflict("The client token was used for another request.".to_owned());
-            return if *known == draft { Ok(named(&key)) } else { Err(other()) };
+            return if *known == draft {
+                Ok(named(&key))
+            } else {
+                Err(other())
+            };
         }
         self.check_group(&key.group)?;
         if self.schedules.contains_key(&key) {
             return Err(conflict(format!("Schedule {} already exists.", key.name)));
         }
         let schedule = Schedule::new(draft.clone(), now)?;
-        self.created.extend(draft.client_token.clone().map(|token| (token, draft)));
+        self.created
+            .extend(draft.client_token.clone().map(|token| (token, draft)));
         self.schedules.insert(key.clone(), schedule);
         Ok(named(&key))
     }
@@ -134,7 +157,10 @@ impl State {
         draft.check()?;
         let key = draft.key();
         self.check_group(&key.group)?;
-        let schedule = self.schedules.get_mut(&key).ok_or_else(|| no_schedule(&key))?;
+        let schedule = self
+            .schedules
+            .get_mut(&key)
+            .ok_or_else(|| no_schedule(&key))?;
         schedule.replace(draft, now)?;
         Ok(named(&key))
     }
@@ -142,22 +168,35 @@ impl State {
     fn get(&self, request: &GetSchedule) -> Answer {
         let key = request.key()?;
         self.check_group(&key.group)?;
-        self.schedules.get(&key).map(Schedule::describe).ok_or_else(|| no_schedule(&key))
+        self.schedules
+            .get(&key)
+            .map(Schedule::describe)
+            .ok_or_else(|| no_schedule(&key))
     }
 
     fn delete(&mut self, request: &DeleteSchedule) -> Answer {
         let key = request.key()?;
-        if request.client_token.as_ref().is_some_and(|token| self.deleted.get(token) == Some(&key)) {
+        if request
+            .client_token
+            .as_ref()
+            .is_some_and(|token| self.deleted.get(token) == Some(&key))
+        {
             return Ok(json!({}));
         }
         self.check_group(&key.group)?;
-        self.schedules.remove(&key).ok_or_else(|| no_schedule(&key))?;
-        self.deleted.extend(request.client_token.clone().map(|token| (token, key)));
+        self.schedules
+            .remove(&key)
+            .ok_or_else(|| no_schedule(&key))?;
+        self.deleted
+            .extend(request.client_token.clone().map(|token| (token, key)));
         Ok(json!({}))
     }
 
     fn deliver(&mut self, now: Timestamp) -> Option<(String, Value)> {
-        let due = self.schedules.iter_mut().filter(|(_, schedule)| schedule.is_due(now));
+        let due = self
+            .schedules
+            .iter_mut()
+            .filter(|(_, schedule)| schedule.is_due(now));
         let (key, schedule) = due.min_by_key(|(_, schedule)| schedule.at())?;
         let delivery = schedule.deliver();
         if schedule.goes_when_done() {

@@ -45,15 +45,26 @@ struct GetSecretValue {
 
 impl Secrets {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
     /// Stores a value under a name and answers the secret's ARN.
     ///
     /// Storing again rotates the secret: the new version becomes `AWSCURRENT`, the one before it `AWSPREVIOUS`.
     pub fn put(&self, name: &str, value: &str) -> String {
-        let version = Version { id: unique_id(), value: value.to_owned(), created: self.clock.now() };
-        self.state().secrets.entry(name.to_owned()).or_default().push(version);
+        let version = Version {
+            id: unique_id(),
+            value: value.to_owned(),
+            created: self.clock.now(),
+        };
+        self.state()
+            .secrets
+            .entry(name.to_owned())
+            .or_default()
+            .push(version);
         arn(name)
     }
 
@@ -77,13 +88,25 @@ impl Secrets {
 impl State {
     /// Permission is looked at first: AWS does not tell strangers which secrets exist.
     fn get(&self, region: &str, request: &GetSecretValue) -> Answer {
-        if let Some(name) = self.denied.iter().find(|name| is_named(name, &request.secret_id)) {
+        if let Some(name) = self
+            .denied
+            .iter()
+            .find(|name| is_named(name, &request.secret_id))
+        {
             return Err(denied(name));
         }
-        let found = self.secrets.iter().find(|(name, _)| region == HOME_REGION && is_named(name, &request.secret_id));
-        let (name, versions) = found.ok_or_else(|| missing("Secrets Manager can't find the specified secret."))?;
-        let wanted = |index: &usize| request.wants(&versions[*index].id, stage(*index, versions.len()));
-        let index = (0..versions.len()).rev().find(wanted).ok_or_else(|| request.missing_version())?;
+        let found = self
+            .secrets
+            .iter()
+            .find(|(name, _)| region == HOME_REGION && is_named(name, &request.secret_id));
+        let (name, versions) =
+            found.ok_or_else(|| missing("Secrets Manager can't find the specified secret."))?;
+        let wanted =
+            |index: &usize| request.wants(&versions[*index].id, stage(*index, versions.len()));
+        let index = (0..versions.len())
+            .rev()
+            .find(wanted)
+            .ok_or_else(|| request.missing_version())?;
         let Version { id, value, created } = &versions[index];
         Ok(json!({
             "ARN": arn(name),
@@ -102,7 +125,9 @@ impl GetSecretValue {
             (None, None) => stage == Some(CURRENT),
             (id_wanted, stage_wanted) => {
                 id_wanted.as_deref().is_none_or(|wanted| wanted == id)
-                    && stage_wanted.as_deref().is_none_or(|wanted| stage == Some(wanted))
+                    && stage_wanted
+                        .as_deref()
+                        .is_none_or(|wanted| stage == Some(wanted))
             }
         }
     }
@@ -112,7 +137,9 @@ impl GetSecretValue {
             (Some(id), _) => ("VersionId", id.as_str()),
             (None, stage) => ("staging label", stage.as_deref().unwrap_or(CURRENT)),
         };
-        missing(&format!("Secrets Manager can't find the specified secret value for {by}: {which}"))
+        missing(&format!(
+            "Secrets Manager can't find the specified secret value for {by}: {which}"
+        ))
     }
 }
 

@@ -52,7 +52,10 @@ struct State {
 
 impl Sqs {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
     /// Sets the address that queue URLs begin with, such as `http://127.0.0.1:4566`.
@@ -77,7 +80,9 @@ impl Sqs {
     pub fn redrive(&self, url: &str, max_receive_count: u32) -> String {
         let name = name(url).trim_end_matches(".fifo").to_owned() + "-dlq";
         let dead_letters = self.fifo(&name, 30);
-        self.with_queue(url, |queue, _| queue.redrive(format!("{name}.fifo"), max_receive_count));
+        self.with_queue(url, |queue, _| {
+            queue.redrive(format!("{name}.fifo"), max_receive_count)
+        });
         dead_letters
     }
 
@@ -88,7 +93,9 @@ impl Sqs {
 
     /// Every message of the dead-letter queue; none if there is no such queue.
     pub fn dead_letters(&self, url: &str) -> Vec<Message> {
-        let dead_letters = self.with_queue(url, |queue, _| queue.dead_letter_queue().map(ToOwned::to_owned));
+        let dead_letters = self.with_queue(url, |queue, _| {
+            queue.dead_letter_queue().map(ToOwned::to_owned)
+        });
         dead_letters.map_or_else(Vec::new, |name| self.messages(&name))
     }
 
@@ -117,7 +124,9 @@ impl Sqs {
         let deadline = self.clock.now() + request.wait();
         loop {
             let now = self.clock.now();
-            let messages = self.state().receive(name, request.most(), request.visibility(), now)?;
+            let messages = self
+                .state()
+                .receive(name, request.most(), request.visibility(), now)?;
             if !messages.is_empty() || now >= deadline {
                 return Ok(request.output(&messages));
             }
@@ -127,7 +136,10 @@ impl Sqs {
 
     fn with_queue<T>(&self, url: &str, act: impl FnOnce(&mut Queue, Timestamp) -> T) -> T {
         let mut state = self.state();
-        let queue = state.queues.get_mut(name(url)).unwrap_or_else(|| panic!("there is no queue {url}"));
+        let queue = state
+            .queues
+            .get_mut(name(url))
+            .unwrap_or_else(|| panic!("there is no queue {url}"));
         act(queue, self.clock.now())
     }
 
@@ -158,7 +170,9 @@ impl State {
     /// The name of the queue that the URL means. AWS looks at the path only.
     fn find(&self, region: &str, url: &str) -> Result<String, AwsError> {
         let name = name(url);
-        let is_ours = url.strip_suffix(name).is_some_and(|rest| rest.ends_with(&format!("/{ACCOUNT}/")));
+        let is_ours = url
+            .strip_suffix(name)
+            .is_some_and(|rest| rest.ends_with(&format!("/{ACCOUNT}/")));
         let found = is_ours && region == HOME_REGION && self.queues.contains_key(name);
         found.then(|| name.to_owned()).ok_or_else(missing)
     }

@@ -48,7 +48,11 @@ struct Book {
 impl Stranger {
     pub(crate) async fn start(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Self {
         let listener = Listener::bind().await;
-        let stranger = Self { url: listener.url(), surroundings: surroundings.clone(), book: Arc::default() };
+        let stranger = Self {
+            url: listener.url(),
+            surroundings: surroundings.clone(),
+            book: Arc::default(),
+        };
         servers.push(listener.serve(Router::new().fallback(answer).with_state(stranger.clone())));
         stranger
     }
@@ -76,7 +80,10 @@ impl Stranger {
     /// The forged content of the blob that the path ends in.
     fn forgery(&self, path: &str) -> Option<Blob> {
         let real = self.surroundings.pool.get(path.rsplit('/').next()?)?;
-        (!self.book().ignorant).then(|| Blob::Generated { seed: SEED, size: real.size() })
+        (!self.book().ignorant).then(|| Blob::Generated {
+            seed: SEED,
+            size: real.size(),
+        })
     }
 
     fn counts(&self) -> &Counts {
@@ -91,7 +98,10 @@ impl Stranger {
 impl RecordedRequest {
     /// The value of a header, whose name is given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn of(request: &Request) -> Self {
@@ -100,7 +110,12 @@ impl RecordedRequest {
             method: request.method().to_string(),
             path: request.uri().to_string(),
             headers: headers
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .map(|(name, value)| {
+                    (
+                        name.to_string(),
+                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                    )
+                })
                 .collect(),
         }
     }
@@ -110,6 +125,10 @@ async fn answer(State(stranger): State<Stranger>, request: Request) -> Result<Re
     stranger.book().requests.push(RecordedRequest::of(&request));
     let unknown = || Refusal::text(StatusCode::NOT_FOUND, "404 page not found");
     let blob = stranger.forgery(request.uri().path()).ok_or_else(unknown)?;
-    let outlet = Outlet { name: "stranger", counts: stranger.counts(), faults: &Faults::default() };
+    let outlet = Outlet {
+        name: "stranger",
+        counts: stranger.counts(),
+        faults: &Faults::default(),
+    };
     outlet.send("", &blob, request.headers())
 }

@@ -17,9 +17,14 @@ pub(crate) fn check(faults: &Faults, kind: &str) -> Result<(), Refusal> {
     }
     match faults.take_status(kind) {
         None => Ok(()),
-        Some(StatusCode::TOO_MANY_REQUESTS) => {
-            Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "Rate exceeded"))
-        }
-        Some(status) => Err(Refusal::text(status, status.canonical_reason().unwrap_or("fault on demand"))),
+        Some(StatusCode::TOO_MANY_REQUESTS) => Err(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOOMANYREQUESTS",
+            "Rate exceeded",
+        )),
+        Some(status) => Err(Refusal::text(
+            status,
+            status.canonical_reason().unwrap_or("fault on demand"),
+        )),
     }
 }

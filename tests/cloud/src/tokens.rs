@@ -62,16 +62,24 @@ struct Grant {
 
 impl TokenService {
     pub(crate) fn new(terms: Terms) -> Self {
-        Self { terms: Arc::new(terms), state: Arc::default() }
+        Self {
+            terms: Arc::new(terms),
+            state: Arc::default(),
+        }
     }
 
     /// Adds a user.
     pub(crate) fn user(&self, name: &str, password: &str) {
-        lock(&self.state).passwords.insert(name.into(), password.into());
+        lock(&self.state)
+            .passwords
+            .insert(name.into(), password.into());
     }
 
     fn knows(&self, user: &str, password: &str) -> bool {
-        lock(&self.state).passwords.get(user).is_some_and(|known| known == password)
+        lock(&self.state)
+            .passwords
+            .get(user)
+            .is_some_and(|known| known == password)
     }
 
     /// Mints a token; it has the three parts of a JSON Web Token, as those of Docker Hub, because clients look inside.
@@ -79,16 +87,34 @@ impl TokenService {
         let expires_at = self.terms.clock.now() + self.terms.lifetime;
         let claims = json!({ "exp": expires_at.as_second(), "access": scopes, "sub": user });
         let mut state = lock(&self.state);
-        let parts = [json!({ "alg": "none" }).to_string(), claims.to_string(), format!("token {}", state.grants.len())];
+        let parts = [
+            json!({ "alg": "none" }).to_string(),
+            claims.to_string(),
+            format!("token {}", state.grants.len()),
+        ];
         let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
-        state.grants.insert(token.clone(), Grant { user, scopes, expires_at });
+        state.grants.insert(
+            token.clone(),
+            Grant {
+                user,
+                scopes,
+                expires_at,
+            },
+        );
         token
     }
 
     /// Lets the bearer of a token in that is valid for the repository.
-    pub(crate) fn admit(&self, headers: &HeaderMap, repository: &str, action: Action) -> Result<Caller, Refusal> {
+    pub(crate) fn admit(
+        &self,
+        headers: &HeaderMap,
+        repository: &str,
+        action: Action,
+    ) -> Result<Caller, Refusal> {
         let state = lock(&self.state);
-        let Some(token) = bearer(headers) else { return Err(self.challenge(repository, action, None)) };
+        let Some(token) = bearer(headers) else {
+            return Err(self.challenge(repository, action, None));
+        };
         match state.grants.get(token) {
             Some(grant) if grant.expires_at <= self.terms.clock.now() => {
                 Err(self.challenge(repository, action, Some("invalid_token")))
@@ -97,7 +123,9 @@ impl TokenService {
             Some(grant) if !repository.is_empty() && !grant.covers(repository, action) => {
                 Err(self.insufficient_scope(repository, action))
             }
-            Some(grant) => Ok(Caller { user: grant.user.clone() }),
+            Some(grant) => Ok(Caller {
+                user: grant.user.clone(),
+            }),
         }
     }
 
@@ -108,19 +136,35 @@ impl TokenService {
 
     fn challenge(&self, repository: &str, action: Action, error: Option<&str>) -> Refusal {
         let Terms { realm, service, .. } = &*self.terms;
-        let actions = if action == Action::Push { "pull,push" } else { "pull" };
-        let scope = (!repository.is_empty()).then(|| format!(r#",scope="repository:{repository}:{actions}""#));
+        let actions = if action == Action::Push {
+            "pull,push"
+        } else {
+            "pull"
+        };
+        let scope = (!repository.is_empty())
+            .then(|| format!(r#",scope="repository:{repository}:{actions}""#));
         let error = error.map(|error| format!(r#",error="{error}""#));
-        let challenge = [Some(format!(r#"Bearer realm="{realm}",service="{service}""#)), scope, error];
-        Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "authentication required")
-            .with(WWW_AUTHENTICATE, challenge.into_iter().flatten().collect::<String>())
+        let challenge = [
+            Some(format!(r#"Bearer realm="{realm}",service="{service}""#)),
+            scope,
+            error,
+        ];
+        Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "authentication required",
+        )
+        .with(
+            WWW_AUTHENTICATE,
+            challenge.into_iter().flatten().collect::<String>(),
+        )
     }
 }
 
 impl Grant {
     fn covers(&self, repository: &str, action: Action) -> bool {
-        self.scopes
-            .iter()
-            .any(|scope| scope.name == repository && scope.actions.iter().any(|word| word == action.word()))
+        self.scopes.iter().any(|scope| {
+            scope.name == repository && scope.actions.iter().any(|word| word == action.word())
+        })
     }
 }

@@ -35,7 +35,11 @@ pub(crate) struct Cutter(Arc<AtomicBool>);
 pub(crate) struct Unsent;
 
 /// Closes the connection instead of sending a response that is [`Unsent`].
-pub(crate) async fn hang_up(ConnectInfo(cutter): ConnectInfo<Cutter>, request: Request, next: Next) -> Response {
+pub(crate) async fn hang_up(
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: Request,
+    next: Next,
+) -> Response {
     let response = next.run(request).await;
     if response.extensions().get::<Unsent>().is_some() {
         cutter.0.store(true, Ordering::Release);
@@ -49,7 +53,13 @@ impl Listener for Port {
 
     async fn accept(&mut self) -> (Wire, Self::Addr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        (Wire { stream, cutter: Cutter::default() }, address)
+        (
+            Wire {
+                stream,
+                cutter: Cutter::default(),
+            },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -67,7 +77,10 @@ impl Wire {
     /// The stream, unless it was cut.
     fn open(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         if self.cutter.0.load(Ordering::Acquire) {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "connection cut on purpose"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "connection cut on purpose",
+            ));
         }
         Ok(Pin::new(&mut self.stream))
     }
@@ -84,7 +97,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.open()?.poll_write(context, bytes)
     }
 

@@ -11,7 +11,11 @@ impl Moto {
     /// Stores a secret and gives its ARN.
     pub async fn put_secret(&self, name: &str, value: &Value) -> String {
         let input = json!({"Name": name, "SecretString": value.to_string()});
-        text(&self.call(Service::SecretsManager, "CreateSecret", &input).await["ARN"])
+        text(
+            &self
+                .call(Service::SecretsManager, "CreateSecret", &input)
+                .await["ARN"],
+        )
     }
 
     /// Stores a parameter, such as a catalogue.
@@ -22,10 +26,17 @@ impl Moto {
 
     /// The password of the user `AWS` for the registry of the account.
     pub async fn registry_password(&self) -> String {
-        let answer = self.call(Service::Ecr, "GetAuthorizationToken", &json!({})).await;
-        let token = BASE64_STANDARD.decode(text(&answer["authorizationData"][0]["authorizationToken"]));
-        let credentials = String::from_utf8(token.expect("the token is base64")).expect("the token is text");
-        credentials.strip_prefix("AWS:").expect("the user is AWS").to_owned()
+        let answer = self
+            .call(Service::Ecr, "GetAuthorizationToken", &json!({}))
+            .await;
+        let token =
+            BASE64_STANDARD.decode(text(&answer["authorizationData"][0]["authorizationToken"]));
+        let credentials =
+            String::from_utf8(token.expect("the token is base64")).expect("the token is text");
+        credentials
+            .strip_prefix("AWS:")
+            .expect("the user is AWS")
+            .to_owned()
     }
 
     /// The resource tags of a repository.
@@ -33,7 +44,8 @@ impl Moto {
         let input = json!({"resourceArn": format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository}")});
         let answer = self.call(Service::Ecr, "ListTagsForResource", &input).await;
         let tags = answer["tags"].as_array().expect("tags are a list").iter();
-        tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
+        tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"])))
+            .collect()
     }
 
     /// Creates a FIFO queue and gives its URL.
@@ -45,15 +57,20 @@ impl Moto {
 
     /// Takes up to ten messages off a queue, as the events that Lambda makes of them with a batch size of one.
     pub async fn queued_events(&self, queue: &str) -> Vec<Value> {
-        let input = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "AttributeNames": ["All"]});
+        let input =
+            json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "AttributeNames": ["All"]});
         let answer = self.call(Service::Sqs, "ReceiveMessage", &input).await;
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
-        messages.iter().map(|message| event(queue, message)).collect()
+        messages
+            .iter()
+            .map(|message| event(queue, message))
+            .collect()
     }
 
     /// Deletes the message of an event, as Lambda does when the function has handled it.
     pub async fn delete_message(&self, queue: &str, event: &Value) {
-        let input = json!({"QueueUrl": queue, "ReceiptHandle": event["Records"][0]["receiptHandle"]});
+        let input =
+            json!({"QueueUrl": queue, "ReceiptHandle": event["Records"][0]["receiptHandle"]});
         self.call(Service::Sqs, "DeleteMessage", &input).await;
     }
 }
@@ -74,5 +91,8 @@ fn event(queue: &str, message: &Value) -> Value {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not text")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is not text"))
+        .to_owned()
 }

@@ -39,10 +39,18 @@ impl Distribution {
     pub async fn start(access: &Access<'_>) -> Self {
         let (address, directory) = (free_address(), tempdir().expect("a directory can be made"));
         let configuration = directory.path().join("config.yml");
-        write(&configuration, configure(address, directory.path(), access).to_string()).expect("a file can be written");
+        write(
+            &configuration,
+            configure(address, directory.path(), access).to_string(),
+        )
+        .expect("a file can be written");
         let mut command = Command::new(program("docker-registry"));
         let process = Process::serving(command.arg("serve").arg(configuration), address).await;
-        Self { address, _process: process, _directory: directory }
+        Self {
+            address,
+            _process: process,
+            _directory: directory,
+        }
     }
 
     /// Host and port.
@@ -71,13 +79,17 @@ fn configure(address: SocketAddr, directory: &Path, access: &Access<'_>) -> Valu
             write(&path, password_file(user, password)).expect("a file can be written");
             configuration["auth"] = json!({"htpasswd": {"realm": "registry", "path": path}});
         }
-        Access::Tokens(service) => configuration["auth"] = json!({"token": service.configuration()}),
+        Access::Tokens(service) => {
+            configuration["auth"] = json!({"token": service.configuration()})
+        }
     }
     configuration
 }
 
 fn password_file(user: &str, password: &str) -> Vec<u8> {
-    let made = Command::new(program("htpasswd")).args(["-Bbn", user, password]).output();
+    let made = Command::new(program("htpasswd"))
+        .args(["-Bbn", user, password])
+        .output();
     let Output { status, stdout, .. } = made.expect("htpasswd runs");
     assert!(status.success(), "htpasswd refused");
     stdout

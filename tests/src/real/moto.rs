@@ -52,8 +52,14 @@ impl Moto {
     pub async fn start() -> Self {
         let address = free_address();
         let mut command = Command::new(python_program("moto_server"));
-        command.args(["--host", "127.0.0.1", "--port", &address.port().to_string()]).env("MOTO_ACCOUNT_ID", ACCOUNT);
-        Self { address, client: Client::new(), _process: Process::serving(&mut command, address).await }
+        command
+            .args(["--host", "127.0.0.1", "--port", &address.port().to_string()])
+            .env("MOTO_ACCOUNT_ID", ACCOUNT);
+        Self {
+            address,
+            client: Client::new(),
+            _process: Process::serving(&mut command, address).await,
+        }
     }
 
     /// The address of all its APIs.
@@ -71,7 +77,9 @@ impl Moto {
             ("AWS_SESSION_TOKEN", "testing".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value)).into()
+        variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
     }
 
     /// Calls an operation by its JSON protocol. moto routes by the scope of the signature and does not verify it.
@@ -86,11 +94,21 @@ impl Moto {
             .post(format!("http://{}/", self.address))
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("{target}.{operation}"))
-            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"))
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
             .body(input.to_string());
         let response = request.send().await.expect("moto answers");
-        let (status, text) = (response.status(), response.text().await.expect("moto answers with text"));
+        let (status, text) = (
+            response.status(),
+            response.text().await.expect("moto answers with text"),
+        );
         assert!(status.is_success(), "{operation}: {status} {text}");
-        if text.is_empty() { Value::Null } else { text.parse().expect("moto answers with JSON") }
+        if text.is_empty() {
+            Value::Null
+        } else {
+            text.parse().expect("moto answers with JSON")
+        }
     }
 }

@@ -38,7 +38,10 @@ impl Process {
                 return process;
             }
             let ended = process.child.try_wait().expect("a child can be waited for");
-            assert!(ended.is_none(), "{command:?} ended before it served on {address}");
+            assert!(
+                ended.is_none(),
+                "{command:?} ended before it served on {address}"
+            );
             tokio::time::sleep(POLL).await;
         }
         panic!("{command:?} does not serve on {address}");
@@ -47,9 +50,19 @@ impl Process {
     fn start(command: &mut Command) -> Self {
         let log = tempfile().expect("a log file can be made");
         let output = || Stdio::from(log.try_clone().expect("a file can be shared"));
-        command.stdin(Stdio::null()).stdout(output()).stderr(output()).process_group(0);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self { name: command.get_program().to_string_lossy().into_owned(), child, log }
+        command
+            .stdin(Stdio::null())
+            .stdout(output())
+            .stderr(output())
+            .process_group(0);
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Self {
+            name: command.get_program().to_string_lossy().into_owned(),
+            child,
+            log,
+        }
     }
 
     /// The processes that the child has started itself, by their ids.
@@ -57,14 +70,17 @@ impl Process {
         let parent = format!("PPid:\t{}", self.child.id());
         let processes = read_dir("/proc").expect("Linux has /proc").flatten();
         let ids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
-        ids.filter(|id| status(*id).lines().any(|line| line == parent)).collect()
+        ids.filter(|id| status(*id).lines().any(|line| line == parent))
+            .collect()
     }
 
     /// What the child has printed so far.
     pub fn log(&self) -> String {
         let mut text = Vec::new();
         let mut file = &self.log;
-        file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("the log can be read");
+        file.rewind()
+            .and_then(|()| file.read_to_end(&mut text))
+            .expect("the log can be read");
         String::from_utf8_lossy(&text).into_owned()
     }
 }
@@ -81,7 +97,10 @@ impl Drop for Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        orphans.into_iter().filter(|orphan| !status(*orphan).is_empty()).for_each(|orphan| signal("KILL", orphan));
+        orphans
+            .into_iter()
+            .filter(|orphan| !status(*orphan).is_empty())
+            .for_each(|orphan| signal("KILL", orphan));
         if panicking() {
             eprintln!("== {}\n{}", self.name, self.log());
         }
@@ -100,5 +119,9 @@ pub(super) fn status(id: u32) -> String {
 }
 
 fn signal(name: &str, id: u32) {
-    let _ = Command::new("sh").arg("-c").arg(format!("kill -s {name} {id}")).stderr(Stdio::null()).status();
+    let _ = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -s {name} {id}"))
+        .stderr(Stdio::null())
+        .status();
 }

@@ -9,7 +9,15 @@ use super::tools::program;
 /// # Panics
 /// With its message, when it fails.
 pub async fn skopeo(arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(program("skopeo")).args(arguments).output().await.expect("skopeo runs");
-    assert!(output.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program("skopeo"))
+        .args(arguments)
+        .output()
+        .await
+        .expect("skopeo runs");
+    assert!(
+        output.status.success(),
+        "skopeo {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }

@@ -55,14 +55,28 @@ impl TokenService {
     /// Starts the service with these users and their passwords.
     pub async fn start(users: &[(&str, &str)]) -> Self {
         let directory = tempdir().expect("a directory can be made");
-        let (key, certificate) = (directory.path().join("key.pem"), directory.path().join("certificate.pem"));
+        let (key, certificate) = (
+            directory.path().join("key.pem"),
+            directory.path().join("certificate.pem"),
+        );
         make_certificate(&key, &certificate);
         let signer = Arc::new(Signer::new(&pem(&key), &pem(&certificate), users));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let router = Router::new().route("/token", get(token)).with_state(Arc::clone(&signer));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
-        Self { address, certificate, server, signer, _directory: directory }
+        let router = Router::new()
+            .route("/token", get(token))
+            .with_state(Arc::clone(&signer));
+        let server =
+            tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+        Self {
+            address,
+            certificate,
+            server,
+            signer,
+            _directory: directory,
+        }
     }
 
     /// A token for the owner of a repository, who may push.
@@ -96,22 +110,41 @@ struct Signer {
 impl Signer {
     fn new(key: &str, certificate: &str, users: &[(&str, &str)]) -> Self {
         let key = BASE64_STANDARD.decode(key).expect("a PEM file is base64");
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key).expect("openssl makes PKCS #8");
-        let users = users.iter().map(|(user, password)| ((*user).to_owned(), (*password).to_owned())).collect();
-        Self { key, certificate: certificate.to_owned(), users }
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key)
+            .expect("openssl makes PKCS #8");
+        let users = users
+            .iter()
+            .map(|(user, password)| ((*user).to_owned(), (*password).to_owned()))
+            .collect();
+        Self {
+            key,
+            certificate: certificate.to_owned(),
+            users,
+        }
     }
 
     /// The user whose name and password the request carries.
     fn user(&self, headers: &HeaderMap) -> Option<&str> {
         let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
-        let credentials = String::from_utf8(BASE64_STANDARD.decode(header.strip_prefix("Basic ")?).ok()?).ok()?;
+        let credentials = String::from_utf8(
+            BASE64_STANDARD
+                .decode(header.strip_prefix("Basic ")?)
+                .ok()?,
+        )
+        .ok()?;
         let (name, password) = credentials.split_once(':')?;
-        let (name, _) = self.users.get_key_value(name).filter(|(_, known)| *known == password)?;
+        let (name, _) = self
+            .users
+            .get_key_value(name)
+            .filter(|(_, known)| *known == password)?;
         Some(name)
     }
 
     fn sign(&self, access: &[Value]) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("the clock is past 1970")
+            .as_secs();
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [self.certificate]});
         let claims = json!({
             "iss": ISSUER, "aud": SERVICE, "sub": "", "jti": now.to_string(),
@@ -119,7 +152,10 @@ impl Signer {
         });
         let encode = |part: Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let payload = format!("{}.{}", encode(header), encode(claims));
-        let signature = self.key.sign(&SystemRandom::new(), payload.as_bytes()).expect("the key signs");
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), payload.as_bytes())
+            .expect("the key signs");
         format!("{payload}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -140,7 +176,10 @@ async fn token(
 /// registry refuses later.
 fn grant(scope: &str) -> Option<Value> {
     let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
-    actions.split(',').any(|action| action == "pull").then(|| access(name, &["pull"]))
+    actions
+        .split(',')
+        .any(|action| action == "pull")
+        .then(|| access(name, &["pull"]))
 }
 
 fn access(repository: &str, actions: &[&str]) -> Value {
@@ -148,11 +187,21 @@ fn access(repository: &str, actions: &[&str]) -> Value {
 }
 
 fn make_certificate(key: &Path, certificate: &Path) {
-    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=tokens";
+    let arguments =
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=tokens";
     let mut command = Command::new(program("openssl"));
-    command.args(arguments.split(' ')).arg("-keyout").arg(key).arg("-out").arg(certificate);
+    command
+        .args(arguments.split(' '))
+        .arg("-keyout")
+        .arg(key)
+        .arg("-out")
+        .arg(certificate);
     let made = command.output().expect("openssl runs");
-    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "openssl: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 /// The base64 between the first and the last line.

@@ -10,7 +10,9 @@ use std::{
 /// A program on the `PATH`, such as `skopeo`.
 pub fn program(name: &str) -> PathBuf {
     let path = var_os("PATH").unwrap_or_default();
-    let found = split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file());
+    let found = split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file());
     found.unwrap_or_else(|| panic!("{name} is not installed: run .ci/tools"))
 }
 
@@ -21,10 +23,21 @@ pub fn python_program(name: &str) -> PathBuf {
 
 /// The Lambda runtime interface emulator inside the aws-sam-cli package.
 pub fn lambda_emulator() -> PathBuf {
-    let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let processor = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
     let inside = format!("site-packages/samcli/local/rapid/aws-lambda-rie-{processor}");
-    let versions = virtual_environment().join("lib").read_dir().into_iter().flatten().flatten();
-    let found = versions.map(|version| version.path().join(&inside)).find(|candidate| candidate.is_file());
+    let versions = virtual_environment()
+        .join("lib")
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten();
+    let found = versions
+        .map(|version| version.path().join(&inside))
+        .find(|candidate| candidate.is_file());
     found.unwrap_or_else(|| panic!("aws-lambda-rie is not installed: run .ci/tools"))
 }
 
@@ -47,9 +60,15 @@ fn build() -> &'static PathBuf {
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
-        assert!(cargo.status().expect("cargo runs").success(), "the binaries of the functions do not build");
+        assert!(
+            cargo.status().expect("cargo runs").success(),
+            "the binaries of the functions do not build"
+        );
         let test = current_exe().expect("a test knows its own path");
-        test.parent().and_then(Path::parent).expect("a test runs from the target directory").to_path_buf()
+        test.parent()
+            .and_then(Path::parent)
+            .expect("a test runs from the target directory")
+            .to_path_buf()
     })
 }
 
@@ -60,6 +79,10 @@ fn virtual_environment() -> PathBuf {
 }
 
 fn installed(path: PathBuf) -> PathBuf {
-    assert!(path.is_file(), "{} is not installed: run .ci/tools", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not installed: run .ci/tools",
+        path.display()
+    );
     path
 }

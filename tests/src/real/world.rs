@@ -35,7 +35,12 @@ impl World {
             source: Distribution::start(&Access::Tokens(&tokens)).await,
             destination: Distribution::start(&Access::Password("AWS", &password)).await,
             queue: moto.create_queue("work.fifo").await,
-            secret: moto.put_secret("docker-hub", &json!({"username": USER, "accessToken": ACCESS_TOKEN})).await,
+            secret: moto
+                .put_secret(
+                    "docker-hub",
+                    &json!({"username": USER, "accessToken": ACCESS_TOKEN}),
+                )
+                .await,
             moto,
             tokens,
             password,
@@ -44,12 +49,20 @@ impl World {
 
     /// Publishes an image at Docker Hub.
     pub async fn publish(&self, repository: &str, tag: &str, image: &Image) {
-        seed::push(&self.source, &self.tokens.owner(repository), (repository, tag), image).await;
+        seed::push(
+            &self.source,
+            &self.tokens.owner(repository),
+            (repository, tag),
+            image,
+        )
+        .await;
     }
 
     /// Stores the catalogue, as a team would.
     pub async fn ask_for(&self, catalogue: &str) {
-        self.moto.put_parameter("/image-replicator/catalogue/default", catalogue).await;
+        self.moto
+            .put_parameter("/image-replicator/catalogue/default", catalogue)
+            .await;
     }
 
     /// A function with the environment that the template gives it: only `refresh` knows the queue.
@@ -74,7 +87,12 @@ impl World {
             }
             for event in events {
                 let answer = replicate.invoke(&event).await;
-                assert_eq!(answer, json!({"batchItemFailures": []}), "{}", replicate.log());
+                assert_eq!(
+                    answer,
+                    json!({"batchItemFailures": []}),
+                    "{}",
+                    replicate.log()
+                );
                 self.moto.delete_message(&self.queue, &event).await;
                 handled += 1;
             }
@@ -100,29 +118,62 @@ impl World {
     /// Pulls an image with all its platforms by the URI that a build gets, which verifies each digest, and says how many
     /// blobs and child manifests arrived.
     pub async fn pull(&self, uri: &str) -> usize {
-        let image = uri.strip_prefix(&mirror_host()).expect("the URI is of the mirror");
-        let (directory, credentials) = (tempdir().expect("a directory can be made"), format!("AWS:{}", self.password));
+        let image = uri
+            .strip_prefix(&mirror_host())
+            .expect("the URI is of the mirror");
+        let (directory, credentials) = (
+            tempdir().expect("a directory can be made"),
+            format!("AWS:{}", self.password),
+        );
         let source = format!("docker://{}{image}", self.destination.host());
         let target = format!("dir:{}", directory.path().display());
-        let options = ["--insecure-policy", "copy", "--all", "--src-tls-verify=false", "--src-creds", &credentials];
+        let options = [
+            "--insecure-policy",
+            "copy",
+            "--all",
+            "--src-tls-verify=false",
+            "--src-creds",
+            &credentials,
+        ];
         skopeo(&[&options[..], &[&source, &target]].concat()).await;
-        let files = directory.path().read_dir().expect("skopeo has filled the directory").flatten();
-        files.filter(|file| !matches!(file.file_name().to_str(), Some("manifest.json" | "version"))).count()
+        let files = directory
+            .path()
+            .read_dir()
+            .expect("skopeo has filled the directory")
+            .flatten();
+        files
+            .filter(|file| !matches!(file.file_name().to_str(), Some("manifest.json" | "version")))
+            .count()
     }
 
     /// What Docker Hub's token service and the mirror answer to a stranger.
     pub async fn statuses_without_login(&self) -> [u16; 2] {
-        let ask = async |url: String| reqwest::get(url).await.expect("the server answers").status().as_u16();
+        let ask = async |url: String| {
+            reqwest::get(url)
+                .await
+                .expect("the server answers")
+                .status()
+                .as_u16()
+        };
         let scope = "scope=repository:library/node:pull";
-        [ask(format!("{}?{scope}", self.tokens.realm())).await, ask(format!("{}/v2/", self.destination.url())).await]
+        [
+            ask(format!("{}?{scope}", self.tokens.realm())).await,
+            ask(format!("{}/v2/", self.destination.url())).await,
+        ]
     }
 
     fn environment(&self) -> Vec<(String, String)> {
         let (source, destination) = (self.source.url(), self.destination.url());
         // Nobody is at home where the public gallery would be.
-        let endpoints = format!("docker.io={source},{}={destination},public.ecr.aws=http://127.0.0.1:9", mirror_host());
+        let endpoints = format!(
+            "docker.io={source},{}={destination},public.ecr.aws=http://127.0.0.1:9",
+            mirror_host()
+        );
         let variables = [
-            ("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue".to_owned()),
+            (
+                "REPLICATOR_CATALOGUE",
+                "ssm:/image-replicator/catalogue".to_owned(),
+            ),
             ("REPLICATOR_DOCKER_HUB_SECRET", self.secret.clone()),
             ("REPLICATOR_REGISTRY_ENDPOINTS", endpoints),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
@@ -139,5 +190,13 @@ fn mirror_host() -> String {
 
 async fn inspect(credentials: &str, registry: &Distribution, image: &str) -> Vec<u8> {
     let reference = format!("docker://{}/{image}", registry.host());
-    skopeo(&["inspect", "--raw", "--tls-verify=false", "--creds", credentials, &reference]).await
+    skopeo(&[
+        "inspect",
+        "--raw",
+        "--tls-verify=false",
+        "--creds",
+        credentials,
+        &reference,
+    ])
+    .await
 }

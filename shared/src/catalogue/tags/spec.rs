@@ -45,19 +45,48 @@ impl SelectorSpec {
         let mut faults = Vec::new();
         if self.glob.is_none() && self.regex.is_none() && self.semver.is_none() {
             let problem = "say which tags: glob, regex or semver".to_owned();
-            faults.push(Fault { line, key: key.to_owned(), problem });
+            faults.push(Fault {
+                line,
+                key: key.to_owned(),
+                problem,
+            });
         }
         let key = |part| format!("{key}.{part}");
         let selector = Selector {
-            glob: part(key("glob"), self.glob.as_ref(), |text| glob(text), &mut faults),
-            regex: part(key("regex"), self.regex.as_ref(), |text| whole_tag(text), &mut faults),
-            semver: part(key("semver"), self.semver.as_ref(), |text| Range::parse(text), &mut faults),
-            exclude: part(key("exclude"), self.exclude.as_ref(), Globs::read, &mut faults).unwrap_or_default(),
+            glob: part(
+                key("glob"),
+                self.glob.as_ref(),
+                |text| glob(text),
+                &mut faults,
+            ),
+            regex: part(
+                key("regex"),
+                self.regex.as_ref(),
+                |text| whole_tag(text),
+                &mut faults,
+            ),
+            semver: part(
+                key("semver"),
+                self.semver.as_ref(),
+                |text| Range::parse(text),
+                &mut faults,
+            ),
+            exclude: part(
+                key("exclude"),
+                self.exclude.as_ref(),
+                Globs::read,
+                &mut faults,
+            )
+            .unwrap_or_default(),
             latest: self.latest,
             newest: self.newest,
             prereleases: self.prereleases,
         };
-        if faults.is_empty() { Ok(selector) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(selector)
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -69,17 +98,27 @@ fn part<T, U>(
 ) -> Option<U> {
     let written = written?;
     let line = written.referenced.line();
-    read(&written.value).map_err(|problem| faults.push(Fault { line, key, problem })).ok()
+    read(&written.value)
+        .map_err(|problem| faults.push(Fault { line, key, problem }))
+        .ok()
 }
 
 fn glob(text: &str) -> Result<GlobMatcher, String> {
-    GlobBuilder::new(text).build().map(|glob| glob.compile_matcher()).map_err(|error| error.to_string())
+    GlobBuilder::new(text)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| error.to_string())
 }
 
 fn whole_tag(text: &str) -> Result<WholeTag, String> {
     // By itself first: `a)(b` would make sense between the parentheses.
     let regex = Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$")));
-    regex.map(|regex| WholeTag { text: text.to_owned(), regex }).map_err(|error| error.to_string())
+    regex
+        .map(|regex| WholeTag {
+            text: text.to_owned(),
+            regex,
+        })
+        .map_err(|error| error.to_string())
 }
 
 impl Globs {

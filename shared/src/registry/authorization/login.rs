@@ -39,7 +39,15 @@ impl Authorizer {
         let (mut login, mut first) = self.login(service, repository).await?;
         let mut is_reread = false;
         loop {
-            let sold = token::buy(&self.transport, service, repository, access, side, login.as_deref()).await;
+            let sold = token::buy(
+                &self.transport,
+                service,
+                repository,
+                access,
+                side,
+                login.as_deref(),
+            )
+            .await;
             let refused = match sold {
                 Err(error) if *error.cause() == Cause::BadCredential => error,
                 other => {
@@ -94,16 +102,23 @@ impl Authorizer {
             return Err(error.clone());
         }
         let login = self.keyring.docker_hub().await;
-        let login = login.inspect_err(|error| *verdict = Verdict::Untried(error.clone(), Instant::now()))?;
-        let Some(login) = login else { return Ok((None, None)) };
+        let login = login
+            .inspect_err(|error| *verdict = Verdict::Untried(error.clone(), Instant::now()))?;
+        let Some(login) = login else {
+            return Ok((None, None));
+        };
         if !is_its_own {
             let host = service.realm.host_str().unwrap_or_default();
-            let why = format!("Docker Hub's credential goes to its own token service over TLS, not to {host}");
+            let why = format!(
+                "Docker Hub's credential goes to its own token service over TLS, not to {host}"
+            );
             return Err(Error::new(Side::Credentials, Cause::Invalid, "buy a token").because(why));
         }
         match &*verdict {
             Verdict::Good(known) if Arc::ptr_eq(known, &login) => Ok((Some(login), None)),
-            Verdict::Refused(known, error, until) if Arc::ptr_eq(known, &login) && Instant::now() < *until => {
+            Verdict::Refused(known, error, until)
+                if Arc::ptr_eq(known, &login) && Instant::now() < *until =>
+            {
                 Err(error.clone())
             }
             _ => Ok((Some(login), Some(verdict))),
@@ -112,7 +127,9 @@ impl Authorizer {
 
     /// Connects to the token service and to Docker Hub while the secret is read.
     fn connect_ahead(&self, service: &TokenService) {
-        for url in std::iter::once(service.realm.clone()).chain(self.endpoints.base(DOCKER_HUB).ok()) {
+        for url in
+            std::iter::once(service.realm.clone()).chain(self.endpoints.base(DOCKER_HUB).ok())
+        {
             self.transport.connect_ahead(&url, 1);
         }
     }
@@ -122,7 +139,10 @@ impl Authorizer {
         let host = service.realm.host_str().unwrap_or_default();
         match self.endpoints.override_of(DOCKER_HUB) {
             None => service.realm == TokenService::docker_hub().realm,
-            Some(url) => is_loopback(host) || (url.scheme() == "https" && url.origin() == service.realm.origin()),
+            Some(url) => {
+                is_loopback(host)
+                    || (url.scheme() == "https" && url.origin() == service.realm.origin())
+            }
         }
     }
 }

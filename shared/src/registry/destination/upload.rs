@@ -53,18 +53,32 @@ impl Destination {
             Begun::Nothing => future::try_join(self.begin(blob), reading).await?,
         };
         let (hashing, fault) = (self.remote().registries.hashing, Fault::default());
-        let counted = count(verified(bytes, blob.clone(), hashing, Arc::clone(&fault)), Arc::clone(moved));
+        let counted = count(
+            verified(bytes, blob.clone(), hashing, Arc::clone(&fault)),
+            Arc::clone(moved),
+        );
         let upload = self.upload(blob, session, counted.boxed(), is_renewed);
-        let result = moving(upload, moved, self.remote().error(Cause::Interrupted, &put(blob))).await;
+        let result = moving(
+            upload,
+            moved,
+            self.remote().error(Cause::Interrupted, &put(blob)),
+        )
+        .await;
         // The source's fault comes first: the destination only saw a body that broke.
-        fault.get().map_or(result, |error| Err(error.clone())).map(|()| blob.size_bytes)
+        fault
+            .get()
+            .map_or(result, |error| Err(error.clone()))
+            .map(|()| blob.size_bytes)
     }
 
     /// Takes note that a manifest which is here names `blobs`, and that they are here too: other repositories may take them over.
     pub(crate) fn vouch_for(&self, blobs: &[Blob]) {
         let remote = self.remote();
         for blob in blobs {
-            remote.registries.mounts.note(&remote.repository, &blob.digest);
+            remote
+                .registries
+                .mounts
+                .note(&remote.repository, &blob.digest);
         }
     }
 
@@ -72,8 +86,13 @@ impl Destination {
     async fn mount(&self, blob: &Blob) -> Result<Begun, Error> {
         let remote = self.remote();
         let mounts = &remote.registries.mounts;
-        let Some(holder) = mounts.holder(&remote.repository, &blob.digest) else { return Ok(Begun::Nothing) };
-        match self.post_upload(blob, &[("mount", blob.digest.as_str()), ("from", &holder)]).await {
+        let Some(holder) = mounts.holder(&remote.repository, &blob.digest) else {
+            return Ok(Begun::Nothing);
+        };
+        match self
+            .post_upload(blob, &[("mount", blob.digest.as_str()), ("from", &holder)])
+            .await
+        {
             Ok(answer) if answer.status() == StatusCode::CREATED => Ok(Begun::Mounted),
             Ok(answer) => {
                 mounts.refused(&remote.repository.registry);
@@ -81,7 +100,10 @@ impl Destination {
             }
             Err(error) if error.is_worth_a_retry_now() => Err(error),
             Err(error) => {
-                tracing::info!("blobs are not taken from other repositories: {}", error.chain());
+                tracing::info!(
+                    "blobs are not taken from other repositories: {}",
+                    error.chain()
+                );
                 mounts.refused(&remote.repository.registry);
                 Ok(Begun::Nothing)
             }
@@ -95,7 +117,10 @@ impl Destination {
     }
 
     async fn post_upload(&self, blob: &Blob, query: &[(&str, &str)]) -> Result<Response, Error> {
-        let mut request = self.remote().request(Method::POST, "blobs/uploads/")?.header(CONTENT_LENGTH, 0);
+        let mut request = self
+            .remote()
+            .request(Method::POST, "blobs/uploads/")?
+            .header(CONTENT_LENGTH, 0);
         if !query.is_empty() {
             request.url.query_pairs_mut().extend_pairs(query);
         }
@@ -110,24 +135,45 @@ impl Destination {
         body: BlobStream,
         is_renewed: &AtomicBool,
     ) -> Result<(), Error> {
-        session.query_pairs_mut().append_pair("digest", blob.digest.as_str());
+        session
+            .query_pairs_mut()
+            .append_pair("digest", blob.digest.as_str());
         let remote = self.remote();
-        let request = Request::new(Method::PUT, session).blob(blob.size_bytes).header(CONTENT_LENGTH, blob.size_bytes);
-        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else { return Ok(()) };
+        let request = Request::new(Method::PUT, session)
+            .blob(blob.size_bytes)
+            .header(CONTENT_LENGTH, blob.size_bytes);
+        let request = request.header(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else {
+            return Ok(());
+        };
         let authorizer = &remote.registries.authorizer;
         let is_worth_another = refusal.is_expired_credential
-            && authorizer.renew(&remote.repository, remote.access, refusal.authorization.as_ref()).await
+            && authorizer
+                .renew(
+                    &remote.repository,
+                    remote.access,
+                    refusal.authorization.as_ref(),
+                )
+                .await
             && !is_renewed.swap(true, Ordering::Relaxed);
         if is_worth_another {
-            return Err(remote.error(Cause::Interrupted, &put(blob)).because(refusal.error));
+            return Err(remote
+                .error(Cause::Interrupted, &put(blob))
+                .because(refusal.error));
         }
         Err(refusal.error)
     }
 
     fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        address(response.url(), location).map_err(|(cause, why)| self.remote().error(cause, action).because(why))
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
+        address(response.url(), location)
+            .map_err(|(cause, why)| self.remote().error(cause, action).because(why))
     }
 }
 
@@ -188,11 +234,23 @@ mod tests {
     fn an_upload_goes_on_over_tls_where_it_began_so() {
         let asked = Url::parse("https://registry.example/v2/a/blobs/uploads/").unwrap();
         let at = |location| address(&asked, location).map(String::from);
-        assert_eq!(at(Some("/v2/a/blobs/uploads/1?s=x")).unwrap(), "https://registry.example/v2/a/blobs/uploads/1?s=x");
-        assert_eq!(at(Some("https://storage.example/1")).unwrap(), "https://storage.example/1");
-        assert_eq!(at(Some("http://registry.example/1")).unwrap_err().0, Cause::Invalid);
+        assert_eq!(
+            at(Some("/v2/a/blobs/uploads/1?s=x")).unwrap(),
+            "https://registry.example/v2/a/blobs/uploads/1?s=x"
+        );
+        assert_eq!(
+            at(Some("https://storage.example/1")).unwrap(),
+            "https://storage.example/1"
+        );
+        assert_eq!(
+            at(Some("http://registry.example/1")).unwrap_err().0,
+            Cause::Invalid
+        );
         assert_eq!(at(None).unwrap_err().0, Cause::Unexpected);
         let asked = Url::parse("http://127.0.0.1:5000/v2/a/blobs/uploads/").unwrap();
-        assert_eq!(address(&asked, Some("/1")).map(String::from).unwrap(), "http://127.0.0.1:5000/1");
+        assert_eq!(
+            address(&asked, Some("/1")).map(String::from).unwrap(),
+            "http://127.0.0.1:5000/1"
+        );
     }
 }

@@ -15,7 +15,11 @@ pub(crate) struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// A claim of nothing yet.
     pub(super) fn none(meter: &'a Meter) -> Self {
-        Self { meter, left: Mutex::new(0), counted: AtomicU64::new(0) }
+        Self {
+            meter,
+            left: Mutex::new(0),
+            counted: AtomicU64::new(0),
+        }
     }
 
     /// How many of its pulls were counted, whatever their answers were good for.
@@ -56,7 +60,10 @@ impl<'a> Claim<'a> {
     /// others have spent so much meanwhile that the rest of this claim is no longer covered.
     pub(crate) async fn pull(&self) -> Option<Pull<'_>> {
         let set_out = |state: &mut State| {
-            let covered = self.meter.budget_by(state).map_or(u32::MAX, |budget| budget.available());
+            let covered = self
+                .meter
+                .budget_by(state)
+                .map_or(u32::MAX, |budget| budget.available());
             let mut left = self.left();
             // Another pull of this claim may have taken the last one while this one waited.
             if *left == 0 {
@@ -95,7 +102,9 @@ pub(crate) struct Pull<'a> {
 impl Pull<'_> {
     /// It is answered: the answer says whether it was counted.
     pub(crate) fn answered(self, is_counted: bool) {
-        self.claim.counted.fetch_add(is_counted.into(), Ordering::Relaxed);
+        self.claim
+            .counted
+            .fetch_add(is_counted.into(), Ordering::Relaxed);
     }
 }
 

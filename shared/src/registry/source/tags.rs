@@ -39,11 +39,16 @@ impl Source {
         let mut all = BTreeSet::new();
         for _ in 0..MAX_PAGES {
             let (tags, link) = persistently(|| self.page(&action, &url)).await?;
-            let (before, last) = (all.len(), tags.last().filter(|_| tags.len() >= PAGE).cloned());
+            let (before, last) = (
+                all.len(),
+                tags.last().filter(|_| tags.len() >= PAGE).cloned(),
+            );
             all.extend(tags.into_iter().filter(|tag| is_tag(tag)));
             let is_new = all.len() > before;
             url = match (link, last) {
-                (Some(_), _) if !is_new => return Err(self.endless(&action, "a page brings nothing new")),
+                (Some(_), _) if !is_new => {
+                    return Err(self.endless(&action, "a page brings nothing new"));
+                }
                 (Some(link), _) => self.follow(&action, &url, &link)?,
                 // Who knows neither `n` nor `last` has sent everything before.
                 (None, Some(last)) if is_new => after(&url, &last),
@@ -53,26 +58,37 @@ impl Source {
                 break;
             }
         }
-        Err(self.endless(&action, &format!("there are more than {MAX_TAGS} tags, or {MAX_PAGES} pages")))
+        Err(self.endless(
+            &action,
+            &format!("there are more than {MAX_TAGS} tags, or {MAX_PAGES} pages"),
+        ))
     }
 
     /// One page, and the address of the next as the answer gives it.
     async fn page(&self, action: &str, url: &Url) -> Result<(Vec<String>, Option<String>), Error> {
-        let response = self.0.send(action, &Request::new(Method::GET, url.clone())).await?;
+        let response = self
+            .0
+            .send(action, &Request::new(Method::GET, url.clone()))
+            .await?;
         let link = next(response.headers());
         let bytes = self.read(action, response, MAX_PAGE_BYTES).await?;
-        let page: Page =
-            serde_json::from_slice(&bytes).map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
+        let page: Page = serde_json::from_slice(&bytes)
+            .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
         Ok((page.tags.unwrap_or_default(), link))
     }
 
     /// A registry has no business to send us elsewhere.
     fn follow(&self, action: &str, url: &Url, link: &str) -> Result<Url, Error> {
-        let next = url.join(link).map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
+        let next = url
+            .join(link)
+            .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
         if next.origin() == url.origin() {
             Ok(next)
         } else {
-            Err(self.0.error(Cause::Unexpected, action).because("the next page is said to be at another origin"))
+            Err(self
+                .0
+                .error(Cause::Unexpected, action)
+                .because("the next page is said to be at another origin"))
         }
     }
 
@@ -84,13 +100,21 @@ impl Source {
 /// The page that follows the tag `last`.
 fn after(url: &Url, last: &str) -> Url {
     let mut next = url.clone();
-    next.query_pairs_mut().clear().append_pair("n", &PAGE.to_string()).append_pair("last", last);
+    next.query_pairs_mut()
+        .clear()
+        .append_pair("n", &PAGE.to_string())
+        .append_pair("last", last);
     next
 }
 
 /// The target of `Link: </v2/…>; rel="next"` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 fn next(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).find_map(next_of).map(str::to_owned)
+    headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .find_map(next_of)
+        .map(str::to_owned)
 }
 
 fn next_of(header: &str) -> Option<&str> {
@@ -107,9 +131,16 @@ fn next_of(header: &str) -> Option<&str> {
 }
 
 fn is_next(parameter: &str) -> bool {
-    let named = parameter.trim().split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
+    let named = parameter
+        .trim()
+        .split_once('=')
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
     named.is_some_and(|(_, value)| {
-        value.trim().trim_matches('"').split(' ').any(|word| word.eq_ignore_ascii_case("next"))
+        value
+            .trim()
+            .trim_matches('"')
+            .split(' ')
+            .any(|word| word.eq_ignore_ascii_case("next"))
     })
 }
 
@@ -120,9 +151,15 @@ mod tests {
     #[test]
     fn the_next_page_is_found_among_links() {
         for (header, expected) in [
-            (r#"</v2/a/tags/list?last=b&n=2>; rel="next""#, Some("/v2/a/tags/list?last=b&n=2")),
+            (
+                r#"</v2/a/tags/list?last=b&n=2>; rel="next""#,
+                Some("/v2/a/tags/list?last=b&n=2"),
+            ),
             ("<?last=b,c>;rel=next", Some("?last=b,c")),
-            (r#"<x>; rel="prev", <y>; title="z"; REL = "last Next""#, Some("y")),
+            (
+                r#"<x>; rel="prev", <y>; title="z"; REL = "last Next""#,
+                Some("y"),
+            ),
             (r#"<x>; rel="prev""#, None),
             ("<x>", None),
             ("<x", None),

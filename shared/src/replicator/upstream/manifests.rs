@@ -29,7 +29,11 @@ impl Upstream<'_> {
     pub(super) async fn root(&self, digest: &Digest) -> Result<Manifest, Error> {
         let root = [self.once(digest)];
         let missing = self.fetch_from_origins(&root).await;
-        let pulls = if missing > 0 { self.needs.max(missing) } else { 0 };
+        let pulls = if missing > 0 {
+            self.needs.max(missing)
+        } else {
+            0
+        };
         if self.is_metered && !self.claim.reach(pulls).await {
             return Err(self.out_of_pulls(SPENT));
         }
@@ -38,7 +42,10 @@ impl Upstream<'_> {
 
     /// The manifests with these digests, in their order; what another image of the run has fetched is not fetched again. What was set
     /// aside beyond that is given back.
-    pub(in super::super) async fn manifests(&self, digests: &[Digest]) -> Result<Vec<Manifest>, Error> {
+    pub(in super::super) async fn manifests(
+        &self,
+        digests: &[Digest],
+    ) -> Result<Vec<Manifest>, Error> {
         let all: Vec<Once<'_>> = digests.iter().map(|digest| self.once(digest)).collect();
         let missing = self.fetch_from_origins(&all).await;
         if self.is_metered && !self.claim.settle_on(missing).await {
@@ -48,7 +55,10 @@ impl Upstream<'_> {
     }
 
     fn once<'d>(&self, digest: &'d Digest) -> Once<'d> {
-        Once { digest, manifest: self.run.manifest(self.image.repository(), digest) }
+        Once {
+            digest,
+            manifest: self.run.manifest(self.image.repository(), digest),
+        }
     }
 
     /// Fetches what the origins have, and says how many pulls the rest will cost.
@@ -56,7 +66,10 @@ impl Upstream<'_> {
         let missing = || all.iter().filter(|one| !one.manifest.initialized());
         for origin in self.origins() {
             let fetches = missing().map(|one| self.fetch_from(&origin, one).boxed());
-            stream::iter(fetches.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+            stream::iter(fetches.collect::<Vec<_>>())
+                .buffer_unordered(AT_ONCE)
+                .collect::<Vec<()>>()
+                .await;
         }
         u32::try_from(missing().count()).unwrap_or(u32::MAX)
     }
@@ -67,7 +80,10 @@ impl Upstream<'_> {
     }
 
     async fn fetch_one(&self, one: &Once<'_>) -> Result<Manifest, Error> {
-        one.manifest.get_or_try_init(|| persistently(|| self.pull(one.digest))).await.cloned()
+        one.manifest
+            .get_or_try_init(|| persistently(|| self.pull(one.digest)))
+            .await
+            .cloned()
     }
 
     async fn fetch_from(&self, origin: &Origin, one: &Once<'_>) {
@@ -89,15 +105,23 @@ impl Upstream<'_> {
             if let Some(limit) = self.run.pull_limit.get() {
                 return Err(limit.clone());
             }
-            Some(self.claim.pull().await.ok_or_else(|| self.out_of_pulls(SPENT))?)
+            Some(
+                self.claim
+                    .pull()
+                    .await
+                    .ok_or_else(|| self.out_of_pulls(SPENT))?,
+            )
         } else {
             None
         };
-        self.source.manifest_once(digest, pull).await.inspect_err(|error| {
-            if *error.cause() == Cause::PullLimit {
-                let _ = self.run.pull_limit.set(error.clone());
-            }
-        })
+        self.source
+            .manifest_once(digest, pull)
+            .await
+            .inspect_err(|error| {
+                if *error.cause() == Cause::PullLimit {
+                    let _ = self.run.pull_limit.set(error.clone());
+                }
+            })
     }
 
     /// Takes note of what it costs, which is what was pulled for it, the index, and what is `missing` besides. Where no window allows so
@@ -112,13 +136,19 @@ impl Upstream<'_> {
                     "it costs {pulls} pulls, and no window allows more than {} of {limit}; choose fewer platforms, or a smaller reserve than {reserve}",
                     budget.whole()
                 );
-                Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image)).because(why)
+                Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image))
+                    .because(why)
             }
             _ => self.out_of_pulls(&format!("it costs {pulls} pulls, as its index says")),
         }
     }
 
     fn out_of_pulls(&self, why: &str) -> Error {
-        Error::new(Side::Source, Cause::OutOfPulls, format!("copy {}", self.image)).because(why)
+        Error::new(
+            Side::Source,
+            Cause::OutOfPulls,
+            format!("copy {}", self.image),
+        )
+        .because(why)
     }
 }

@@ -51,7 +51,10 @@ enum Next {
 
 /// Reads `line`.
 pub(super) fn read(line: &str) -> Line<'_> {
-    let mut read = Line { step: step(line), ..Line::default() };
+    let mut read = Line {
+        step: step(line),
+        ..Line::default()
+    };
     let mut past = ["", "", ""];
     let mut next = Next::Anything;
     for raw in line.split(is_between_words) {
@@ -65,7 +68,8 @@ pub(super) fn read(line: &str) -> Line<'_> {
             Next::Image if word.starts_with('-') => Next::Image,
             Next::Value => Next::Image,
             _ => {
-                read.mentions.extend(mention(word, next, past).filter(|_| read.mentions.len() < PER_LINE));
+                read.mentions
+                    .extend(mention(word, next, past).filter(|_| read.mentions.len() < PER_LINE));
                 let after = after(past[0], word);
                 if is_end(past[0], word) {
                     read.is_barrier = true;
@@ -92,24 +96,38 @@ fn step(line: &str) -> Option<&str> {
 /// What `word` after `before` says of the next one.
 fn after(before: &str, word: &str) -> Next {
     let is = |first: &[&str], second: &str| {
-        word.eq_ignore_ascii_case(second) && first.iter().any(|first| before.eq_ignore_ascii_case(first))
+        word.eq_ignore_ascii_case(second)
+            && first.iter().any(|first| before.eq_ignore_ascii_case(first))
     };
-    let is_instruction = before.chars().all(|char| char.is_ascii_digit() || "/:.#-".contains(char));
+    let is_instruction = before
+        .chars()
+        .all(|char| char.is_ascii_digit() || "/:.#-".contains(char));
     if (word == "FROM" && is_instruction)
-        || is(&["docker", "podman", "nerdctl", "finch", "buildah", "crane", "image"], "pull")
+        || is(
+            &[
+                "docker", "podman", "nerdctl", "finch", "buildah", "crane", "image",
+            ],
+            "pull",
+        )
         || is(&["denied"], "for")
     {
         Next::Image
     } else if is(&["metadata", "manifest"], "for")
         || is(&["resolve"], "ref")
         || is(&["resolve"], "reference")
-        || is(&["pull", "unpack", "pulling", "find", "retrieving", ""], "image")
+        || is(
+            &["pull", "unpack", "pulling", "find", "retrieving", ""],
+            "image",
+        )
         || is(&["image"], "manifest")
         || is(&["to"], "pull")
         || is(&["to"], "solve")
     {
         Next::Tagged
-    } else if matches!(word, "-t" | "--tag") || is(&["naming", "pushing"], "to") || is(PUSHERS, "push") {
+    } else if matches!(word, "-t" | "--tag")
+        || is(&["naming", "pushing"], "to")
+        || is(PUSHERS, "push")
+    {
         Next::Product
     } else {
         Next::Anything
@@ -117,11 +135,15 @@ fn after(before: &str, word: &str) -> Next {
 }
 
 /// What stands before the word `push` where something is pushed.
-const PUSHERS: &[&str] = &["docker", "podman", "nerdctl", "finch", "buildah", "crane", "to"];
+const PUSHERS: &[&str] = &[
+    "docker", "podman", "nerdctl", "finch", "buildah", "crane", "to",
+];
 
 /// Whether `word` after `before` ends what was pulled.
 fn is_end(before: &str, word: &str) -> bool {
-    let is = |first: &str, second: &str| before.eq_ignore_ascii_case(first) && word.eq_ignore_ascii_case(second);
+    let is = |first: &str, second: &str| {
+        before.eq_ignore_ascii_case(first) && word.eq_ignore_ascii_case(second)
+    };
     is("status", "downloaded")
         || is("status", "image")
         || is("push", "refers")
@@ -134,7 +156,10 @@ fn mention(word: &str, next: Next, past: [&str; 3]) -> Option<Mention> {
     if word.len() > LONGEST || next == Next::Product {
         return None;
     }
-    if let Some((_, url)) = word.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) {
+    if let Some((_, url)) = word
+        .split_once("://")
+        .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+    {
         return of_url(url);
     }
     match past {
@@ -142,42 +167,67 @@ fn mention(word: &str, next: Next, past: [&str; 3]) -> Option<Mention> {
         ["from", "Pulling", tag] | ["in", tag, "manifest"] => return tagged(word, tag),
         _ => {}
     }
-    let pulled = |mention: Mention| Mention { is_pulled: true, ..mention };
+    let pulled = |mention: Mention| Mention {
+        is_pulled: true,
+        ..mention
+    };
     let in_passing = |mention: Mention| match mention.tag {
         Some(_) => mention,
-        None => Mention { written: None, ..mention },
+        None => Mention {
+            written: None,
+            ..mention
+        },
     };
     match next {
         _ if word == "scratch" => None,
         Next::Image => named(word).map(pulled),
-        Next::Tagged => named(word).filter(|mention| mention.tag.is_some() || mention.written.is_none()).map(pulled),
-        _ if word.starts_with("docker://") => named(word.trim_start_matches("docker://")).map(pulled),
+        Next::Tagged => named(word)
+            .filter(|mention| mention.tag.is_some() || mention.written.is_none())
+            .map(pulled),
+        _ if word.starts_with("docker://") => {
+            named(word.trim_start_matches("docker://")).map(pulled)
+        }
         _ if begins_with_host(word) => named(word).map(in_passing),
         _ => None,
     }
 }
 
 fn begins_with_host(word: &str) -> bool {
-    word.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
+    word.split_once('/')
+        .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }
 
 fn named(word: &str) -> Option<Mention> {
-    let (name, digest) = word.split_once('@').map_or((word, None), |(name, digest)| (name, Some(digest)));
-    let Name { repository, tag, .. } = reference::parse(name).ok()?;
+    let (name, digest) = word
+        .split_once('@')
+        .map_or((word, None), |(name, digest)| (name, Some(digest)));
+    let Name {
+        repository, tag, ..
+    } = reference::parse(name).ok()?;
     let is_pinned_only = digest.is_some() && tag.is_none();
     let written = (!is_pinned_only).then(|| name.to_owned());
-    Some(Mention { repository, tag, written, is_pulled: false })
+    Some(Mention {
+        repository,
+        tag,
+        written,
+        is_pulled: false,
+    })
 }
 
 fn tagged(repository: &str, tag: &str) -> Option<Mention> {
     let mention = named(&format!("{repository}:{tag}"))?;
-    Some(Mention { is_pulled: true, ..mention })
+    Some(Mention {
+        is_pulled: true,
+        ..mention
+    })
 }
 
 /// `registry-1.docker.io/v2/library/rust/manifests/1.90`, by tag or by digest.
 fn of_url(url: &str) -> Option<Mention> {
     let (host, path) = url.split_once("/v2/")?;
-    let (repository, reference) = path.rsplit_once("/manifests/").or_else(|| path.rsplit_once("/blobs/"))?;
+    let (repository, reference) = path
+        .rsplit_once("/manifests/")
+        .or_else(|| path.rsplit_once("/blobs/"))?;
     if reference.starts_with("sha256:") {
         return named(&format!("{host}/{repository}@{reference}"));
     }

@@ -18,7 +18,11 @@ pub(crate) struct AwsError {
 impl AwsError {
     /// An error of the caller's making: status 400, which is what awsJson services answer to nearly everything.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), status: 400 }
+        Self {
+            code,
+            message: message.into(),
+            status: 400,
+        }
     }
 
     /// The same error under another HTTP status.

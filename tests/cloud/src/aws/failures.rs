@@ -23,7 +23,8 @@ impl Failures {
     /// `code` is the service's error code, such as `ThrottlingException`; it decides the HTTP status. A second plan for
     /// the same action replaces the first.
     pub fn fail_next(&self, action: &str, code: &'static str, times: u32) {
-        self.plans().insert(action.to_owned(), Planned { code, times });
+        self.plans()
+            .insert(action.to_owned(), Planned { code, times });
     }
 
     /// Uses up one planned failure of the action, if there is one.
@@ -32,7 +33,8 @@ impl Failures {
         match plans.get_mut(action) {
             Some(planned) if planned.times > 0 => {
                 planned.times -= 1;
-                Err(AwsError::new(planned.code, message(planned.code)).with_status(status(planned.code)))
+                Err(AwsError::new(planned.code, message(planned.code))
+                    .with_status(status(planned.code)))
             }
             _ => Ok(()),
         }
@@ -53,7 +55,9 @@ fn message(code: &str) -> &'static str {
 /// awsJson services blame the caller with 400, throttling included, and themselves with 5xx.
 fn status(code: &str) -> u16 {
     match code {
-        "ServerException" | "InternalServerError" | "InternalServiceError" | "InternalFailure" => 500,
+        "ServerException" | "InternalServerError" | "InternalServiceError" | "InternalFailure" => {
+            500
+        }
         "ServiceUnavailable" | "ServiceUnavailableException" => 503,
         _ => 400,
     }

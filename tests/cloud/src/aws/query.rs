@@ -19,7 +19,9 @@ const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 /// The action that the form names; an empty one, which no service knows, if it names none.
 pub(super) fn action(body: &[u8]) -> String {
     let mut pairs = form_urlencoded::parse(body);
-    pairs.find(|(name, _)| name == "Action").map_or_else(String::new, |(_, action)| action.into_owned())
+    pairs
+        .find(|(name, _)| name == "Action")
+        .map_or_else(String::new, |(_, action)| action.into_owned())
 }
 
 /// The input of the action: every field of the form but those of the protocol.
@@ -27,11 +29,15 @@ pub(super) fn input(body: &[u8]) -> Result<Value, AwsError> {
     let text = std::str::from_utf8(body).map_err(|_| AwsError::new("MalformedQueryString", ""))?;
     let field = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name);
     if field("Version").is_none_or(|(_, version)| version != VERSION) {
-        let message = format!("The requested version is not valid for this web service: use {VERSION}.");
+        let message =
+            format!("The requested version is not valid for this web service: use {VERSION}.");
         return Err(AwsError::new("NoSuchVersion", message));
     }
-    let fields = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| name != "Action" && name != "Version");
-    Ok(fields.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect())
+    let fields = form_urlencoded::parse(text.as_bytes())
+        .filter(|(name, _)| name != "Action" && name != "Version");
+    Ok(fields
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect())
 }
 
 /// Writes the answer of an action.
@@ -46,7 +52,9 @@ pub(super) fn respond(action: &str, request_id: &str, answer: Answer) -> Respons
 
 fn success(action: &str, request_id: &str, output: &Value) -> String {
     let fields = output.as_object().into_iter().flatten();
-    let fields: String = fields.filter_map(|(name, value)| Some(element(name, value.as_str()?))).collect();
+    let fields: String = fields
+        .filter_map(|(name, value)| Some(element(name, value.as_str()?)))
+        .collect();
     format!(
         "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{fields}</{action}Result>\
          <ResponseMetadata>{}</ResponseMetadata></{action}Response>",
@@ -55,8 +63,16 @@ fn success(action: &str, request_id: &str, output: &Value) -> String {
 }
 
 fn failure(request_id: &str, error: &AwsError) -> String {
-    let fault = if error.status < 500 { "Sender" } else { "Receiver" };
-    let fields = [("Type", fault), ("Code", code(error.code)), ("Message", &error.message)];
+    let fault = if error.status < 500 {
+        "Sender"
+    } else {
+        "Receiver"
+    };
+    let fields = [
+        ("Type", fault),
+        ("Code", code(error.code)),
+        ("Message", &error.message),
+    ];
     let fields: String = fields.map(|(name, value)| element(name, value)).concat();
     format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error>{fields}</Error>{}</ErrorResponse>",
@@ -77,6 +93,9 @@ fn code(code: &'static str) -> &'static str {
 }
 
 fn element(name: &str, text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     format!("<{name}>{text}</{name}>")
 }

@@ -17,13 +17,30 @@ use super::{Answer, AwsError};
 pub(super) const JSON: &str = "application/json";
 
 /// Reads a request to `/schedules/{Name}`. The name is not decoded: legal names have nothing to decode.
-pub(super) fn call(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Call, AwsError> {
+pub(super) fn call(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Call, AwsError> {
     let unknown = || AwsError::unknown_operation().with_status(404);
-    let name = uri.path().strip_prefix("/schedules/").filter(|name| !name.is_empty()).ok_or_else(unknown)?;
+    let name = uri
+        .path()
+        .strip_prefix("/schedules/")
+        .filter(|name| !name.is_empty())
+        .ok_or_else(unknown)?;
     let action = action(method).ok_or_else(unknown)?;
-    let fields = if takes_a_body(method) { document(headers, body) } else { parameters(uri, body) };
+    let fields = if takes_a_body(method) {
+        document(headers, body)
+    } else {
+        parameters(uri, body)
+    };
     let input = fields.and_then(|fields| with_name(fields, name));
-    Ok(Call { service: Service::Scheduler, action: action.to_owned(), input })
+    Ok(Call {
+        service: Service::Scheduler,
+        action: action.to_owned(),
+        input,
+    })
 }
 
 /// Writes the answer of an action.
@@ -33,7 +50,12 @@ pub(super) fn respond(answer: Answer) -> Response {
         Err(error) => {
             let status = StatusCode::from_u16(status(&error)).unwrap_or(StatusCode::BAD_REQUEST);
             let headers = [("x-amzn-errortype", error.code), ("content-type", JSON)];
-            (status, headers, json!({ "Message": error.message }).to_string()).into_response()
+            (
+                status,
+                headers,
+                json!({ "Message": error.message }).to_string(),
+            )
+                .into_response()
         }
     }
 }

@@ -17,12 +17,21 @@ pub(super) struct Scope {
 impl Scope {
     /// Reads the scope, without which AWS answers nobody.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, AwsError> {
-        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let header =
-            header.ok_or_else(|| forbidden("MissingAuthenticationTokenException", "Missing Authentication Token"))?;
-        let parameters = header
-            .strip_prefix("AWS4-HMAC-SHA256 ")
-            .ok_or_else(|| forbidden("MissingAuthenticationTokenException", "Missing Authentication Token"))?;
+        let header = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let header = header.ok_or_else(|| {
+            forbidden(
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            )
+        })?;
+        let parameters = header.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(|| {
+            forbidden(
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            )
+        })?;
         for name in ["SignedHeaders", "Signature"] {
             parameter(parameters, name)?;
         }
@@ -33,7 +42,10 @@ impl Scope {
         let parts: Vec<&str> = credential.split('/').collect();
         match parts[..] {
             [key, date, region, service, "aws4_request"] if !key.is_empty() && is_date(date) => {
-                Ok(Self { region: region.to_owned(), service: service.to_owned() })
+                Ok(Self {
+                    region: region.to_owned(),
+                    service: service.to_owned(),
+                })
             }
             _ => Err(forbidden(
                 "IncompleteSignatureException",
@@ -48,12 +60,16 @@ impl Scope {
 
 /// One of the `name=value` pairs, which commas separate.
 fn parameter<'a>(parameters: &'a str, name: &str) -> Result<&'a str, AwsError> {
-    let mut pairs = parameters.split(',').filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs = parameters
+        .split(',')
+        .filter_map(|pair| pair.trim().split_once('='));
     match pairs.find(|(key, value)| *key == name && !value.is_empty()) {
         Some((_, value)) => Ok(value),
         None => Err(forbidden(
             "IncompleteSignatureException",
-            &format!("Authorization header requires '{name}' parameter. Authorization={parameters}"),
+            &format!(
+                "Authorization header requires '{name}' parameter. Authorization={parameters}"
+            ),
         )),
     }
 }

@@ -54,12 +54,18 @@ impl Service {
     /// Refuses a request that was signed for another service or region, or that speaks another protocol.
     pub(super) fn admit(self, scope: &Scope, headers: &HeaderMap) -> Result<(), AwsError> {
         if scope.service != self.signing_name() {
-            let message = format!("Credential should be scoped to correct service: '{}'.", self.signing_name());
+            let message = format!(
+                "Credential should be scoped to correct service: '{}'.",
+                self.signing_name()
+            );
             return Err(forbidden("InvalidSignatureException", &message));
         }
         // ECR Public is a global service whose home is us-east-1.
         if self == Self::EcrPublic && scope.region != HOME_REGION {
-            let message = format!("Credential should be scoped to a valid region, not '{}'.", scope.region);
+            let message = format!(
+                "Credential should be scoped to a valid region, not '{}'.",
+                scope.region
+            );
             return Err(forbidden("InvalidSignatureException", &message));
         }
         match headers.get(CONTENT_TYPE) {
@@ -77,7 +83,11 @@ impl Service {
             answer if self == Self::Scheduler => rest::respond(answer),
             Ok(output) => ([content_type], output.to_string()).into_response(),
             Err(error) if self == Self::Sqs => {
-                let fault = if error.status < 500 { "Sender" } else { "Receiver" };
+                let fault = if error.status < 500 {
+                    "Sender"
+                } else {
+                    "Receiver"
+                };
                 let code = format!("{};{fault}", query_code(error.code));
                 ([("x-amzn-query-error", code)], [content_type], error).into_response()
             }

@@ -53,13 +53,24 @@ pub(super) fn identifier(digest: &str, tag: Option<&str>) -> Value {
 
 /// The image tags that point at a digest.
 pub(super) fn tags<'a>(repository: &'a Repository, digest: &str) -> Vec<&'a str> {
-    repository.tags.iter().filter(|(_, target)| *target == digest).map(|(tag, _)| tag.as_str()).collect()
+    repository
+        .tags
+        .iter()
+        .filter(|(_, target)| *target == digest)
+        .map(|(tag, _)| tag.as_str())
+        .collect()
 }
 
 /// "If the image is a manifest list, this will be the max size of all manifests in the list." (`ImageDetail`)
 fn size(repository: &Repository, stored: &Stored) -> u64 {
     let needs = stored.needs();
     let own: u64 = needs.blobs.iter().map(|blob| blob.size).sum();
-    let children = needs.manifests.iter().filter_map(|child| repository.manifests.get(&child.digest));
-    children.map(|child| size(repository, child)).max().unwrap_or(own)
+    let children = needs
+        .manifests
+        .iter()
+        .filter_map(|child| repository.manifests.get(&child.digest));
+    children
+        .map(|child| size(repository, child))
+        .max()
+        .unwrap_or(own)
 }

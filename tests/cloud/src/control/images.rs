@@ -23,7 +23,10 @@ impl Desk<'_> {
         let status = TagStatus::read(input)?;
         self.read(input, |name, repository| {
             if wanted.is_empty() {
-                let all = repository.manifests.iter().filter(|(digest, _)| status.admits(repository, digest));
+                let all = repository
+                    .manifests
+                    .iter()
+                    .filter(|(digest, _)| status.admits(repository, digest));
                 let details = all.map(|(digest, stored)| detail(name, repository, digest, stored));
                 return page::page(details.collect(), input, "imageDetails");
             }
@@ -50,11 +53,17 @@ impl Desk<'_> {
     pub(crate) fn list_images(&self, input: &Value) -> Answer {
         let status = TagStatus::read(input)?;
         self.read(input, |_, repository| {
-            let all = repository.manifests.keys().filter(|digest| status.admits(repository, digest));
+            let all = repository
+                .manifests
+                .keys()
+                .filter(|digest| status.admits(repository, digest));
             let identifiers = all.flat_map(|digest| {
                 let tags = tags(repository, digest);
                 let untagged = tags.is_empty().then(|| identifier(digest, None));
-                tags.into_iter().map(|tag| identifier(digest, Some(tag))).chain(untagged).collect::<Vec<_>>()
+                tags.into_iter()
+                    .map(|tag| identifier(digest, Some(tag)))
+                    .chain(untagged)
+                    .collect::<Vec<_>>()
             });
             page::page(identifiers.collect(), input, "imageIds")
         })
@@ -66,7 +75,9 @@ impl Desk<'_> {
             let (mut images, mut failures) = (Vec::new(), Vec::new());
             for id in wanted {
                 match find(repository, id)? {
-                    Some((digest, stored)) => images.push(image(name, &digest, id.optional("imageTag")?, stored)),
+                    Some((digest, stored)) => {
+                        images.push(image(name, &digest, id.optional("imageTag")?, stored))
+                    }
                     None => failures.push(failure(id)),
                 }
             }
@@ -76,10 +87,17 @@ impl Desk<'_> {
 }
 
 /// The image that an identifier names by tag, by digest, or by both where they agree.
-pub(super) fn find<'a>(repository: &'a Repository, id: &Value) -> Result<Option<(String, &'a Stored)>, AwsError> {
+pub(super) fn find<'a>(
+    repository: &'a Repository,
+    id: &Value,
+) -> Result<Option<(String, &'a Stored)>, AwsError> {
     let (tag, digest) = (id.optional("imageTag")?, id.optional("imageDigest")?);
-    let reference = tag.or(digest).ok_or_else(|| invalid("an image identifier needs a tag or a digest"))?;
-    let found = repository.resolve(reference).filter(|found| digest.is_none_or(|digest| digest == found));
+    let reference = tag
+        .or(digest)
+        .ok_or_else(|| invalid("an image identifier needs a tag or a digest"))?;
+    let found = repository
+        .resolve(reference)
+        .filter(|found| digest.is_none_or(|digest| digest == found));
     Ok(found.map(|found| (found.clone(), &repository.manifests[&found])))
 }
 
@@ -101,15 +119,21 @@ fn no_image(name: &str, id: &Value) -> AwsError {
 
 impl TagStatus {
     fn read(input: &Value) -> Result<Self, AwsError> {
-        let unknown = input["filter"].as_object().and_then(|filter| filter.keys().find(|key| *key != "tagStatus"));
+        let unknown = input["filter"]
+            .as_object()
+            .and_then(|filter| filter.keys().find(|key| *key != "tagStatus"));
         if let Some(key) = unknown {
-            return Err(invalid(format!("a filter by '{key}' is not part of the embedded cloud")));
+            return Err(invalid(format!(
+                "a filter by '{key}' is not part of the embedded cloud"
+            )));
         }
         match input["filter"].optional("tagStatus")? {
             None | Some("ANY") => Ok(Self::Any),
             Some("TAGGED") => Ok(Self::Tagged),
             Some("UNTAGGED") => Ok(Self::Untagged),
-            Some(other) => Err(invalid(format!("'tagStatus' is none of TAGGED, UNTAGGED, ANY: {other}"))),
+            Some(other) => Err(invalid(format!(
+                "'tagStatus' is none of TAGGED, UNTAGGED, ANY: {other}"
+            ))),
         }
     }
 

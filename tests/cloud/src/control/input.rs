@@ -24,15 +24,20 @@ impl Input for Value {
     }
 
     fn required(&self, key: &str) -> Result<&str, AwsError> {
-        self.optional(key)?
-            .ok_or_else(|| invalid(format!("'{key}' failed to satisfy constraint: Member must not be null")))
+        self.optional(key)?.ok_or_else(|| {
+            invalid(format!(
+                "'{key}' failed to satisfy constraint: Member must not be null"
+            ))
+        })
     }
 
     fn list(&self, key: &str, most: usize) -> Result<&[Value], AwsError> {
         match &self[key] {
             Self::Null => Ok(&[]),
             Self::Array(items) if items.len() <= most => Ok(items),
-            Self::Array(_) => Err(invalid(format!("'{key}' must have length less than or equal to {most}"))),
+            Self::Array(_) => Err(invalid(format!(
+                "'{key}' must have length less than or equal to {most}"
+            ))),
             _ => Err(invalid(format!("'{key}' must be a list"))),
         }
     }

@@ -22,7 +22,14 @@ impl Desk<'_> {
     }
 
     fn layer(&self, digest: &str, here: bool) -> Value {
-        match self.registry.parts().surroundings.pool.get(digest).filter(|_| here) {
+        match self
+            .registry
+            .parts()
+            .surroundings
+            .pool
+            .get(digest)
+            .filter(|_| here)
+        {
             None => json!({ "layerDigest": digest, "layerAvailability": "UNAVAILABLE" }),
             Some(blob) => json!({
                 "layerDigest": digest,

@@ -27,7 +27,9 @@ fn size(input: &Value) -> Result<usize, AwsError> {
     match &input["maxResults"] {
         Value::Null => Ok(DEFAULT_ITEMS),
         number => {
-            let size = number.as_u64().filter(|size| (1..=MOST_ITEMS).contains(size));
+            let size = number
+                .as_u64()
+                .filter(|size| (1..=MOST_ITEMS).contains(size));
             let size = size.and_then(|size| usize::try_from(size).ok());
             size.ok_or_else(|| invalid(format!("'maxResults' must be between 1 and {MOST_ITEMS}")))
         }
@@ -35,7 +37,11 @@ fn size(input: &Value) -> Result<usize, AwsError> {
 }
 
 fn start(input: &Value) -> Result<usize, AwsError> {
-    let Some(token) = input.optional("nextToken")? else { return Ok(0) };
-    let start = token.strip_prefix("from-").and_then(|number| number.parse().ok());
+    let Some(token) = input.optional("nextToken")? else {
+        return Ok(0);
+    };
+    let start = token
+        .strip_prefix("from-")
+        .and_then(|number| number.parse().ok());
     start.ok_or_else(|| invalid("'nextToken' is not one that was given"))
 }

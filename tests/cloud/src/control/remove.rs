@@ -27,8 +27,13 @@ impl Desk<'_> {
 
 /// By tag, the tag goes, and the image with its last tag; by digest, the image goes with all its tags.
 fn delete(repository: &mut Repository, id: &Value) -> Result<Result<Vec<Value>, Value>, AwsError> {
-    let Some((digest, _)) = find(repository, id)? else { return Ok(Err(failure(id))) };
-    let all: Vec<String> = tags(repository, &digest).into_iter().map(str::to_owned).collect();
+    let Some((digest, _)) = find(repository, id)? else {
+        return Ok(Err(failure(id)));
+    };
+    let all: Vec<String> = tags(repository, &digest)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let going = match id.optional("imageTag")? {
         Some(tag) if all.len() > 1 => vec![tag.to_owned()],
         _ if is_child(repository, &digest) => return Ok(Err(referenced(id))),
@@ -39,11 +44,21 @@ fn delete(repository: &mut Repository, id: &Value) -> Result<Result<Vec<Value>, 
     };
     repository.tags.retain(|tag, _| !going.contains(tag));
     let untagged = going.is_empty().then(|| identifier(&digest, None));
-    Ok(Ok(going.iter().map(|tag| identifier(&digest, Some(tag))).chain(untagged).collect()))
+    Ok(Ok(going
+        .iter()
+        .map(|tag| identifier(&digest, Some(tag)))
+        .chain(untagged)
+        .collect()))
 }
 
 fn is_child(repository: &Repository, digest: &str) -> bool {
-    repository.manifests.values().any(|stored| stored.needs().manifests.iter().any(|child| child.digest == digest))
+    repository.manifests.values().any(|stored| {
+        stored
+            .needs()
+            .manifests
+            .iter()
+            .any(|child| child.digest == digest)
+    })
 }
 
 fn referenced(id: &Value) -> Value {

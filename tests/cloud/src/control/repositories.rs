@@ -19,15 +19,20 @@ impl Desk<'_> {
         let document = self.describe(name, &repository);
         let mut contents = self.registry.contents();
         if contents.repositories.contains_key(name) {
-            let message =
-                format!("The repository with name '{name}' already exists in the registry with id '{ACCOUNT}'");
+            let message = format!(
+                "The repository with name '{name}' already exists in the registry with id '{ACCOUNT}'"
+            );
             return Err(AwsError::new("RepositoryAlreadyExistsException", message));
         }
         let catalog = repository.catalog.clone();
         contents.repositories.insert(name.to_owned(), repository);
         let mut answer = json!({ "repository": document });
         if self.is_public() {
-            answer["catalogData"] = if catalog.is_null() { json!({}) } else { catalog };
+            answer["catalogData"] = if catalog.is_null() {
+                json!({})
+            } else {
+                catalog
+            };
         }
         Ok(answer)
     }
@@ -36,15 +41,23 @@ impl Desk<'_> {
         let names = input.list("repositoryNames", 100)?;
         let contents = self.registry.contents();
         if names.is_empty() {
-            let all = contents.repositories.iter().map(|(name, repository)| self.describe(name, repository));
+            let all = contents
+                .repositories
+                .iter()
+                .map(|(name, repository)| self.describe(name, repository));
             return page::page(all.collect(), input, "repositories");
         }
         if !input["maxResults"].is_null() || !input["nextToken"].is_null() {
             return Err(invalid("'repositoryNames' cannot be combined with pages"));
         }
         let wanted = names.iter().map(|name| {
-            let name = name.as_str().ok_or_else(|| invalid("'repositoryNames' must be strings"))?;
-            let repository = contents.repositories.get(name).ok_or_else(|| not_found(name))?;
+            let name = name
+                .as_str()
+                .ok_or_else(|| invalid("'repositoryNames' must be strings"))?;
+            let repository = contents
+                .repositories
+                .get(name)
+                .ok_or_else(|| not_found(name))?;
             Ok(self.describe(name, repository))
         });
         Ok(json!({ "repositories": wanted.collect::<Result<Vec<_>, AwsError>>()? }))
@@ -56,7 +69,9 @@ impl Desk<'_> {
             return Ok(());
         }
         repository.mutability = settings::mutability(input)?;
-        repository.scan_on_push = input["imageScanningConfiguration"]["scanOnPush"].as_bool().unwrap_or(false);
+        repository.scan_on_push = input["imageScanningConfiguration"]["scanOnPush"]
+            .as_bool()
+            .unwrap_or(false);
         Ok(())
     }
 
@@ -74,7 +89,8 @@ impl Desk<'_> {
         });
         if !self.is_public() {
             document["imageTagMutability"] = repository.mutability.mode.clone().into();
-            document["imageScanningConfiguration"] = json!({ "scanOnPush": repository.scan_on_push });
+            document["imageScanningConfiguration"] =
+                json!({ "scanOnPush": repository.scan_on_push });
             document["encryptionConfiguration"] = json!({ "encryptionType": "AES256" });
             settings::add_filters(&mut document, &repository.mutability);
         }
@@ -83,18 +99,27 @@ impl Desk<'_> {
 
     /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` between slashes, 2 to 256 characters; ECR Public has 205 and no double separators.
     fn check_name(&self, name: &str) -> Result<(), AwsError> {
-        let (most, public) = if self.is_public() { (205, true) } else { (256, false) };
-        if (2..=most).contains(&name.len()) && name.split('/').all(|part| is_component(part, public)) {
+        let (most, public) = if self.is_public() {
+            (205, true)
+        } else {
+            (256, false)
+        };
+        if (2..=most).contains(&name.len())
+            && name.split('/').all(|part| is_component(part, public))
+        {
             return Ok(());
         }
-        Err(invalid(format!("Invalid parameter at 'repositoryName' failed to satisfy constraint: '{name}'")))
+        Err(invalid(format!(
+            "Invalid parameter at 'repositoryName' failed to satisfy constraint: '{name}'"
+        )))
     }
 }
 
 fn is_component(part: &str, public: bool) -> bool {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let edges = part.bytes().next().is_some_and(word) && part.bytes().next_back().is_some_and(word);
-    let mut separators = part.split(|character: char| character.is_ascii_lowercase() || character.is_ascii_digit());
+    let mut separators =
+        part.split(|character: char| character.is_ascii_lowercase() || character.is_ascii_digit());
     edges
         && separators.all(|separator| match separator {
             "" | "." | "_" | "-" => true,

@@ -30,14 +30,19 @@ impl Desk<'_> {
     pub(super) fn untag(&self, input: &Value) -> Answer {
         let keys = input.list("tagKeys", 200)?;
         self.change(self.resource(input)?, |repository| {
-            repository.resource_tags.retain(|key, _| !keys.iter().any(|removed| removed == key));
+            repository
+                .resource_tags
+                .retain(|key, _| !keys.iter().any(|removed| removed == key));
             Ok(json!({}))
         })
     }
 
     pub(super) fn list_tags(&self, input: &Value) -> Answer {
         self.change(self.resource(input)?, |repository| {
-            let tags = repository.resource_tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
+            let tags = repository
+                .resource_tags
+                .iter()
+                .map(|(key, value)| json!({ "Key": key, "Value": value }));
             Ok(json!({ "tags": tags.collect::<Vec<_>>() }))
         })
     }
@@ -48,7 +53,9 @@ impl Desk<'_> {
         match arn.strip_prefix(&self.arn_prefix) {
             Some(name) => Ok(name),
             None if arn.contains(":repository/") => Err(not_found(arn)),
-            None => Err(invalid(format!("Invalid parameter at 'resourceArn': {arn}"))),
+            None => Err(invalid(format!(
+                "Invalid parameter at 'resourceArn': {arn}"
+            ))),
         }
     }
 }
@@ -68,18 +75,23 @@ pub(super) fn check_number(tags: &BTreeMap<String, String>) -> Result<(), AwsErr
     if tags.len() <= MOST_TAGS {
         return Ok(());
     }
-    let message =
-        format!("The list of tags on the repository is over the limit. The maximum number of tags is {MOST_TAGS}.");
+    let message = format!(
+        "The list of tags on the repository is over the limit. The maximum number of tags is {MOST_TAGS}."
+    );
     Err(AwsError::new("TooManyTagsException", message))
 }
 
 fn check(key: &str, value: &str) -> Result<(), AwsError> {
-    let fits = (1..=KEY_CHARACTERS).contains(&key.chars().count()) && value.chars().count() <= VALUE_CHARACTERS;
+    let fits = (1..=KEY_CHARACTERS).contains(&key.chars().count())
+        && value.chars().count() <= VALUE_CHARACTERS;
     let reserved = key.to_ascii_lowercase().starts_with("aws:");
     if fits && !reserved && key.chars().chain(value.chars()).all(is_legal) {
         return Ok(());
     }
-    Err(AwsError::new("InvalidTagParameterException", format!("Invalid tag: key '{key}', value '{value}'")))
+    Err(AwsError::new(
+        "InvalidTagParameterException",
+        format!("Invalid tag: key '{key}', value '{value}'"),
+    ))
 }
 
 fn is_legal(character: char) -> bool {

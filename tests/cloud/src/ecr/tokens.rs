@@ -47,7 +47,10 @@ pub(crate) struct Authorization {
 
 impl EcrTokens {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, issued: Arc::default() }
+        Self {
+            clock,
+            issued: Arc::default(),
+        }
     }
 
     /// Issues a token for a region.
@@ -70,16 +73,32 @@ impl EcrTokens {
         let mut issued = lock(&self.issued);
         let password = format!("{audience}-password-{}", issued.len() + 1);
         let token = STANDARD.encode(format!("AWS:{password}"));
-        issued.insert(password, Issued { audience: audience.into(), expires_at });
+        issued.insert(
+            password,
+            Issued {
+                audience: audience.into(),
+                expires_at,
+            },
+        );
         Authorization { token, expires_at }
     }
 
     /// Checks `Basic AWS:<password>` against the tokens of a region.
-    pub(crate) fn check_basic(&self, headers: &HeaderMap, region: &str, host: &str) -> Result<(), Refusal> {
+    pub(crate) fn check_basic(
+        &self,
+        headers: &HeaderMap,
+        region: &str,
+        host: &str,
+    ) -> Result<(), Refusal> {
         let challenge = format!(r#"Basic realm="https://{host}/",service="ecr.amazonaws.com""#);
-        let unknown = || Refusal::text(StatusCode::UNAUTHORIZED, "Not Authorized\n").with(WWW_AUTHENTICATE, challenge);
+        let unknown = || {
+            Refusal::text(StatusCode::UNAUTHORIZED, "Not Authorized\n")
+                .with(WWW_AUTHENTICATE, challenge)
+        };
         match basic(headers) {
-            Some((user, password)) if user == "AWS" => self.check(&password, region).unwrap_or_else(|| Err(unknown())),
+            Some((user, password)) if user == "AWS" => self
+                .check(&password, region)
+                .unwrap_or_else(|| Err(unknown())),
             _ => Err(unknown()),
         }
     }
@@ -93,22 +112,34 @@ impl EcrTokens {
             return Err(invalid_token());
         }
         let Some(token) = bearer(headers) else {
-            let challenge = format!(r#"Bearer realm="{realm}",service="public.ecr.aws",scope="aws""#);
+            let challenge =
+                format!(r#"Bearer realm="{realm}",service="public.ecr.aws",scope="aws""#);
             let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Not Authorized");
             return Err(refusal.with(WWW_AUTHENTICATE, challenge));
         };
-        let decoded = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let password = decoded.as_deref().and_then(|text| text.strip_prefix("AWS:"));
+        let decoded = STANDARD
+            .decode(token)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = decoded
+            .as_deref()
+            .and_then(|text| text.strip_prefix("AWS:"));
         let password = password.ok_or_else(invalid_token)?;
-        let anonymous = lock(&self.issued).get(password).is_some_and(|token| token.audience == ANONYMOUS);
+        let anonymous = lock(&self.issued)
+            .get(password)
+            .is_some_and(|token| token.audience == ANONYMOUS);
         let audience = if anonymous { ANONYMOUS } else { PUBLIC };
-        self.check(password, audience).unwrap_or_else(|| Err(invalid_token()))?;
-        Ok(Caller { user: (!anonymous).then(|| ACCOUNT.to_owned()) })
+        self.check(password, audience)
+            .unwrap_or_else(|| Err(invalid_token()))?;
+        Ok(Caller {
+            user: (!anonymous).then(|| ACCOUNT.to_owned()),
+        })
     }
 
     /// Checks a password of the account for ECR Public.
     pub(crate) fn check_public(&self, password: &str) -> Result<(), Refusal> {
-        self.check(password, PUBLIC).unwrap_or_else(|| Err(invalid_token()))
+        self.check(password, PUBLIC)
+            .unwrap_or_else(|| Err(invalid_token()))
     }
 
     /// Whether a password is good for an audience now; nothing if it was never issued.
@@ -122,7 +153,9 @@ impl EcrTokens {
         } else if audience == PUBLIC {
             Err(invalid_token())
         } else {
-            Err(denied("Your authorization token has expired. Reauthenticate and try again."))
+            Err(denied(
+                "Your authorization token has expired. Reauthenticate and try again.",
+            ))
         })
     }
 }
@@ -132,5 +165,9 @@ fn denied(message: &str) -> Refusal {
 }
 
 fn invalid_token() -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "DENIED", "Your Authorization Token is invalid.")
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        "DENIED",
+        "Your Authorization Token is invalid.",
+    )
 }

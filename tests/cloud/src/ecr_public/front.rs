@@ -27,7 +27,10 @@ pub(super) struct Front {
 
 /// Serves the address.
 pub(super) fn router(front: Front) -> Router {
-    Router::new().route("/token/", get(sell)).fallback(answer).with_state(front)
+    Router::new()
+        .route("/token/", get(sell))
+        .fallback(answer)
+        .with_state(front)
 }
 
 /// A token is good for every repository, whatever scope is asked for: challenges name the scope `aws`.
@@ -38,16 +41,26 @@ async fn sell(
 ) -> Result<Response, Refusal> {
     front.counts.hit("public.token");
     throttle::check(front.registry.faults(), "token")?;
-    let service = query.iter().find(|(key, _)| key == "service").map(|(_, service)| service.as_str());
+    let service = query
+        .iter()
+        .find(|(key, _)| key == "service")
+        .map(|(_, service)| service.as_str());
     if service != Some(SERVICE) {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", format!("the service is {SERVICE}")));
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "UNSUPPORTED",
+            format!("the service is {SERVICE}"),
+        ));
     }
     let body = json!({ "token": front.authorize(&headers)?.token }).to_string();
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 async fn answer(State(front): State<Front>, request: Request) -> Response {
-    front.registry_of(request.uri().path()).respond(request).await
+    front
+        .registry_of(request.uri().path())
+        .respond(request)
+        .await
 }
 
 impl Front {
@@ -56,7 +69,9 @@ impl Front {
         if !headers.contains_key(AUTHORIZATION) {
             return Ok(self.tokens.issue_anonymous());
         }
-        let password = basic(headers).filter(|(user, _)| user == "AWS").map(|(_, password)| password);
+        let password = basic(headers)
+            .filter(|(user, _)| user == "AWS")
+            .map(|(_, password)| password);
         self.tokens.check_public(&password.unwrap_or_default())?;
         Ok(self.tokens.issue_public())
     }
@@ -64,7 +79,10 @@ impl Front {
     /// Whose repository a path names; a path that names none is the account's.
     fn registry_of(&self, path: &str) -> &Registry {
         let name = path.strip_prefix("/v2/").unwrap_or_default();
-        let ours = name.is_empty() || name.strip_prefix(ALIAS).is_some_and(|rest| rest.starts_with('/'));
+        let ours = name.is_empty()
+            || name
+                .strip_prefix(ALIAS)
+                .is_some_and(|rest| rest.starts_with('/'));
         if ours { &self.registry } else { &self.gallery }
     }
 }

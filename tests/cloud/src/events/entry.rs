@@ -21,7 +21,11 @@ impl Entry {
     /// The bytes that count against the limit: source, detail type and detail. See "Calculating `PutEvents` event entry
     /// size" in the EventBridge user guide.
     pub(super) fn size_bytes(&self) -> usize {
-        [&self.source, &self.detail_type, &self.detail].into_iter().flatten().map(String::len).sum()
+        [&self.source, &self.detail_type, &self.detail]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum()
     }
 
     /// The event, if the entry breaks no rule.
@@ -30,12 +34,23 @@ impl Entry {
         let detail_type = required("DetailType", self.detail_type)?;
         let detail = required("Detail", self.detail)?;
         if source.starts_with("aws.") {
-            return Err(AwsError::new("NotAuthorizedForSourceException", "Not authorized for the source."));
+            return Err(AwsError::new(
+                "NotAuthorizedForSourceException",
+                "Not authorized for the source.",
+            ));
         }
         if detail_type.chars().count() > MAX_DETAIL_TYPE_CHARACTERS {
-            return Err(invalid("DetailType", "DetailType has more than 128 characters."));
+            return Err(invalid(
+                "DetailType",
+                "DetailType has more than 128 characters.",
+            ));
         }
-        Ok(PublishedEvent { source, detail_type, detail: object(&detail)?, bus: bus(self.event_bus_name)? })
+        Ok(PublishedEvent {
+            source,
+            detail_type,
+            detail: object(&detail)?,
+            bus: bus(self.event_bus_name)?,
+        })
     }
 }
 
@@ -51,14 +66,26 @@ fn object(text: &str) -> Result<Value, AwsError> {
 
 /// The name of the bus, which a caller gives by name or by ARN, or not at all.
 fn bus(given: Option<String>) -> Result<String, AwsError> {
-    let Some(given) = given else { return Ok(DEFAULT_BUS.to_owned()) };
+    let Some(given) = given else {
+        return Ok(DEFAULT_BUS.to_owned());
+    };
     let name = given.strip_prefix(&arn_prefix()).unwrap_or(&given);
-    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+    if !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    {
         return Ok(name.to_owned());
     }
-    Err(invalid("EventBusName", "EventBusName is neither the name nor the ARN of a bus in this account and region."))
+    Err(invalid(
+        "EventBusName",
+        "EventBusName is neither the name nor the ARN of a bus in this account and region.",
+    ))
 }
 
 fn invalid(name: &str, reason: &str) -> AwsError {
-    AwsError::new("InvalidArgument", format!("Parameter {name} is not valid. Reason: {reason}"))
+    AwsError::new(
+        "InvalidArgument",
+        format!("Parameter {name} is not valid. Reason: {reason}"),
+    )
 }

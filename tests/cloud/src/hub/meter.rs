@@ -53,8 +53,19 @@ pub(crate) struct Reading {
 impl Meter {
     pub(crate) fn new(clock: Clock) -> Self {
         let (unmetered, sponsored, pulls) = Default::default();
-        let state = State { limit: 100, window_seconds: 21_600, unmetered, sponsored, pulls, refused: 0, to_refuse: 0 };
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            limit: 100,
+            window_seconds: 21_600,
+            unmetered,
+            sponsored,
+            pulls,
+            refused: 0,
+            to_refuse: 0,
+        };
+        Self {
+            clock,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     pub(super) fn quota(&self, limit: u32, window_seconds: u32) {
@@ -73,8 +84,15 @@ impl Meter {
     /// Takes pulls of somebody else from the quota of a source, which may already be spent.
     pub(super) fn spend(&self, source: &str, pulls: u32) {
         let now = self.clock.now();
-        let spent = std::iter::repeat_n(now, usize::try_from(pulls).expect("a quota fits into memory"));
-        lock(&self.state).pulls.entry(source.into()).or_default().extend(spent);
+        let spent = std::iter::repeat_n(
+            now,
+            usize::try_from(pulls).expect("a quota fits into memory"),
+        );
+        lock(&self.state)
+            .pulls
+            .entry(source.into())
+            .or_default()
+            .extend(spent);
     }
 
     /// Refuses the next `pulls`, with no word of the quota beside it.
@@ -91,7 +109,11 @@ impl Meter {
         let mut state = lock(&self.state);
         let sources: Vec<String> = state.pulls.keys().cloned().collect();
         let now = self.clock.now();
-        sources.into_iter().map(|source| state.read(source, now).remaining).min().unwrap_or(state.limit)
+        sources
+            .into_iter()
+            .map(|source| state.read(source, now).remaining)
+            .min()
+            .unwrap_or(state.limit)
     }
 
     /// Reads the quota of a caller; none for the unmetered, and none where pulls are sponsored.
@@ -102,9 +124,15 @@ impl Meter {
     }
 
     /// Takes one pull from the quota of a caller.
-    pub(crate) fn pull(&self, caller: &Caller, repository: &str) -> Result<Option<Reading>, Refusal> {
+    pub(crate) fn pull(
+        &self,
+        caller: &Caller,
+        repository: &str,
+    ) -> Result<Option<Reading>, Refusal> {
         let mut state = lock(&self.state);
-        let Some(source) = state.source(caller, repository) else { return Ok(None) };
+        let Some(source) = state.source(caller, repository) else {
+            return Ok(None);
+        };
         if state.to_refuse > 0 {
             state.to_refuse -= 1;
             state.refused += 1;
@@ -116,7 +144,11 @@ impl Meter {
             state.refused += 1;
             return Err(reading.refusal());
         }
-        state.pulls.entry(source.clone()).or_default().push_back(now);
+        state
+            .pulls
+            .entry(source.clone())
+            .or_default()
+            .push_back(now);
         Ok(Some(state.read(source, now)))
     }
 }
@@ -137,7 +169,12 @@ impl State {
         pulls.retain(|pulled_at| *pulled_at > horizon);
         let used = u32::try_from(pulls.len()).unwrap_or(u32::MAX);
         let remaining = self.limit.saturating_sub(used);
-        Reading { limit: self.limit, remaining, window_seconds: self.window_seconds, source }
+        Reading {
+            limit: self.limit,
+            remaining,
+            window_seconds: self.window_seconds,
+            source,
+        }
     }
 }
 
@@ -148,7 +185,12 @@ impl Reading {
     }
 
     fn pairs(&self) -> [(HeaderName, String); 3] {
-        let Self { limit, remaining, window_seconds, source } = self;
+        let Self {
+            limit,
+            remaining,
+            window_seconds,
+            source,
+        } = self;
         [
             (LIMIT, format!("{limit};w={window_seconds}")),
             (REMAINING, format!("{remaining};w={window_seconds}")),
@@ -157,7 +199,9 @@ impl Reading {
     }
 
     fn refusal(&self) -> Refusal {
-        self.pairs().into_iter().fold(spent(), |refusal, (name, value)| refusal.with(name, value))
+        self.pairs()
+            .into_iter()
+            .fold(spent(), |refusal, (name, value)| refusal.with(name, value))
     }
 }
 

@@ -19,11 +19,18 @@ pub(super) struct Archive {
 
 /// A gzip'd tar archive of exactly `size` bytes; none where the size leaves no room for a file.
 pub(super) fn archive(seed: u64, size: usize) -> Option<Archive> {
-    let records = (1..=size / TAR_RECORD).rev().find(|records| gzip_size(records * TAR_RECORD) <= size)?;
-    let content = (records * TAR_RECORD).checked_sub(3 * TAR_RECORD).filter(|content| *content > 0)?;
+    let records = (1..=size / TAR_RECORD)
+        .rev()
+        .find(|records| gzip_size(records * TAR_RECORD) <= size)?;
+    let content = (records * TAR_RECORD)
+        .checked_sub(3 * TAR_RECORD)
+        .filter(|content| *content > 0)?;
     let tar = tar(&format!("layer-{seed:016x}"), &blob::noise(seed, content));
     let bytes = gzip(&tar, size - gzip_size(tar.len()));
-    Some(Archive { bytes, diff_id: digest::of(&tar) })
+    Some(Archive {
+        bytes,
+        diff_id: digest::of(&tar),
+    })
 }
 
 fn gzip_size(tar: usize) -> usize {
@@ -33,7 +40,8 @@ fn gzip_size(tar: usize) -> usize {
 /// One regular file (POSIX ustar), then the two empty records that end an archive.
 fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; TAR_RECORD];
-    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000644\0");
     put(108, "0000000\0");
@@ -50,7 +58,8 @@ fn tar(name: &str, content: &[u8]) -> Vec<u8> {
 
 /// gzip (RFC 1952) with stored blocks and `padding` bytes in the extra field.
 fn gzip(tar: &[u8], padding: usize) -> Vec<u8> {
-    let extra = u16::try_from(padding).expect("padding is less than one record and its block header");
+    let extra =
+        u16::try_from(padding).expect("padding is less than one record and its block header");
     let mut bytes = vec![0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255];
     bytes.extend(extra.to_le_bytes());
     bytes.resize(bytes.len() + padding, 0);
@@ -63,7 +72,11 @@ fn gzip(tar: &[u8], padding: usize) -> Vec<u8> {
         bytes.extend(block);
     }
     bytes.extend(crc32(tar).to_le_bytes());
-    bytes.extend(u32::try_from(tar.len()).expect("archives are small").to_le_bytes());
+    bytes.extend(
+        u32::try_from(tar.len())
+            .expect("archives are small")
+            .to_le_bytes(),
+    );
     bytes
 }
 
@@ -71,9 +84,17 @@ fn gzip(tar: &[u8], padding: usize) -> Vec<u8> {
 fn crc32(bytes: &[u8]) -> u32 {
     let table: [u32; 256] = std::array::from_fn(|index| {
         let entry = u32::try_from(index).expect("below 256");
-        (0..8).fold(entry, |entry, _| if entry & 1 == 1 { 0xedb8_8320 ^ (entry >> 1) } else { entry >> 1 })
+        (0..8).fold(entry, |entry, _| {
+            if entry & 1 == 1 {
+                0xedb8_8320 ^ (entry >> 1)
+            } else {
+                entry >> 1
+            }
+        })
     });
-    !bytes.iter().fold(u32::MAX, |crc, byte| table[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        table[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8)
+    })
 }
 
 #[cfg(test)]
@@ -83,7 +104,10 @@ mod tests {
     #[test]
     fn an_archive_has_exactly_the_size_that_was_asked_for() {
         for size in [2_100, 3_000, 70_001, 300_000] {
-            assert_eq!(archive(1, size).map(|archive| archive.bytes.len()), Some(size));
+            assert_eq!(
+                archive(1, size).map(|archive| archive.bytes.len()),
+                Some(size)
+            );
         }
         assert!(archive(1, 2_000).is_none());
     }

@@ -13,7 +13,10 @@ const PREDICATE: &str = "https://slsa.dev/provenance/v0.2";
 
 /// One attestation manifest for each of `images`.
 pub(super) fn of_each(images: &[Image], layout: Layout) -> Vec<Image> {
-    images.iter().map(|image| attestation(image, layout)).collect()
+    images
+        .iter()
+        .map(|image| attestation(image, layout))
+        .collect()
 }
 
 /// How an index lists `statement` about `image`.
@@ -36,7 +39,11 @@ fn statement(image: &Image) -> Layer {
     });
     let bytes = Bytes::from(statement.to_string());
     let digest = digest::of(&bytes);
-    Layer { diff_id: digest.clone(), digest, blob: Blob::Bytes(bytes) }
+    Layer {
+        diff_id: digest.clone(),
+        digest,
+        blob: Blob::Bytes(bytes),
+    }
 }
 
 fn attestation(image: &Image, layout: Layout) -> Image {
@@ -61,7 +68,10 @@ fn attestation(image: &Image, layout: Layout) -> Image {
         role: Role::Attestation(image.digest()),
         media_type: media::OCI_MANIFEST,
         manifest: layout.write(&manifest),
-        blobs: vec![(config_digest, Blob::Bytes(config)), (statement.digest.clone(), statement.blob.clone())],
+        blobs: vec![
+            (config_digest, Blob::Bytes(config)),
+            (statement.digest.clone(), statement.blob.clone()),
+        ],
         children: Vec::new(),
     }
 }

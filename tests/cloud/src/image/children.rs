@@ -8,7 +8,9 @@ impl Image {
     /// Each has the name with which the image was made, such as `linux/arm64/v8`.
     pub fn platforms(&self) -> Vec<String> {
         let own = self.platform().into_iter();
-        own.chain(self.children.iter().filter_map(Self::platform)).map(str::to_owned).collect()
+        own.chain(self.children.iter().filter_map(Self::platform))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The image that an index has for a platform.
@@ -16,7 +18,10 @@ impl Image {
     /// # Panics
     /// If it has none.
     pub fn child(&self, platform: &str) -> &Self {
-        let found = self.children.iter().find(|child| child.platform() == Some(platform));
+        let found = self
+            .children
+            .iter()
+            .find(|child| child.platform() == Some(platform));
         found.unwrap_or_else(|| panic!("no image for {platform} among {:?}", self.platforms()))
     }
 

@@ -81,10 +81,19 @@ impl ImageIndex {
     /// The image.
     pub fn build(self) -> Image {
         let images: Vec<Image> = self.images().collect();
-        let statements = if self.attested { attestation::of_each(&images, self.form.layout) } else { Vec::new() };
-        let listed = images.iter().zip(&self.platforms).map(|(image, name)| self.descriptor(image, name));
-        let attached =
-            statements.iter().zip(&images).map(|(statement, image)| attestation::descriptor(statement, image));
+        let statements = if self.attested {
+            attestation::of_each(&images, self.form.layout)
+        } else {
+            Vec::new()
+        };
+        let listed = images
+            .iter()
+            .zip(&self.platforms)
+            .map(|(image, name)| self.descriptor(image, name));
+        let attached = statements
+            .iter()
+            .zip(&images)
+            .map(|(statement, image)| attestation::descriptor(statement, image));
         let mut manifest = json!({
             "schemaVersion": 2,
             "mediaType": self.form.family.index(),
@@ -112,7 +121,10 @@ impl ImageIndex {
         }
         let (base, rest) = self.layers.split_at(self.layers.len().min(1));
         let mut stack = layer::stack(self.seed, base);
-        stack.extend(layer::stack(self.seed.wrapping_add((number + 1) << 32), rest));
+        stack.extend(layer::stack(
+            self.seed.wrapping_add((number + 1) << 32),
+            rest,
+        ));
         stack
     }
 
@@ -130,12 +142,18 @@ impl Image {
     /// With `attestations` it also lists, as `BuildKit` makes them, one attestation manifest for each image.
     pub fn index(seed: u64, platforms: &[&str], layers: &[u64], attestations: bool) -> Self {
         let index = ImageIndex::new(seed, platforms, layers);
-        if attestations { index.attested().build() } else { index.build() }
+        if attestations {
+            index.attested().build()
+        } else {
+            index.build()
+        }
     }
 
     /// An OCI index whose images share their first layer, as those of one base image do.
     pub fn index_with_shared_base(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
-        ImageIndex::new(seed, platforms, layers).shared_base().build()
+        ImageIndex::new(seed, platforms, layers)
+            .shared_base()
+            .build()
     }
 
     /// A Docker manifest list over one Docker image a platform, each with layers of these sizes.

@@ -37,7 +37,11 @@ impl Layer {
         match archive(seed, size) {
             Some(archive) => {
                 let bytes = Bytes::from(archive.bytes);
-                Self { digest: digest::of(&bytes), diff_id: archive.diff_id, blob: Blob::Bytes(bytes) }
+                Self {
+                    digest: digest::of(&bytes),
+                    diff_id: archive.diff_id,
+                    blob: Blob::Bytes(bytes),
+                }
             }
             None => Self::noise(Blob::Bytes(blob::noise(seed, size).into())),
         }
@@ -45,7 +49,11 @@ impl Layer {
 
     fn noise(blob: Blob) -> Self {
         let digest = blob.digest();
-        Self { diff_id: digest.clone(), digest, blob }
+        Self {
+            diff_id: digest.clone(),
+            digest,
+            blob,
+        }
     }
 
     pub(super) fn descriptor(&self, media_type: &str) -> Value {

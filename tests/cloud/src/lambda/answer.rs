@@ -22,19 +22,33 @@ pub(super) fn accepted() -> Response {
 
 pub(super) fn refused(refusal: Refusal) -> Response {
     let (status, error_type, message) = match refusal {
-        Refusal::UnknownRequest => (StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID".to_owned()),
-        Refusal::InvalidState => {
-            (StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed".to_owned())
-        }
+        Refusal::UnknownRequest => (
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestID",
+            "Invalid request ID".to_owned(),
+        ),
+        Refusal::InvalidState => (
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "State transition is not allowed".to_owned(),
+        ),
         Refusal::TooLarge(limit) => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             format!("Exceeded maximum allowed payload size ({limit} bytes)."),
         ),
     };
-    respond(status, &json!({ "errorMessage": message, "errorType": error_type }))
+    respond(
+        status,
+        &json!({ "errorMessage": message, "errorType": error_type }),
+    )
 }
 
 fn respond(status: StatusCode, body: &serde_json::Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
 }

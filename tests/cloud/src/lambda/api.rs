@@ -38,7 +38,10 @@ struct Progress {
 pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route(
+            "/2018-06-01/runtime/invocation/{id}/response",
+            post(response),
+        )
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         // The handlers look at the size themselves, because an answer that is too large is an outcome.
@@ -57,7 +60,11 @@ async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response {
     }
 }
 
-async fn response(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> Response {
+async fn response(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
     match sandbox.finish(&id) {
         Err(refusal) => refused(refusal),
         Ok(running) if body.len() > MAX_RESPONSE_BYTES => {
@@ -65,8 +72,12 @@ async fn response(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, b
             refused(Refusal::TooLarge(MAX_RESPONSE_BYTES))
         }
         Ok(running) => {
-            let unreadable =
-                |error| FunctionError::new("Function.InvalidResponse", format!("the response is no JSON: {error}"));
+            let unreadable = |error| {
+                FunctionError::new(
+                    "Function.InvalidResponse",
+                    format!("the response is no JSON: {error}"),
+                )
+            };
             running.answer(serde_json::from_slice(&body).map_err(unreadable));
             accepted()
         }
@@ -88,7 +99,11 @@ async fn error(
     }
 }
 
-async fn init_error(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn init_error(
+    State(sandbox): State<Arc<Sandbox>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     match sandbox.fail(FunctionError::reported(&body, error_type(&headers))) {
         Err(refusal) => refused(refusal),
         Ok(()) => accepted(),
@@ -96,20 +111,30 @@ async fn init_error(State(sandbox): State<Arc<Sandbox>>, headers: HeaderMap, bod
 }
 
 fn error_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok())
+    headers
+        .get("lambda-runtime-function-error-type")
+        .and_then(|value| value.to_str().ok())
 }
 
 impl Sandbox {
     pub(super) fn new() -> Self {
         let (offers, inbox) = mpsc::unbounded_channel();
-        Self { started: Instant::now(), offers, inbox: AsyncMutex::new(inbox), state: Mutex::default() }
+        Self {
+            started: Instant::now(),
+            offers,
+            inbox: AsyncMutex::new(inbox),
+            state: Mutex::default(),
+        }
     }
 
     /// Queues an event, unless the function has already failed to start.
     pub(super) fn offer(&self, offer: Offer) {
         match &lock(&self.state).init_error {
             Some(error) => offer.refuse(error.clone()),
-            None => self.offers.send(offer).expect("the receiver lives as long as the sandbox"),
+            None => self
+                .offers
+                .send(offer)
+                .expect("the receiver lives as long as the sandbox"),
         }
     }
 

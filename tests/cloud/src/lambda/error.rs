@@ -18,19 +18,26 @@ pub struct FunctionError {
 
 impl FunctionError {
     pub(super) fn new(error_type: &str, message: impl Into<String>) -> Self {
-        Self { error_type: error_type.to_owned(), message: message.into() }
+        Self {
+            error_type: error_type.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// What the function posted; a report that is no JSON is still an error.
     pub(super) fn reported(body: &[u8], header: Option<&str>) -> Self {
-        let unreadable = |_| Self::new(header.unwrap_or("Unhandled"), String::from_utf8_lossy(body));
+        let unreadable =
+            |_| Self::new(header.unwrap_or("Unhandled"), String::from_utf8_lossy(body));
         serde_json::from_slice(body).unwrap_or_else(unreadable)
     }
 
     pub(super) fn timed_out(id: &str, limit: Duration) -> Self {
         Self::new(
             "Sandbox.Timedout",
-            format!("RequestId: {id} Error: Task timed out after {:.2} seconds", limit.as_secs_f64()),
+            format!(
+                "RequestId: {id} Error: Task timed out after {:.2} seconds",
+                limit.as_secs_f64()
+            ),
         )
     }
 
@@ -43,11 +50,15 @@ impl FunctionError {
     }
 
     pub(super) fn exited(id: &str) -> Self {
-        Self::new("Runtime.ExitError", format!("RequestId: {id} Error: Runtime exited without providing a reason"))
+        Self::new(
+            "Runtime.ExitError",
+            format!("RequestId: {id} Error: Runtime exited without providing a reason"),
+        )
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
-        let message = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
+        let message =
+            format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
         Self::new("Function.ResponseSizeTooLarge", message)
     }
 }

@@ -30,10 +30,23 @@ pub(super) struct Running {
 
 impl Offer {
     /// An offer, the news that it was taken, and the answer to it.
-    pub(super) fn new(event: Value, deadline: Duration) -> (Self, oneshot::Receiver<()>, oneshot::Receiver<Answer>) {
+    pub(super) fn new(
+        event: Value,
+        deadline: Duration,
+    ) -> (Self, oneshot::Receiver<()>, oneshot::Receiver<Answer>) {
         let (taken, was_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        (Self { id: unique_id(), event, deadline, taken, answer }, was_taken, answered)
+        (
+            Self {
+                id: unique_id(),
+                event,
+                deadline,
+                taken,
+                answer,
+            },
+            was_taken,
+            answered,
+        )
     }
 
     /// Whether the invoker has given up.
@@ -46,11 +59,15 @@ impl Offer {
         let deadline = Timestamp::now() + self.deadline;
         [
             ("lambda-runtime-aws-request-id", self.id.clone()),
-            ("lambda-runtime-deadline-ms", deadline.as_millisecond().to_string()),
+            (
+                "lambda-runtime-deadline-ms",
+                deadline.as_millisecond().to_string(),
+            ),
             ("lambda-runtime-invoked-function-arn", function_arn()),
             (
                 "lambda-runtime-trace-id",
-                "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0".to_owned(),
+                "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0"
+                    .to_owned(),
             ),
         ]
     }
@@ -58,7 +75,10 @@ impl Offer {
     pub(super) fn take(self) -> Running {
         // Nobody listens any more if the invoker gave up just now: the answer will be dropped as well.
         self.taken.send(()).unwrap_or_default();
-        Running { id: self.id, answer: self.answer }
+        Running {
+            id: self.id,
+            answer: self.answer,
+        }
     }
 
     pub(super) fn refuse(self, error: FunctionError) {

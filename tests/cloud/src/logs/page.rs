@@ -71,7 +71,11 @@ impl Page {
 
     /// The events, earliest first whatever the direction, and both tokens.
     pub(super) fn output(&self, stream: &Stream) -> Value {
-        let events: Vec<Value> = stream.events(self.0.clone()).iter().map(Event::view).collect();
+        let events: Vec<Value> = stream
+            .events(self.0.clone())
+            .iter()
+            .map(Event::view)
+            .collect();
         json!({
             "events": events,
             "nextForwardToken": Anchor::From(self.0.end).token(),

@@ -26,8 +26,12 @@ impl GetLogEvents {
     pub(super) fn group(&self) -> Result<&str, AwsError> {
         match (&self.log_group_name, &self.log_group_identifier) {
             (Some(name), None) => Ok(name),
-            (None, Some(identifier)) => Ok(identifier.strip_prefix(&arn_prefix()).unwrap_or(identifier)),
-            _ => Err(invalid("Exactly one of logGroupName and logGroupIdentifier must be specified.")),
+            (None, Some(identifier)) => {
+                Ok(identifier.strip_prefix(&arn_prefix()).unwrap_or(identifier))
+            }
+            _ => Err(invalid(
+                "Exactly one of logGroupName and logGroupIdentifier must be specified.",
+            )),
         }
     }
 
@@ -43,7 +47,10 @@ impl GetLogEvents {
     }
 
     fn limit(&self) -> Result<usize, AwsError> {
-        let limit = self.limit.map_or(Ok(MAX_EVENTS), usize::try_from).unwrap_or(0);
+        let limit = self
+            .limit
+            .map_or(Ok(MAX_EVENTS), usize::try_from)
+            .unwrap_or(0);
         let bound = match limit {
             0 => "greater than or equal to 1",
             1..=MAX_EVENTS => return Ok(limit),
@@ -59,12 +66,16 @@ impl GetLogEvents {
     /// Without a token, the page is the first or, by default, the last of the window.
     fn anchor(&self, length: usize) -> Result<Anchor, AwsError> {
         let Some(token) = &self.next_token else {
-            return Ok(if self.start_from_head { Anchor::From(0) } else { Anchor::Before(length) });
+            return Ok(if self.start_from_head {
+                Anchor::From(0)
+            } else {
+                Anchor::Before(length)
+            });
         };
         match Anchor::parse(token) {
-            Some(Anchor::From(_)) if !self.start_from_head => {
-                Err(invalid("startFromHead must be true with a nextForwardToken."))
-            }
+            Some(Anchor::From(_)) if !self.start_from_head => Err(invalid(
+                "startFromHead must be true with a nextForwardToken.",
+            )),
             Some(anchor) if anchor.position() <= length => Ok(anchor),
             _ => Err(invalid("The specified nextToken is invalid.")),
         }

@@ -23,8 +23,14 @@ pub(super) struct Event {
 
 impl Stream {
     pub(super) fn append(&mut self, message: String, now: Timestamp) {
-        let event = Event { logged_ms: now.as_millisecond(), message };
-        assert!(!event.message.is_empty() && event.size_bytes() <= MAX_BYTES, "no log event has that size");
+        let event = Event {
+            logged_ms: now.as_millisecond(),
+            message,
+        };
+        assert!(
+            !event.message.is_empty() && event.size_bytes() <= MAX_BYTES,
+            "no log event has that size"
+        );
         self.0.push(event);
     }
 

@@ -17,12 +17,18 @@ impl<'a> Path<'a> {
     pub(super) fn parse(path: &'a str) -> Result<Self, AwsError> {
         let prefix = path.strip_suffix('/').unwrap_or(path);
         let root = prefix.is_empty() && path == "/";
-        if root || (path.starts_with('/') && is_name(prefix)) { Ok(Self { prefix }) } else { Err(refused()) }
+        if root || (path.starts_with('/') && is_name(prefix)) {
+            Ok(Self { prefix })
+        } else {
+            Err(refused())
+        }
     }
 
     /// Whether the parameter is below the path; on the level right below it, unless the search is recursive.
     pub(super) fn holds(&self, name: &str, recursive: bool) -> bool {
-        let below = name.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('/'));
+        let below = name
+            .strip_prefix(self.prefix)
+            .and_then(|rest| rest.strip_prefix('/'));
         below.is_some_and(|rest| recursive || !rest.contains('/'))
     }
 }
@@ -34,7 +40,11 @@ pub(super) fn is_name(name: &str) -> bool {
         Some(levels) => (true, levels),
         None => (false, name),
     };
-    let reserved = |prefix: &str| levels.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let reserved = |prefix: &str| {
+        levels
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
     (hierarchical || !levels.contains('/'))
         && levels.split('/').count() <= MAX_LEVELS
         && levels.split('/').all(is_level)
@@ -43,7 +53,10 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 fn is_level(level: &str) -> bool {
-    !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    !level.is_empty()
+        && level
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
 /// The words of AWS.

@@ -47,8 +47,12 @@ impl GetParametersByPath {
 
     /// Where the page begins among `total` parameters.
     pub(super) fn start(&self, total: usize) -> Result<usize, AwsError> {
-        let Some(token) = &self.next_token else { return Ok(0) };
-        let index = token.strip_prefix(TOKEN_PREFIX).and_then(|index| index.parse().ok());
+        let Some(token) = &self.next_token else {
+            return Ok(0);
+        };
+        let index = token
+            .strip_prefix(TOKEN_PREFIX)
+            .and_then(|index| index.parse().ok());
         index
             .filter(|index| *index <= total)
             .ok_or_else(|| AwsError::new("InvalidNextToken", "The specified token is not valid."))

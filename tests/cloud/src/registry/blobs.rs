@@ -13,8 +13,10 @@ use crate::refusal::{Refusal, header_map};
 impl Registry {
     pub(super) fn head_blob(&self, admitted: &Admitted, digest: &str) -> Answer {
         let blob = self.find_blob(&admitted.repository, digest)?;
-        let headers =
-            [(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_LENGTH, blob.size().to_string())];
+        let headers = [
+            (CONTENT_TYPE, "application/octet-stream".to_owned()),
+            (CONTENT_LENGTH, blob.size().to_string()),
+        ];
         Ok(header_map(headers).into_response())
     }
 
@@ -22,23 +24,46 @@ impl Registry {
         let blob = self.find_blob(&admitted.repository, digest)?;
         let parts = self.parts();
         let elsewhere = parts.faults.redirect(digest);
-        let usual = || parts.downloads.as_ref().map(|downloads| downloads.address(digest));
+        let usual = || {
+            parts
+                .downloads
+                .as_ref()
+                .map(|downloads| downloads.address(digest))
+        };
         match elsewhere.or_else(usual) {
             Some(address) => {
                 let location = header_map([(LOCATION, address)]);
                 Ok((StatusCode::TEMPORARY_REDIRECT, location).into_response())
             }
-            None => parts.outlet().send(digest, &blob, admitted.request.headers()),
+            None => parts
+                .outlet()
+                .send(digest, &blob, admitted.request.headers()),
         }
     }
 
     /// The content of a blob that the repository has.
     fn find_blob(&self, repository: &str, digest: &str) -> Result<Blob, Refusal> {
         if !digest::is_digest(digest) {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "invalid digest format"));
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "DIGEST_INVALID",
+                "invalid digest format",
+            ));
         }
-        let here = self.contents().repositories.get(repository).is_some_and(|home| home.blobs.contains(digest));
-        let blob = here.then(|| self.parts().surroundings.pool.get(digest)).flatten();
-        blob.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"))
+        let here = self
+            .contents()
+            .repositories
+            .get(repository)
+            .is_some_and(|home| home.blobs.contains(digest));
+        let blob = here
+            .then(|| self.parts().surroundings.pool.get(digest))
+            .flatten();
+        blob.ok_or_else(|| {
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                "BLOB_UNKNOWN",
+                "blob unknown to registry",
+            )
+        })
     }
 }

@@ -17,7 +17,11 @@ pub(crate) enum Gate {
     /// Bearer tokens of a token service (distribution spec, "Token Authentication").
     Tokens(TokenService),
     /// `Basic AWS:<password>` on every request, with a password of the registry's region.
-    EcrBasic { tokens: EcrTokens, region: &'static str, host: String },
+    EcrBasic {
+        tokens: EcrTokens,
+        region: &'static str,
+        host: String,
+    },
     /// Bearer tokens of ECR Public: the account's authorization token, or one for anybody, who may only read.
     EcrBearer { tokens: EcrTokens, realm: String },
 }
@@ -50,12 +54,21 @@ impl Action {
 
 impl Gate {
     /// Lets a request in, or tells how to authenticate. A ping has no repository.
-    pub(crate) fn admit(&self, headers: &HeaderMap, repository: &str, action: Action) -> Result<Caller, Refusal> {
+    pub(crate) fn admit(
+        &self,
+        headers: &HeaderMap,
+        repository: &str,
+        action: Action,
+    ) -> Result<Caller, Refusal> {
         let nobody = Caller { user: None };
         match self {
             Self::Open => Ok(nobody),
             Self::Tokens(service) => service.admit(headers, repository, action),
-            Self::EcrBasic { tokens, region, host } => tokens.check_basic(headers, region, host).map(|()| nobody),
+            Self::EcrBasic {
+                tokens,
+                region,
+                host,
+            } => tokens.check_basic(headers, region, host).map(|()| nobody),
             Self::EcrBearer { tokens, realm } => match tokens.check_bearer(headers, realm)? {
                 Caller { user: None } if action == Action::Push => Err(read_only()),
                 caller => Ok(caller),
@@ -78,14 +91,19 @@ impl Gate {
 }
 
 fn read_only() -> Refusal {
-    Refusal::new(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied")
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "DENIED",
+        "requested access to the resource is denied",
+    )
 }
 
 /// User and password of a `Basic` header.
 pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = STANDARD.decode(credentials(headers, "Basic")?).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+    text.split_once(':')
+        .map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 /// The token of a `Bearer` header.

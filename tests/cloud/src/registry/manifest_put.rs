@@ -15,7 +15,12 @@ use crate::refusal::{Refusal, header_map};
 
 impl Registry {
     pub(super) async fn put_manifest(&self, admitted: Admitted, reference: &str) -> Answer {
-        let Admitted { name, repository, request, .. } = admitted;
+        let Admitted {
+            name,
+            repository,
+            request,
+            ..
+        } = admitted;
         let media_type = content_type(request.headers());
         let refuse = |error| self.put_refusal(error, &repository, reference);
         let body = to_bytes(request.into_body(), MANIFEST_LIMIT_BYTES).await;
@@ -39,32 +44,49 @@ impl Registry {
         let now = self.now();
         let mut contents = self.contents();
         let home = contents.repositories.get_mut(repository);
-        home.map_or(Err(PutError::Malformed("the repository is gone".into())), |home| home.put(deposit, now))
+        home.map_or(
+            Err(PutError::Malformed("the repository is gone".into())),
+            |home| home.put(deposit, now),
+        )
     }
 
     fn created(&self, name: &str, reference: &str, digest: String) -> HeaderMap {
         if !self.parts().dialect.names_manifests() {
             return HeaderMap::new();
         }
-        header_map([(LOCATION, format!("/v2/{name}/manifests/{reference}")), (CONTENT_DIGEST, digest)])
+        header_map([
+            (LOCATION, format!("/v2/{name}/manifests/{reference}")),
+            (CONTENT_DIGEST, digest),
+        ])
     }
 
     fn put_refusal(&self, error: PutError, repository: &str, reference: &str) -> Refusal {
         let ecr = self.parts().dialect.is_ecr();
         let (code, message) = match error {
-            PutError::TooLarge => ("MANIFEST_INVALID", format!("manifest is larger than {MANIFEST_LIMIT_BYTES} bytes")),
+            PutError::TooLarge => (
+                "MANIFEST_INVALID",
+                format!("manifest is larger than {MANIFEST_LIMIT_BYTES} bytes"),
+            ),
             PutError::Malformed(why) => ("MANIFEST_INVALID", format!("manifest invalid: {why}")),
-            PutError::DigestMismatch if ecr => ("MANIFEST_INVALID", digest_differs(reference, repository)),
-            PutError::DigestMismatch => ("DIGEST_INVALID", "provided digest did not match uploaded content".into()),
-            PutError::MissingImages(digests) if ecr => {
-                ("MANIFEST_BLOB_UNKNOWN", required("Images", &digests, repository))
+            PutError::DigestMismatch if ecr => {
+                ("MANIFEST_INVALID", digest_differs(reference, repository))
             }
-            PutError::MissingBlobs(digests) if ecr => {
-                ("MANIFEST_BLOB_UNKNOWN", required("Layers", &digests, repository))
-            }
-            PutError::MissingImages(digests) | PutError::MissingBlobs(digests) => {
-                ("MANIFEST_BLOB_UNKNOWN", format!("blob unknown to registry: {}", digests.join(", ")))
-            }
+            PutError::DigestMismatch => (
+                "DIGEST_INVALID",
+                "provided digest did not match uploaded content".into(),
+            ),
+            PutError::MissingImages(digests) if ecr => (
+                "MANIFEST_BLOB_UNKNOWN",
+                required("Images", &digests, repository),
+            ),
+            PutError::MissingBlobs(digests) if ecr => (
+                "MANIFEST_BLOB_UNKNOWN",
+                required("Layers", &digests, repository),
+            ),
+            PutError::MissingImages(digests) | PutError::MissingBlobs(digests) => (
+                "MANIFEST_BLOB_UNKNOWN",
+                format!("blob unknown to registry: {}", digests.join(", ")),
+            ),
             PutError::ImmutableTag(tag) => ("TAG_INVALID", immutable(&tag, repository)),
         };
         Refusal::new(StatusCode::BAD_REQUEST, code, message)
@@ -72,5 +94,9 @@ impl Registry {
 }
 
 fn content_type(headers: &HeaderMap) -> String {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -18,32 +18,62 @@ pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 impl Registry {
     pub(super) fn head_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
         let (digest, stored) = self.find(admitted, reference)?;
-        let meter = self.parts().meter.as_ref().and_then(|meter| meter.read(&admitted.caller, &admitted.repository));
+        let meter = self
+            .parts()
+            .meter
+            .as_ref()
+            .and_then(|meter| meter.read(&admitted.caller, &admitted.repository));
         let mut response = self.describe(&digest, &stored, Body::empty());
-        response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
+        response
+            .headers_mut()
+            .extend(meter.map(|reading| reading.headers()).unwrap_or_default());
         Ok(response)
     }
 
     pub(super) fn get_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
         let (digest, stored) = self.find(admitted, reference)?;
-        let Admitted { caller, repository, .. } = admitted;
-        let meter = self.parts().meter.as_ref().map_or(Ok(None), |meter| meter.pull(caller, repository))?;
+        let Admitted {
+            caller, repository, ..
+        } = admitted;
+        let meter = self
+            .parts()
+            .meter
+            .as_ref()
+            .map_or(Ok(None), |meter| meter.pull(caller, repository))?;
         let sent = match self.faults().take_manifest(&digest) {
             None => stored,
-            Some(Twist::Corrupt) => Stored { bytes: corrupted(&stored.bytes), ..stored },
-            Some(Twist::Lie(Manifest { media_type, bytes, .. })) => Stored { media_type, bytes, ..stored },
+            Some(Twist::Corrupt) => Stored {
+                bytes: corrupted(&stored.bytes),
+                ..stored
+            },
+            Some(Twist::Lie(Manifest {
+                media_type, bytes, ..
+            })) => Stored {
+                media_type,
+                bytes,
+                ..stored
+            },
         };
         let mut response = self.describe(&digest, &sent, sent.bytes.clone().into());
-        response.headers_mut().extend(meter.map(|reading| reading.headers()).unwrap_or_default());
+        response
+            .headers_mut()
+            .extend(meter.map(|reading| reading.headers()).unwrap_or_default());
         Ok(response)
     }
 
     fn find(&self, admitted: &Admitted, reference: &str) -> Result<(String, Stored), Refusal> {
         let contents = self.contents();
         let repository = &contents.repositories[&admitted.repository];
-        let digest = repository.resolve(reference).ok_or_else(|| self.no_manifest(reference))?;
+        let digest = repository
+            .resolve(reference)
+            .ok_or_else(|| self.no_manifest(reference))?;
         let stored = repository.manifests[&digest].clone();
-        negotiation::check(self.parts().dialect, admitted.request.headers(), reference, &stored.media_type)?;
+        negotiation::check(
+            self.parts().dialect,
+            admitted.request.headers(),
+            reference,
+            &stored.media_type,
+        )?;
         Ok((digest, stored))
     }
 
@@ -57,8 +87,10 @@ impl Registry {
     }
 
     fn describe(&self, digest: &str, stored: &Stored, body: Body) -> Response {
-        let mut headers =
-            vec![(CONTENT_TYPE, stored.media_type.clone()), (CONTENT_LENGTH, stored.bytes.len().to_string())];
+        let mut headers = vec![
+            (CONTENT_TYPE, stored.media_type.clone()),
+            (CONTENT_LENGTH, stored.bytes.len().to_string()),
+        ];
         if self.names_digests() {
             headers.push((CONTENT_DIGEST, digest.to_owned()));
         }
@@ -66,7 +98,9 @@ impl Registry {
     }
 
     fn names_digests(&self) -> bool {
-        self.contents().names_digests.unwrap_or(self.parts().dialect.names_manifests())
+        self.contents()
+            .names_digests
+            .unwrap_or(self.parts().dialect.names_manifests())
     }
 }
 

@@ -11,7 +11,12 @@ use crate::{digest, media};
 /// Refuses a manifest whose type the caller did not ask for.
 ///
 /// Real registries send another representation of some types instead, with another digest; to refuse is the stricter choice.
-pub(super) fn check(dialect: Dialect, headers: &HeaderMap, reference: &str, media_type: &str) -> Result<(), Refusal> {
+pub(super) fn check(
+    dialect: Dialect,
+    headers: &HeaderMap,
+    reference: &str,
+    media_type: &str,
+) -> Result<(), Refusal> {
     let matters = match dialect.negotiation() {
         Negotiation::Never => false,
         Negotiation::ByTag => !digest::is_digest(reference),
@@ -22,7 +27,11 @@ pub(super) fn check(dialect: Dialect, headers: &HeaderMap, reference: &str, medi
     }
     let (kind, kinds) = words(media_type);
     let message = format!("{kind} found, but Accept header does not support {kinds}");
-    Err(Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message))
+    Err(Refusal::new(
+        StatusCode::NOT_FOUND,
+        "MANIFEST_UNKNOWN",
+        message,
+    ))
 }
 
 /// Without any `Accept` header only the oldest type that is still in use is taken for granted.
@@ -30,9 +39,13 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     if !headers.contains_key(ACCEPT) {
         return media_type == media::DOCKER_MANIFEST;
     }
-    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    let mut types =
-        values.flat_map(|value| value.split(',')).map(|range| range.split(';').next().unwrap_or_default().trim());
+    let values = headers
+        .get_all(ACCEPT)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut types = values
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim());
     types.any(|accepted| accepted == media_type || accepted == "*/*" || accepted == "application/*")
 }
 

@@ -34,11 +34,17 @@ pub(crate) enum PutError {
 
 impl Repository {
     /// Stores a manifest and points its tag at it; gives the digest.
-    pub(crate) fn put(&mut self, deposit: &Deposit<'_>, now: Timestamp) -> Result<String, PutError> {
+    pub(crate) fn put(
+        &mut self,
+        deposit: &Deposit<'_>,
+        now: Timestamp,
+    ) -> Result<String, PutError> {
         let computed = digest::of(&deposit.bytes);
         self.check(deposit, &computed)?;
         let stored = || Stored::new(deposit.media_type, deposit.bytes.clone(), now);
-        self.manifests.entry(computed.clone()).or_insert_with(stored);
+        self.manifests
+            .entry(computed.clone())
+            .or_insert_with(stored);
         if let Some(tag) = deposit.tag {
             self.tags.insert(tag.to_owned(), computed.clone());
         }
@@ -59,7 +65,9 @@ impl Repository {
 
     fn check_references(&self, bytes: &[u8]) -> Result<(), PutError> {
         let needs = needs(bytes).map_err(|error| PutError::Malformed(error.to_string()))?;
-        let images = missing(&needs.manifests, |digest| self.manifests.contains_key(digest));
+        let images = missing(&needs.manifests, |digest| {
+            self.manifests.contains_key(digest)
+        });
         let blobs = missing(&needs.blobs, |digest| self.blobs.contains(digest));
         match (images.is_empty(), blobs.is_empty()) {
             (true, true) => Ok(()),
@@ -71,7 +79,11 @@ impl Repository {
     /// ECR refuses a tag that is there even where it would stay what it is.
     fn check_tag(&self, tag: &str) -> Result<(), PutError> {
         let is_kept = self.tags.contains_key(tag) && self.mutability.protects(tag);
-        if is_kept { Err(PutError::ImmutableTag(tag.to_owned())) } else { Ok(()) }
+        if is_kept {
+            Err(PutError::ImmutableTag(tag.to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -83,18 +95,28 @@ fn check_media_type(deposit: &Deposit<'_>) -> Result<(), PutError> {
         schema_version: u64,
         media_type: Option<String>,
     }
-    let head: Head = serde_json::from_slice(&deposit.bytes).map_err(|error| PutError::Malformed(error.to_string()))?;
+    let head: Head = serde_json::from_slice(&deposit.bytes)
+        .map_err(|error| PutError::Malformed(error.to_string()))?;
     if head.schema_version != 2 {
-        return Err(PutError::Malformed(format!("schemaVersion is {}, not 2", head.schema_version)));
+        return Err(PutError::Malformed(format!(
+            "schemaVersion is {}, not 2",
+            head.schema_version
+        )));
     }
     match head.media_type {
-        Some(named) if named != deposit.media_type => {
-            Err(PutError::Malformed(format!("media type is {named} inside and {} outside", deposit.media_type)))
-        }
+        Some(named) if named != deposit.media_type => Err(PutError::Malformed(format!(
+            "media type is {named} inside and {} outside",
+            deposit.media_type
+        ))),
         _ => Ok(()),
     }
 }
 
 fn missing(needed: &[Descriptor], here: impl Fn(&str) -> bool) -> Vec<String> {
-    needed.iter().map(|descriptor| &descriptor.digest).filter(|digest| !here(digest)).cloned().collect()
+    needed
+        .iter()
+        .map(|descriptor| &descriptor.digest)
+        .filter(|digest| !here(digest))
+        .cloned()
+        .collect()
 }

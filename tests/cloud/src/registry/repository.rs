@@ -101,18 +101,30 @@ impl Repository {
     /// The digest that a tag or a digest stands for, if its manifest is here.
     pub(crate) fn resolve(&self, reference: &str) -> Option<String> {
         let digest = self.tags.get(reference).map_or(reference, String::as_str);
-        self.manifests.contains_key(digest).then(|| digest.to_owned())
+        self.manifests
+            .contains_key(digest)
+            .then(|| digest.to_owned())
     }
 
     /// Whether a manifest here refers to the blob.
     pub(crate) fn refers_to(&self, blob: &str) -> bool {
-        self.manifests.values().any(|stored| stored.needs().blobs.iter().any(|needed| needed.digest == blob))
+        self.manifests.values().any(|stored| {
+            stored
+                .needs()
+                .blobs
+                .iter()
+                .any(|needed| needed.digest == blob)
+        })
     }
 }
 
 impl Stored {
     pub(crate) fn new(media_type: &str, bytes: Bytes, pushed_at: Timestamp) -> Self {
-        Self { media_type: media_type.into(), bytes, pushed_at }
+        Self {
+            media_type: media_type.into(),
+            bytes,
+            pushed_at,
+        }
     }
 
     /// What this manifest refers to; nothing if it is not one.
@@ -123,14 +135,25 @@ impl Stored {
 
 /// Reads what a manifest refers to.
 pub(crate) fn needs(bytes: &[u8]) -> serde_json::Result<Needs> {
-    let Document { config, layers, manifests } = serde_json::from_slice(bytes)?;
-    let blobs = config.into_iter().chain(layers).filter(|descriptor| descriptor.urls.is_empty()).collect();
+    let Document {
+        config,
+        layers,
+        manifests,
+    } = serde_json::from_slice(bytes)?;
+    let blobs = config
+        .into_iter()
+        .chain(layers)
+        .filter(|descriptor| descriptor.urls.is_empty())
+        .collect();
     Ok(Needs { blobs, manifests })
 }
 
 impl Mutability {
     pub(crate) fn immutable() -> Self {
-        Self { mode: "IMMUTABLE".into(), filters: Vec::new() }
+        Self {
+            mode: "IMMUTABLE".into(),
+            filters: Vec::new(),
+        }
     }
 
     /// Whether an existing `tag` is protected from being moved.
@@ -147,7 +170,10 @@ impl Mutability {
 
 impl Default for Mutability {
     fn default() -> Self {
-        Self { mode: "MUTABLE".into(), filters: Vec::new() }
+        Self {
+            mode: "MUTABLE".into(),
+            filters: Vec::new(),
+        }
     }
 }
 
@@ -156,7 +182,8 @@ fn matches(filter: &str, text: &str) -> bool {
     match filter.split_once('*') {
         None => filter == text,
         Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).any(|skipped| rest.is_char_boundary(skipped) && matches(tail, &rest[skipped..]))
+            (0..=rest.len())
+                .any(|skipped| rest.is_char_boundary(skipped) && matches(tail, &rest[skipped..]))
         }),
     }
 }
@@ -168,7 +195,10 @@ mod tests {
     #[test]
     fn a_wildcard_excludes_the_tags_that_it_matches() {
         let filters = vec!["latest".to_owned(), "*-dev*".to_owned()];
-        let mutability = Mutability { mode: "IMMUTABLE_WITH_EXCLUSION".into(), filters };
+        let mutability = Mutability {
+            mode: "IMMUTABLE_WITH_EXCLUSION".into(),
+            filters,
+        };
         assert!(mutability.protects("1.0"));
         assert!(!mutability.protects("latest"));
         assert!(!mutability.protects("1.0-dev-7"));

@@ -33,13 +33,22 @@ impl Route {
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v2")?.trim_start_matches('/');
         if rest.is_empty() {
-            return Some(Self { repository: String::new(), target: Target::Ping });
+            return Some(Self {
+                repository: String::new(),
+                target: Target::Ping,
+            });
         }
         if let Some(repository) = rest.strip_suffix("/tags/list") {
-            return Some(Self { repository: repository.into(), target: Target::Tags });
+            return Some(Self {
+                repository: repository.into(),
+                target: Target::Tags,
+            });
         }
         let (repository, target) = split(rest)?;
-        (!repository.is_empty()).then(|| Self { repository: repository.into(), target })
+        (!repository.is_empty()).then(|| Self {
+            repository: repository.into(),
+            target,
+        })
     }
 
     /// The kind of the request in [`Counts`](crate::Counts), without the name of the server.
@@ -57,11 +66,17 @@ impl Route {
 
 fn split(rest: &str) -> Option<(&str, Target)> {
     if let Some((repository, session)) = rest.rsplit_once("/blobs/uploads/") {
-        let target = if session.is_empty() { Target::Uploads } else { Target::Upload(session.into()) };
+        let target = if session.is_empty() {
+            Target::Uploads
+        } else {
+            Target::Upload(session.into())
+        };
         return Some((repository, target));
     }
     let (head, reference) = rest.rsplit_once('/')?;
-    let manifest = head.strip_suffix("/manifests").map(|repository| (repository, Target::Manifest(reference.into())));
+    let manifest = head
+        .strip_suffix("/manifests")
+        .map(|repository| (repository, Target::Manifest(reference.into())));
     manifest.or_else(|| Some((head.strip_suffix("/blobs")?, Target::Blob(reference.into()))))
 }
 
@@ -72,8 +87,17 @@ mod tests {
     #[test]
     fn names_may_contain_the_words_of_the_specification() {
         let route = Route::parse("/v2/blobs/manifests/manifests/1.0").unwrap();
-        assert_eq!(route, Route { repository: "blobs/manifests".into(), target: Target::Manifest("1.0".into()) });
-        assert_eq!(Route::parse("/v2/a/b/blobs/uploads/").unwrap().target, Target::Uploads);
+        assert_eq!(
+            route,
+            Route {
+                repository: "blobs/manifests".into(),
+                target: Target::Manifest("1.0".into())
+            }
+        );
+        assert_eq!(
+            Route::parse("/v2/a/b/blobs/uploads/").unwrap().target,
+            Target::Uploads
+        );
         assert_eq!(Route::parse("/v1/a/tags/list"), None);
     }
 }

@@ -39,8 +39,13 @@ async fn answer(State(registry): State<Registry>, request: Request) -> Response 
 impl Registry {
     /// Answers a request to `/v2/`.
     pub(crate) async fn respond(&self, request: Request) -> Response {
-        let mut response = self.answer(request).await.unwrap_or_else(IntoResponse::into_response);
-        response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        let mut response = self
+            .answer(request)
+            .await
+            .unwrap_or_else(IntoResponse::into_response);
+        response
+            .headers_mut()
+            .insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
         response
     }
 
@@ -51,7 +56,10 @@ impl Registry {
         self.count(&kind);
         throttle::check(self.faults(), &kind)?;
         let action = action(request.method());
-        let caller = self.parts().gate.admit(request.headers(), &route.repository, action)?;
+        let caller = self
+            .parts()
+            .gate
+            .admit(request.headers(), &route.repository, action)?;
         if route.target == Target::Ping {
             return Ok(([(CONTENT_TYPE, "application/json")], "{}").into_response());
         }
@@ -59,15 +67,31 @@ impl Registry {
             self.count("anonymous");
         }
         let repository = self.open(&route, &caller, action)?;
-        let Route { repository: name, target } = route;
-        self.dispatch(target, Admitted { caller, name, repository, request }).await
+        let Route {
+            repository: name,
+            target,
+        } = route;
+        self.dispatch(
+            target,
+            Admitted {
+                caller,
+                name,
+                repository,
+                request,
+            },
+        )
+        .await
     }
 
     async fn dispatch(&self, target: Target, admitted: Admitted) -> Answer {
         match (admitted.request.method().clone(), target) {
-            (Method::HEAD, Target::Manifest(reference)) => self.head_manifest(&admitted, &reference),
+            (Method::HEAD, Target::Manifest(reference)) => {
+                self.head_manifest(&admitted, &reference)
+            }
             (Method::GET, Target::Manifest(reference)) => self.get_manifest(&admitted, &reference),
-            (Method::PUT, Target::Manifest(reference)) => self.put_manifest(admitted, &reference).await,
+            (Method::PUT, Target::Manifest(reference)) => {
+                self.put_manifest(admitted, &reference).await
+            }
             (Method::HEAD, Target::Blob(digest)) => self.head_blob(&admitted, &digest),
             (Method::GET, Target::Blob(digest)) => self.get_blob(&admitted, &digest),
             (Method::POST, Target::Uploads) => self.start_upload(&admitted),
@@ -81,9 +105,17 @@ impl Registry {
 }
 
 fn action(method: &Method) -> Action {
-    if matches!(*method, Method::GET | Method::HEAD) { Action::Pull } else { Action::Push }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        Action::Pull
+    } else {
+        Action::Push
+    }
 }
 
 fn unsupported() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "The operation is unsupported.")
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "UNSUPPORTED",
+        "The operation is unsupported.",
+    )
 }

@@ -36,7 +36,11 @@ struct State {
 
 impl Sessions {
     /// Opens a session; `locate` gives the address of an identifier.
-    pub(super) fn start(&mut self, repository: &str, locate: impl FnOnce(&str) -> String) -> Session {
+    pub(super) fn start(
+        &mut self,
+        repository: &str,
+        locate: impl FnOnce(&str) -> String,
+    ) -> Session {
         self.started += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.started);
         let session = Session::new(&id, repository, locate(&id));
@@ -45,7 +49,10 @@ impl Sessions {
     }
 
     pub(super) fn get(&self, id: &str, repository: &str) -> Option<Session> {
-        self.open.get(id).filter(|session| session.repository == repository).cloned()
+        self.open
+            .get(id)
+            .filter(|session| session.repository == repository)
+            .cloned()
     }
 
     pub(super) fn close(&mut self, id: &str) {
@@ -56,8 +63,19 @@ impl Sessions {
 impl Session {
     fn new(id: &str, repository: &str, location: String) -> Self {
         let kept = Some(BytesMut::new());
-        let state = State { hasher: Hasher::new(), kept, received: 0, parts: Vec::new(), broken: false };
-        Self { id: id.into(), repository: repository.into(), location, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            hasher: Hasher::new(),
+            kept,
+            received: 0,
+            parts: Vec::new(),
+            broken: false,
+        };
+        Self {
+            id: id.into(),
+            repository: repository.into(),
+            location,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// Begins a part. Until it ends, the session counts as broken, for a connection that is cut ends nothing.

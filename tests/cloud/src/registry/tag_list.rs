@@ -29,20 +29,36 @@ impl Registry {
         let wanted = page.n.unwrap_or(tags.len()).min(tags.len());
         let more = wanted < tags.len();
         tags.truncate(wanted);
-        let link = if more { next(&admitted.name, &tags) } else { HeaderMap::new() };
+        let link = if more {
+            next(&admitted.name, &tags)
+        } else {
+            HeaderMap::new()
+        };
         let body = json!({ "name": admitted.name, "tags": tags }).to_string();
         Ok((link, [(CONTENT_TYPE, "application/json")], body).into_response())
     }
 }
 
 fn page(uri: &Uri) -> Result<Page, Refusal> {
-    let invalid =
-        |_| Refusal::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", "invalid number of results requested");
-    Query::try_from_uri(uri).map(|Query(page)| page).map_err(invalid)
+    let invalid = |_| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "PAGINATION_NUMBER_INVALID",
+            "invalid number of results requested",
+        )
+    };
+    Query::try_from_uri(uri)
+        .map(|Query(page)| page)
+        .map_err(invalid)
 }
 
 /// The address of the next page (RFC 5988).
 fn next(name: &str, tags: &[String]) -> HeaderMap {
-    let link = tags.last().map(|last| format!("</v2/{name}/tags/list?last={last}&n={}>; rel=\"next\"", tags.len()));
+    let link = tags.last().map(|last| {
+        format!(
+            "</v2/{name}/tags/list?last={last}&n={}>; rel=\"next\"",
+            tags.len()
+        )
+    });
     header_map(link.map(|link| (LINK, link)))
 }

@@ -17,8 +17,14 @@ impl Registry {
         let before_last = &parts[..parts.len().saturating_sub(1)];
         match before_last.iter().find(|size| **size < ECR_PART_BYTES) {
             Some(size) if self.parts().dialect.is_ecr() => {
-                let message = format!("Layer part of {size} bytes is too small: the minimum is {ECR_PART_BYTES} bytes");
-                Err(Refusal::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", message))
+                let message = format!(
+                    "Layer part of {size} bytes is too small: the minimum is {ECR_PART_BYTES} bytes"
+                );
+                Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "BLOB_UPLOAD_INVALID",
+                    message,
+                ))
             }
             _ => Ok(()),
         }
@@ -26,9 +32,15 @@ impl Registry {
 
     pub(super) fn digest_refusal(&self) -> Refusal {
         let (code, message) = if self.parts().dialect.is_ecr() {
-            ("BLOB_UPLOAD_INVALID", "None of the provided layer digests match the calculated layer digest")
+            (
+                "BLOB_UPLOAD_INVALID",
+                "None of the provided layer digests match the calculated layer digest",
+            )
         } else {
-            ("DIGEST_INVALID", "provided digest did not match uploaded content")
+            (
+                "DIGEST_INVALID",
+                "provided digest did not match uploaded content",
+            )
         };
         Refusal::new(StatusCode::BAD_REQUEST, code, message)
     }
@@ -36,7 +48,11 @@ impl Registry {
     /// On ECR the range stays that of the first part (aws/containers-roadmap#2831).
     pub(super) fn progress(&self, session: &Session) -> HeaderMap {
         let first = session.parts().first().copied().unwrap_or_default();
-        let received = if self.parts().dialect.is_ecr() { first } else { session.received() };
+        let received = if self.parts().dialect.is_ecr() {
+            first
+        } else {
+            session.received()
+        };
         header_map([
             (LOCATION, session.location.clone()),
             (UPLOAD_ID, session.id.clone()),
@@ -50,7 +66,10 @@ impl Registry {
         if !self.parts().dialect.is_ecr() {
             return format!("{path}?_state=open");
         }
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
         format!("http://{host}{path}")
     }
 }
@@ -58,11 +77,17 @@ impl Registry {
 /// A part must begin where the last one ended; a session whose part was cut is lost (apple/containerization#790).
 pub(super) fn check_start(session: &Session, headers: &HeaderMap) -> Result<(), Refusal> {
     let expected = session.received();
-    let named = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok()?.split('-').next()?.parse().ok());
+    let named = headers
+        .get(CONTENT_RANGE)
+        .and_then(|range| range.to_str().ok()?.split('-').next()?.parse().ok());
     let first = named.unwrap_or(if session.is_broken() { 0 } else { expected });
     if first == expected {
         return Ok(());
     }
     let message = format!("First byte of the layer part is {first} instead of {expected}");
-    Err(Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message))
+    Err(Refusal::new(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "BLOB_UPLOAD_INVALID",
+        message,
+    ))
 }

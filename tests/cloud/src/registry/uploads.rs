@@ -34,7 +34,9 @@ impl Registry {
         if let (Some(digest), Some(from)) = (&wish.mount, &wish.from) {
             self.count("blob.mount");
             if self.mount(digest, from, &admitted.repository) {
-                return Ok((StatusCode::CREATED, blob_headers(&admitted.name, digest)).into_response());
+                return Ok(
+                    (StatusCode::CREATED, blob_headers(&admitted.name, digest)).into_response()
+                );
             }
         }
         let locate = |id: &str| self.location(&admitted.name, id, admitted.request.headers());
@@ -46,11 +48,20 @@ impl Registry {
     fn mount(&self, digest: &str, from: &str, to: &str) -> bool {
         let mut contents = self.contents();
         let mounting = contents.mounting;
-        let available = contents.repositories.get(from).is_some_and(|source| match self.parts().dialect {
-            Dialect::Ecr => mounting && source.blobs.contains(digest) && source.refers_to(digest),
-            Dialect::Distribution => source.blobs.contains(digest),
-            Dialect::DockerHub | Dialect::EcrPublic { .. } | Dialect::Gallery | Dialect::Mirror => false,
-        });
+        let available =
+            contents
+                .repositories
+                .get(from)
+                .is_some_and(|source| match self.parts().dialect {
+                    Dialect::Ecr => {
+                        mounting && source.blobs.contains(digest) && source.refers_to(digest)
+                    }
+                    Dialect::Distribution => source.blobs.contains(digest),
+                    Dialect::DockerHub
+                    | Dialect::EcrPublic { .. }
+                    | Dialect::Gallery
+                    | Dialect::Mirror => false,
+                });
         if let (true, Some(target)) = (available, contents.repositories.get_mut(to)) {
             target.blobs.insert(digest.to_owned());
         }
@@ -71,16 +82,26 @@ impl Registry {
         let session = self.session(&admitted, id)?;
         check_start(&session, admitted.request.headers())?;
         self.receive(&session, admitted.request.into_body()).await?;
-        let status = if self.parts().dialect.is_ecr() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+        let status = if self.parts().dialect.is_ecr() {
+            StatusCode::CREATED
+        } else {
+            StatusCode::ACCEPTED
+        };
         Ok((status, self.progress(&session)).into_response())
     }
 
     /// Takes the rest, if there is one, and checks the digest of the whole.
     pub(super) async fn finish_upload(&self, admitted: Admitted, id: &str) -> Answer {
         let session = self.session(&admitted, id)?;
-        let claimed = wish(&admitted.request)?.digest.filter(|claimed| digest::is_digest(claimed));
+        let claimed = wish(&admitted.request)?
+            .digest
+            .filter(|claimed| digest::is_digest(claimed));
         let claimed = claimed.ok_or_else(|| {
-            Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "a valid digest is required to finish an upload")
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "DIGEST_INVALID",
+                "a valid digest is required to finish an upload",
+            )
         })?;
         check_start(&session, admitted.request.headers())?;
         if self.parts().surroundings.pool.holds(&claimed) {
@@ -109,7 +130,10 @@ impl Registry {
     /// Streams a body into a session; what arrived before a cut stays there.
     async fn receive(&self, session: &Session, body: Body) -> Result<(), Refusal> {
         let parts = self.parts();
-        let _open = parts.surroundings.counts.open(format!("{}.upload", parts.name));
+        let _open = parts
+            .surroundings
+            .counts
+            .open(format!("{}.upload", parts.name));
         let mut reached = 0;
         let mut stream = body.into_data_stream();
         session.begin_part();
@@ -119,7 +143,10 @@ impl Registry {
             if self.faults().cuts_upload(reached) {
                 return Err(Refusal::Cut);
             }
-            parts.surroundings.counts.add(&format!("{}.bytes", parts.name), chunk.len() as u64);
+            parts
+                .surroundings
+                .counts
+                .add(&format!("{}.bytes", parts.name), chunk.len() as u64);
             session.receive(&chunk);
         }
         session.end_part();
@@ -127,19 +154,36 @@ impl Registry {
     }
 
     fn session(&self, admitted: &Admitted, id: &str) -> Result<Session, Refusal> {
-        self.sessions().get(id, &admitted.repository).ok_or_else(unknown_upload)
+        self.sessions()
+            .get(id, &admitted.repository)
+            .ok_or_else(unknown_upload)
     }
 }
 
 fn wish(request: &Request) -> Result<Wish, Refusal> {
-    let invalid = |_| Refusal::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", "invalid query");
-    Query::try_from_uri(request.uri()).map(|Query(wish)| wish).map_err(invalid)
+    let invalid = |_| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "BLOB_UPLOAD_INVALID",
+            "invalid query",
+        )
+    };
+    Query::try_from_uri(request.uri())
+        .map(|Query(wish)| wish)
+        .map_err(invalid)
 }
 
 fn blob_headers(name: &str, digest: &str) -> HeaderMap {
-    header_map([(LOCATION, format!("/v2/{name}/blobs/{digest}")), (CONTENT_DIGEST, digest.to_owned())])
+    header_map([
+        (LOCATION, format!("/v2/{name}/blobs/{digest}")),
+        (CONTENT_DIGEST, digest.to_owned()),
+    ])
 }
 
 fn unknown_upload() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "BLOB_UPLOAD_UNKNOWN",
+        "blob upload unknown to registry",
+    )
 }

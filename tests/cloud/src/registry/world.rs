@@ -14,13 +14,19 @@ impl Registry {
         let blobs = image.blobs();
         let now = self.now();
         let mut contents = self.contents();
-        let home = contents.repositories.entry(repository.to_owned()).or_insert_with(|| Repository::new(now));
+        let home = contents
+            .repositories
+            .entry(repository.to_owned())
+            .or_insert_with(|| Repository::new(now));
         for (digest, blob) in blobs {
             self.parts().surroundings.pool.add(&digest, blob);
             home.blobs.insert(digest);
         }
         for manifest in image.manifests() {
-            home.manifests.insert(manifest.digest, Stored::new(&manifest.media_type, manifest.bytes, now));
+            home.manifests.insert(
+                manifest.digest,
+                Stored::new(&manifest.media_type, manifest.bytes, now),
+            );
         }
         home.tags.insert(tag.to_owned(), image.digest());
     }
@@ -28,8 +34,14 @@ impl Registry {
     /// Makes an empty repository whose tags can or cannot be moved.
     pub fn create_repository(&self, name: &str, immutable: bool) {
         let mut repository = Repository::new(self.now());
-        repository.mutability = if immutable { Mutability::immutable() } else { Mutability::default() };
-        self.contents().repositories.insert(name.to_owned(), repository);
+        repository.mutability = if immutable {
+            Mutability::immutable()
+        } else {
+            Mutability::default()
+        };
+        self.contents()
+            .repositories
+            .insert(name.to_owned(), repository);
     }
 
     /// Removes a tag; the manifest stays.
@@ -69,13 +81,17 @@ impl Registry {
 
     /// Replaces the resource tags of a repository.
     pub fn set_tags(&self, repository: &str, tags: &[(&str, &str)]) {
-        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let tags = tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         self.change(repository, |repository| repository.resource_tags = tags);
     }
 
     /// The resource tags of a repository; none where there is no such repository.
     pub fn tags(&self, repository: &str) -> BTreeMap<String, String> {
-        self.read(repository, |repository| repository.resource_tags.clone()).unwrap_or_default()
+        self.read(repository, |repository| repository.resource_tags.clone())
+            .unwrap_or_default()
     }
 
     /// The names of all repositories.
@@ -85,27 +101,36 @@ impl Registry {
 
     /// The digest that an image tag points at.
     pub fn image(&self, repository: &str, tag: &str) -> Option<String> {
-        self.read(repository, |repository| repository.tags.get(tag).cloned()).flatten()
+        self.read(repository, |repository| repository.tags.get(tag).cloned())
+            .flatten()
     }
 
     /// Every image tag of a repository with its digest.
     pub fn images(&self, repository: &str) -> BTreeMap<String, String> {
-        self.read(repository, |repository| repository.tags.clone()).unwrap_or_default()
+        self.read(repository, |repository| repository.tags.clone())
+            .unwrap_or_default()
     }
 
     /// The bytes of a manifest.
     pub fn manifest(&self, repository: &str, digest: &str) -> Option<Bytes> {
-        self.read(repository, |repository| Some(repository.manifests.get(digest)?.bytes.clone())).flatten()
+        self.read(repository, |repository| {
+            Some(repository.manifests.get(digest)?.bytes.clone())
+        })
+        .flatten()
     }
 
     /// The digests of all manifests of a repository, tagged or not.
     pub fn manifests(&self, repository: &str) -> BTreeSet<String> {
-        self.read(repository, |repository| repository.manifests.keys().cloned().collect()).unwrap_or_default()
+        self.read(repository, |repository| {
+            repository.manifests.keys().cloned().collect()
+        })
+        .unwrap_or_default()
     }
 
     /// The digests of all blobs of a repository.
     pub fn blobs(&self, repository: &str) -> BTreeSet<String> {
-        self.read(repository, |repository| repository.blobs.clone()).unwrap_or_default()
+        self.read(repository, |repository| repository.blobs.clone())
+            .unwrap_or_default()
     }
 
     fn read<T>(&self, repository: &str, read: impl FnOnce(&Repository) -> T) -> Option<T> {
@@ -116,6 +141,8 @@ impl Registry {
     fn change<T>(&self, repository: &str, change: impl FnOnce(&mut Repository) -> T) {
         let mut contents = self.contents();
         let known = contents.repositories.get_mut(repository);
-        change(known.unwrap_or_else(|| panic!("{}: no repository {repository}", self.parts().host)));
+        change(
+            known.unwrap_or_else(|| panic!("{}: no repository {repository}", self.parts().host)),
+        );
     }
 }

@@ -12,9 +12,16 @@ impl<'a> Arn<'a> {
     /// Reads an ARN of any partition; nothing if the text is none.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let ["arn", partition, service, region, account, resource] = parts[..] else { return None };
+        let ["arn", partition, service, region, account, resource] = parts[..] else {
+            return None;
+        };
         let whole = is_partition(partition) && !service.is_empty() && !resource.is_empty();
-        whole.then_some(Self { service, region, account, resource })
+        whole.then_some(Self {
+            service,
+            region,
+            account,
+            resource,
+        })
     }
 
     /// Whether the account is one, and not left out as in the ARNs of some services.
@@ -24,5 +31,6 @@ impl<'a> Arn<'a> {
 }
 
 fn is_partition(text: &str) -> bool {
-    text.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    text.strip_prefix("aws")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

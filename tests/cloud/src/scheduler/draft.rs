@@ -70,16 +70,25 @@ pub(super) enum AfterCompletion {
 
 impl Draft {
     pub(super) fn key(&self) -> Key {
-        Key { group: self.group_name.clone(), name: self.name.clone() }
+        Key {
+            group: self.group_name.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// Checks everything that does not depend on the time.
     pub(super) fn check(&self) -> Result<(), AwsError> {
         Key::parse(&self.group_name, &self.name)?;
         rules::token(self.client_token.as_deref())?;
-        rules::length("description", self.description.as_deref().unwrap_or_default(), 0..=512)?;
+        rules::length(
+            "description",
+            self.description.as_deref().unwrap_or_default(),
+            0..=512,
+        )?;
         if self.schedule_expression_timezone != UTC {
-            return Err(invalid("the embedded cloud evaluates schedules in UTC only"));
+            return Err(invalid(
+                "the embedded cloud evaluates schedules in UTC only",
+            ));
         }
         self.flexible_time_window.check()?;
         self.target.check()?;
@@ -92,7 +101,10 @@ impl Draft {
     }
 
     pub(super) fn bad_expression(&self) -> AwsError {
-        invalid(format!("Invalid Schedule Expression {}.", self.schedule_expression))
+        invalid(format!(
+            "Invalid Schedule Expression {}.",
+            self.schedule_expression
+        ))
     }
 }
 
@@ -100,11 +112,17 @@ impl FlexibleTimeWindow {
     fn check(&self) -> Result<(), AwsError> {
         match (self.mode, self.maximum_window_in_minutes) {
             (Mode::Off, None) => Ok(()),
-            (Mode::Off, Some(_)) => Err(invalid("MaximumWindowInMinutes must not be set when the mode is OFF.")),
-            (Mode::Flexible, None) => Err(invalid("MaximumWindowInMinutes must be set when the mode is FLEXIBLE.")),
-            (Mode::Flexible, Some(minutes)) => {
-                rules::number("flexibleTimeWindow.maximumWindowInMinutes", minutes, 1..=1440)
-            }
+            (Mode::Off, Some(_)) => Err(invalid(
+                "MaximumWindowInMinutes must not be set when the mode is OFF.",
+            )),
+            (Mode::Flexible, None) => Err(invalid(
+                "MaximumWindowInMinutes must be set when the mode is FLEXIBLE.",
+            )),
+            (Mode::Flexible, Some(minutes)) => rules::number(
+                "flexibleTimeWindow.maximumWindowInMinutes",
+                minutes,
+                1..=1440,
+            ),
         }
     }
 }
@@ -123,7 +141,9 @@ fn at(expression: &str) -> Option<Timestamp> {
     let text = expression.strip_prefix("at(")?.strip_suffix(')')?;
     let time: DateTime = text.parse().ok()?;
     let canonical = text.len() == "yyyy-mm-ddThh:mm:ss".len() && time.to_string() == text;
-    canonical.then(|| TimeZone::UTC.to_timestamp(time).ok()).flatten()
+    canonical
+        .then(|| TimeZone::UTC.to_timestamp(time).ok())
+        .flatten()
 }
 
 fn utc() -> String {
@@ -136,7 +156,10 @@ mod tests {
 
     #[test]
     fn a_time_is_written_in_one_way_only() {
-        assert_eq!(at("at(2026-01-31T02:00:00)"), Some("2026-01-31T02:00:00Z".parse().unwrap()));
+        assert_eq!(
+            at("at(2026-01-31T02:00:00)"),
+            Some("2026-01-31T02:00:00Z".parse().unwrap())
+        );
         for text in [
             "at(2026-01-31T02:00:00Z)",
             "at(2026-01-31T02:00:00.5)",

@@ -28,7 +28,10 @@ impl Key {
     pub(super) fn parse(group: &str, name: &str) -> Result<Self, AwsError> {
         rules::name("name", name)?;
         rules::name("groupName", group)?;
-        Ok(Self { group: group.to_owned(), name: name.to_owned() })
+        Ok(Self {
+            group: group.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     pub(super) fn arn(&self) -> String {
@@ -44,12 +47,21 @@ impl Schedule {
         if at <= now {
             return Err(draft.bad_expression());
         }
-        Ok(Self { draft, at, created: now, modified: now, delivered: false })
+        Ok(Self {
+            draft,
+            at,
+            created: now,
+            modified: now,
+            delivered: false,
+        })
     }
 
     /// Replaces everything: "that field will be set to its system-default value after the update" (`UpdateSchedule`).
     pub(super) fn replace(&mut self, draft: Draft, now: Timestamp) -> Result<(), AwsError> {
-        *self = Self { created: self.created, ..Self::new(draft, now)? };
+        *self = Self {
+            created: self.created,
+            ..Self::new(draft, now)?
+        };
         Ok(())
     }
 
@@ -64,7 +76,11 @@ impl Schedule {
     /// The ARN of the target and the event for it.
     pub(super) fn deliver(&mut self) -> (String, Value) {
         self.delivered = true;
-        let event = delivery::event(self.draft.target.input.as_deref(), &self.draft.key().arn(), self.at);
+        let event = delivery::event(
+            self.draft.target.input.as_deref(),
+            &self.draft.key().arn(),
+            self.at,
+        );
         (self.draft.target.arn.clone(), event)
     }
 

@@ -48,21 +48,38 @@ impl Target {
         rules::length("target.arn", &self.arn, 1..=1600)?;
         Arn::parse(&self.arn).ok_or_else(|| invalid("Provided Arn is not in correct format."))?;
         rules::length("target.roleArn", &self.role_arn, 1..=1600)?;
-        rules::pattern("target.roleArn", &self.role_arn, ROLE, is_role(&self.role_arn))?;
+        rules::pattern(
+            "target.roleArn",
+            &self.role_arn,
+            ROLE,
+            is_role(&self.role_arn),
+        )?;
         self.input.as_deref().map_or(Ok(()), check_input)?;
-        self.retry_policy.as_ref().map_or(Ok(()), RetryPolicy::check)?;
-        let queue = self.dead_letter_config.as_ref().and_then(|config| config.arn.as_deref());
-        queue.map_or(Ok(()), |arn| rules::pattern("target.deadLetterConfig.arn", arn, QUEUE, is_queue(arn)))
+        self.retry_policy
+            .as_ref()
+            .map_or(Ok(()), RetryPolicy::check)?;
+        let queue = self
+            .dead_letter_config
+            .as_ref()
+            .and_then(|config| config.arn.as_deref());
+        queue.map_or(Ok(()), |arn| {
+            rules::pattern("target.deadLetterConfig.arn", arn, QUEUE, is_queue(arn))
+        })
     }
 }
 
 impl RetryPolicy {
     fn check(&self) -> Result<(), AwsError> {
         if let Some(seconds) = self.maximum_event_age_in_seconds {
-            rules::number("target.retryPolicy.maximumEventAgeInSeconds", seconds, 60..=86_400)?;
+            rules::number(
+                "target.retryPolicy.maximumEventAgeInSeconds",
+                seconds,
+                60..=86_400,
+            )?;
         }
-        self.maximum_retry_attempts
-            .map_or(Ok(()), |attempts| rules::number("target.retryPolicy.maximumRetryAttempts", attempts, 0..=185))
+        self.maximum_retry_attempts.map_or(Ok(()), |attempts| {
+            rules::number("target.retryPolicy.maximumRetryAttempts", attempts, 0..=185)
+        })
     }
 }
 
@@ -70,7 +87,9 @@ impl RetryPolicy {
 fn check_input(input: &str) -> Result<(), AwsError> {
     rules::length("target.input", input, 1..=MAX_INPUT_BYTES)?;
     let malformed = |error| invalid(format!("The input must be well-formed JSON: {error}."));
-    serde_json::from_str(input).map(|_: Value| ()).map_err(malformed)
+    serde_json::from_str(input)
+        .map(|_: Value| ())
+        .map_err(malformed)
 }
 
 fn is_role(text: &str) -> bool {
@@ -79,13 +98,18 @@ fn is_role(text: &str) -> bool {
         let name = arn.resource.strip_prefix("role/");
         name.is_some_and(|name| !name.is_empty() && name.bytes().all(legal))
     };
-    Arn::parse(text).is_some_and(|arn| arn.service == "iam" && arn.region.is_empty() && arn.has_account() && name(&arn))
+    Arn::parse(text).is_some_and(|arn| {
+        arn.service == "iam" && arn.region.is_empty() && arn.has_account() && name(&arn)
+    })
 }
 
 /// A standard queue; the names of FIFO queues have a dot.
 fn is_queue(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     Arn::parse(text).is_some_and(|arn| {
-        arn.service == "sqs" && !arn.region.is_empty() && arn.has_account() && arn.resource.bytes().all(legal)
+        arn.service == "sqs"
+            && !arn.region.is_empty()
+            && arn.has_account()
+            && arn.resource.bytes().all(legal)
     })
 }

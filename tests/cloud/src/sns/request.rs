@@ -21,16 +21,24 @@ pub(super) struct Publish {
 impl Publish {
     /// The message, if it breaks no rule. The topic may still not exist.
     pub(super) fn notification(self) -> Result<Notification, AwsError> {
-        let topic =
-            self.topic_arn.ok_or_else(|| invalid("TopicArn or TargetArn Reason: no value for required parameter"))?;
-        let message = self.message.filter(|message| !message.is_empty()).ok_or_else(|| invalid("Empty message"))?;
+        let topic = self.topic_arn.ok_or_else(|| {
+            invalid("TopicArn or TargetArn Reason: no value for required parameter")
+        })?;
+        let message = self
+            .message
+            .filter(|message| !message.is_empty())
+            .ok_or_else(|| invalid("Empty message"))?;
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(invalid("Message too long"));
         }
         if !self.subject.as_deref().is_none_or(is_subject) {
             return Err(invalid("Subject"));
         }
-        Ok(Notification { topic, subject: self.subject, message })
+        Ok(Notification {
+            topic,
+            subject: self.subject,
+            message,
+        })
     }
 }
 

@@ -31,19 +31,36 @@ pub(super) struct Attribute {
 /// What is wrong with the attributes, if anything is.
 pub(super) fn check(attributes: &Attributes) -> Result<(), AwsError> {
     if attributes.len() > MAX_ATTRIBUTES {
-        let message = format!("Number of message attributes [{}] exceeds the allowed maximum [10].", attributes.len());
+        let message = format!(
+            "Number of message attributes [{}] exceeds the allowed maximum [10].",
+            attributes.len()
+        );
         return Err(AwsError::new("InvalidParameterValue", message));
     }
-    let Some((name, _)) = attributes.iter().find(|(_, attribute)| !attribute.is_valid()) else { return Ok(()) };
-    let message =
-        format!("The message attribute '{name}' must contain a non-empty message attribute value of its type.");
+    let Some((name, _)) = attributes
+        .iter()
+        .find(|(_, attribute)| !attribute.is_valid())
+    else {
+        return Ok(());
+    };
+    let message = format!(
+        "The message attribute '{name}' must contain a non-empty message attribute value of its type."
+    );
     Err(AwsError::new("InvalidParameterValue", message))
 }
 
 /// The attributes that a receive asks for: by name, or all.
 pub(super) fn select(attributes: &Attributes, names: &[String]) -> Attributes {
-    let wanted = |name: &String| names.iter().any(|wanted| wanted == "All" || wanted == ".*" || wanted == name);
-    attributes.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let wanted = |name: &String| {
+        names
+            .iter()
+            .any(|wanted| wanted == "All" || wanted == ".*" || wanted == name)
+    };
+    attributes
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The attributes as an event of Lambda shows them.
@@ -56,11 +73,17 @@ pub(super) fn event_view(attributes: &Attributes) -> Value {
         }
         view
     };
-    attributes.iter().map(|(name, attribute)| (name.clone(), view(attribute))).collect()
+    attributes
+        .iter()
+        .map(|(name, attribute)| (name.clone(), view(attribute)))
+        .collect()
 }
 
 pub(super) fn size_bytes(attributes: &Attributes) -> usize {
-    attributes.iter().map(|(name, attribute)| name.len() + attribute.data_type.len() + attribute.bytes().len()).sum()
+    attributes
+        .iter()
+        .map(|(name, attribute)| name.len() + attribute.data_type.len() + attribute.bytes().len())
+        .sum()
 }
 
 /// The checksum of a body, in hexadecimal.

@@ -20,7 +20,10 @@ struct Batch {
 /// Does one thing for every entry. The batch as a whole fails only if it breaks a rule for batches.
 pub(super) fn each(input: &Value, mut act: impl FnMut(&Value) -> Answer) -> Answer {
     let Batch { entries } = crate::aws::read(input)?;
-    let entries = entries.iter().map(|entry| take(entry, "Id")).collect::<Result<Vec<_>, _>>()?;
+    let entries = entries
+        .iter()
+        .map(|entry| take(entry, "Id"))
+        .collect::<Result<Vec<_>, _>>()?;
     check(&entries)?;
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, entry) in entries {
@@ -41,12 +44,21 @@ fn failure(id: &str, error: &AwsError) -> Value {
 
 fn check(entries: &[(String, Value)]) -> Result<(), AwsError> {
     let ids: BTreeSet<&str> = entries.iter().map(|(id, _)| id.as_str()).collect();
-    let bytes = entries.iter().map(|(_, entry)| size_bytes(entry)).sum::<usize>();
+    let bytes = entries
+        .iter()
+        .map(|(_, entry)| size_bytes(entry))
+        .sum::<usize>();
     if entries.is_empty() {
-        return Err(AwsError::new("EmptyBatchRequest", "There should be at least one entry in the request."));
+        return Err(AwsError::new(
+            "EmptyBatchRequest",
+            "There should be at least one entry in the request.",
+        ));
     }
     if entries.len() > MAX_BATCH {
-        let message = format!("Maximum number of entries per request are 10. You have sent {}.", entries.len());
+        let message = format!(
+            "Maximum number of entries per request are 10. You have sent {}.",
+            entries.len()
+        );
         return Err(AwsError::new("TooManyEntriesInBatchRequest", message));
     }
     if ids.len() < entries.len() {
@@ -59,14 +71,19 @@ fn check(entries: &[(String, Value)]) -> Result<(), AwsError> {
         return Err(AwsError::new("InvalidBatchEntryId", message));
     }
     if bytes > MAX_BYTES {
-        let message = format!("Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {bytes} bytes.");
+        let message = format!(
+            "Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {bytes} bytes."
+        );
         return Err(AwsError::new("BatchRequestTooLong", message));
     }
     Ok(())
 }
 
 fn is_id(id: &str) -> bool {
-    (1..=80).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=80).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Only messages have a size; other entries are receipts.

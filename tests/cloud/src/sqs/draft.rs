@@ -31,20 +31,27 @@ impl Draft {
         attributes::check(&self.message_attributes)?;
         if self.delay_seconds != 0 {
             let reason = "The request include parameter that is not valid for this queue type";
-            let message =
-                format!("Value {} for parameter DelaySeconds is invalid. Reason: {reason}.", self.delay_seconds);
+            let message = format!(
+                "Value {} for parameter DelaySeconds is invalid. Reason: {reason}.",
+                self.delay_seconds
+            );
             return Err(AwsError::new("InvalidParameterValue", message));
         }
-        let group = self.message_group_id.take().ok_or_else(|| rules::missing("MessageGroupId"))?;
+        let group = self
+            .message_group_id
+            .take()
+            .ok_or_else(|| rules::missing("MessageGroupId"))?;
         rules::identifier("MessageGroupId", &group)?;
-        let deduplication = self.message_deduplication_id.take().ok_or_else(undeduplicated)?;
+        let deduplication = self
+            .message_deduplication_id
+            .take()
+            .ok_or_else(undeduplicated)?;
         rules::identifier("MessageDeduplicationId", &deduplication)?;
         Ok((group, deduplication))
     }
 }
 
 fn undeduplicated() -> AwsError {
-    let message =
-        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
+    let message = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
     AwsError::new("InvalidParameterValue", message)
 }

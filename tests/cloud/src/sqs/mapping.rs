@@ -16,7 +16,10 @@ impl Sqs {
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>.
     pub fn next_event(&self, url: &str, batch_size: usize) -> Option<Value> {
         let most = batch_size.clamp(1, MAX_BATCH);
-        let messages = self.state().receive(name(url), most, None, self.clock.now()).expect("the queue exists");
+        let messages = self
+            .state()
+            .receive(name(url), most, None, self.clock.now())
+            .expect("the queue exists");
         (!messages.is_empty()).then(|| event_of(name(url), &messages))
     }
 
@@ -26,7 +29,10 @@ impl Sqs {
     /// What comes back can be received when its visibility timeout ends, which the function may have changed.
     pub fn settle(&self, url: &str, event: &Value, response: &Result<Value, FunctionError>) {
         self.with_queue(url, |queue, now| {
-            for (receipt, _) in verdict(event, response).into_iter().filter(|(_, returned)| !returned) {
+            for (receipt, _) in verdict(event, response)
+                .into_iter()
+                .filter(|(_, returned)| !returned)
+            {
                 // A receipt that expired meanwhile leaves its message in the queue, as at AWS.
                 queue.delete(receipt, now).unwrap_or_default();
             }
@@ -44,14 +50,27 @@ fn event_of(queue: &str, messages: &[Message]) -> Value {
 /// Source: "Implementing partial batch responses" in the Lambda developer guide. An empty or absent list is success; a
 /// list that names nothing, or something that was not in the batch, fails the whole batch.
 fn verdict<'a>(event: &'a Value, response: &Result<Value, FunctionError>) -> Vec<(&'a str, bool)> {
-    let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["messageId"].as_str()).collect();
-    let failed = response.as_ref().ok().and_then(failures).filter(|failed| failed.is_subset(&ids));
+    let records = event["Records"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let ids: BTreeSet<&str> = records
+        .iter()
+        .filter_map(|record| record["messageId"].as_str())
+        .collect();
+    let failed = response
+        .as_ref()
+        .ok()
+        .and_then(failures)
+        .filter(|failed| failed.is_subset(&ids));
     let returned = |record: &Value| match (&failed, record["messageId"].as_str()) {
         (Some(failed), Some(id)) => failed.contains(id),
         _ => true,
     };
-    records.iter().filter_map(|record| Some((record["receiptHandle"].as_str()?, returned(record)))).collect()
+    records
+        .iter()
+        .filter_map(|record| Some((record["receiptHandle"].as_str()?, returned(record))))
+        .collect()
 }
 
 /// The identifiers in a response; `None` if it cannot be read.
@@ -63,7 +82,10 @@ fn failures(response: &Value) -> Option<BTreeSet<&str>> {
     };
     match list {
         Value::Null => Some(BTreeSet::new()),
-        Value::Array(items) => items.iter().map(|item| item["itemIdentifier"].as_str()).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item["itemIdentifier"].as_str())
+            .collect(),
         _ => None,
     }
 }

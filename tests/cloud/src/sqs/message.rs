@@ -37,12 +37,18 @@ impl Message {
             ("ApproximateReceiveCount", self.receive_count.to_string()),
             ("MessageDeduplicationId", self.deduplication.clone()),
             ("MessageGroupId", self.group.clone()),
-            ("SenderId", "AROAEXAMPLEROLEID0001:image-replicator".to_owned()),
+            (
+                "SenderId",
+                "AROAEXAMPLEROLEID0001:image-replicator".to_owned(),
+            ),
             ("SentTimestamp", self.sent_at.as_millisecond().to_string()),
             ("SequenceNumber", self.sequence_number.clone()),
         ]);
         if let Some(time) = self.first_received_at {
-            attributes.insert("ApproximateFirstReceiveTimestamp", time.as_millisecond().to_string());
+            attributes.insert(
+                "ApproximateFirstReceiveTimestamp",
+                time.as_millisecond().to_string(),
+            );
         }
         attributes
     }

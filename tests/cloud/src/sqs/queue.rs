@@ -61,7 +61,10 @@ impl Queue {
     }
 
     pub(super) fn redrive(&mut self, queue: String, max_receive_count: u32) {
-        self.redrive = Some(Redrive { queue, max_receive_count });
+        self.redrive = Some(Redrive {
+            queue,
+            max_receive_count,
+        });
     }
 
     pub(super) fn dead_letter_queue(&self) -> Option<&str> {
@@ -70,20 +73,33 @@ impl Queue {
 
     /// Every message that has not outlived the retention period.
     pub(super) fn messages(&mut self, now: Timestamp) -> &[Message] {
-        self.messages.retain(|message| message.sent_at + RETENTION > now);
+        self.messages
+            .retain(|message| message.sent_at + RETENTION > now);
         &self.messages
     }
 
     /// Takes a message in, or forgets it if it repeats one of the last five minutes.
-    pub(super) fn send(&mut self, draft: Draft, group: String, deduplication: String, now: Timestamp) -> Accepted {
-        self.accepted.retain(|_, accepted| accepted.at + DEDUPLICATION > now);
+    pub(super) fn send(
+        &mut self,
+        draft: Draft,
+        group: String,
+        deduplication: String,
+        now: Timestamp,
+    ) -> Accepted {
+        self.accepted
+            .retain(|_, accepted| accepted.at + DEDUPLICATION > now);
         if let Some(accepted) = self.accepted.get(&deduplication) {
             return accepted.clone();
         }
         self.last_sequence += 256;
         let sequence_number = format!("188{:017}", self.last_sequence);
-        let accepted = Accepted { id: unique_id(), sequence_number, at: now };
-        self.accepted.insert(deduplication.clone(), accepted.clone());
+        let accepted = Accepted {
+            id: unique_id(),
+            sequence_number,
+            at: now,
+        };
+        self.accepted
+            .insert(deduplication.clone(), accepted.clone());
         self.messages.push(Message {
             id: accepted.id.clone(),
             body: draft.message_body,
@@ -107,24 +123,40 @@ impl Queue {
 
     /// Removes the messages that were received too often and that a receive would meet now.
     pub(super) fn take_dead(&mut self, now: Timestamp) -> Vec<Message> {
-        let Some(most) = self.redrive.as_ref().map(|redrive| redrive.max_receive_count) else { return Vec::new() };
+        let Some(most) = self
+            .redrive
+            .as_ref()
+            .map(|redrive| redrive.max_receive_count)
+        else {
+            return Vec::new();
+        };
         let busy = self.busy_groups(now);
-        let is_dead = |message: &mut Message| message.receive_count >= most && !busy.contains(&message.group);
+        let is_dead =
+            |message: &mut Message| message.receive_count >= most && !busy.contains(&message.group);
         self.messages.extract_if(.., is_dead).collect()
     }
 
     /// Hands out up to `most` messages in order, from groups that have none in flight.
-    pub(super) fn receive(&mut self, most: usize, visibility: Option<SignedDuration>, now: Timestamp) -> Vec<Message> {
+    pub(super) fn receive(
+        &mut self,
+        most: usize,
+        visibility: Option<SignedDuration>,
+        now: Timestamp,
+    ) -> Vec<Message> {
         self.messages(now);
         let busy = self.busy_groups(now);
-        let free = self.messages.iter_mut().filter(|message| !busy.contains(&message.group));
+        let free = self
+            .messages
+            .iter_mut()
+            .filter(|message| !busy.contains(&message.group));
         let mut received = Vec::new();
         for message in free.take(most) {
             message.receipt = format!("AQEB{}", unique_id());
             message.receive_count += 1;
             message.first_received_at.get_or_insert(now);
             message.visible_at = now + visibility.unwrap_or(self.visibility);
-            self.receipts.insert(message.receipt.clone(), message.id.clone());
+            self.receipts
+                .insert(message.receipt.clone(), message.id.clone());
             received.push(message.clone());
         }
         received
@@ -132,7 +164,9 @@ impl Queue {
 
     /// Deletes a message; once more is no error.
     pub(super) fn delete(&mut self, receipt: &str, now: Timestamp) -> Result<(), AwsError> {
-        let Some(index) = self.find(receipt)? else { return Ok(()) };
+        let Some(index) = self.find(receipt)? else {
+            return Ok(());
+        };
         if self.is_current(index, receipt, now) {
             self.messages.remove(index);
             return Ok(());
@@ -141,26 +175,44 @@ impl Queue {
     }
 
     /// Hides a message in flight for so many seconds from now; 0 gives it back.
-    pub(super) fn hide(&mut self, receipt: &str, seconds: u32, now: Timestamp) -> Result<(), AwsError> {
+    pub(super) fn hide(
+        &mut self,
+        receipt: &str,
+        seconds: u32,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
         let Some(index) = self.find(receipt)? else {
-            let reason = "Message does not exist or is not available for visibility timeout change.";
+            let reason =
+                "Message does not exist or is not available for visibility timeout change.";
             return Err(invalid_receipt(receipt, reason));
         };
         if !self.is_current(index, receipt, now) {
-            return Err(AwsError::new("MessageNotInflight", "The message referred to isn't in flight."));
+            return Err(AwsError::new(
+                "MessageNotInflight",
+                "The message referred to isn't in flight.",
+            ));
         }
         self.messages[index].visible_at = now + SignedDuration::from_secs(seconds.into());
         Ok(())
     }
 
     fn busy_groups(&self, now: Timestamp) -> BTreeSet<String> {
-        self.messages.iter().filter(|message| message.is_in_flight(now)).map(|message| message.group.clone()).collect()
+        self.messages
+            .iter()
+            .filter(|message| message.is_in_flight(now))
+            .map(|message| message.group.clone())
+            .collect()
     }
 
     /// The message for which the receipt was given; `None` if it is gone.
     fn find(&self, receipt: &str) -> Result<Option<usize>, AwsError> {
         let id = self.receipts.get(receipt);
-        let id = id.ok_or_else(|| AwsError::new("ReceiptHandleIsInvalid", "The input receipt handle is invalid."))?;
+        let id = id.ok_or_else(|| {
+            AwsError::new(
+                "ReceiptHandleIsInvalid",
+                "The input receipt handle is invalid.",
+            )
+        })?;
         Ok(self.messages.iter().position(|message| message.id == *id))
     }
 

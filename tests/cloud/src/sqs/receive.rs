@@ -24,13 +24,24 @@ pub(super) struct Receive {
 
 impl Receive {
     pub(super) fn check(&self) -> Result<(), AwsError> {
-        rules::number("MaxNumberOfMessages", self.max_number_of_messages.unwrap_or(1), 1..=10)?;
+        rules::number(
+            "MaxNumberOfMessages",
+            self.max_number_of_messages.unwrap_or(1),
+            1..=10,
+        )?;
         rules::number("WaitTimeSeconds", self.wait_time_seconds, 0..=20)?;
-        rules::number("VisibilityTimeout", self.visibility_timeout.unwrap_or(0), 0..=MAX_VISIBILITY_SECONDS)
+        rules::number(
+            "VisibilityTimeout",
+            self.visibility_timeout.unwrap_or(0),
+            0..=MAX_VISIBILITY_SECONDS,
+        )
     }
 
     pub(super) fn most(&self) -> usize {
-        self.max_number_of_messages.and_then(|most| most.try_into().ok()).unwrap_or(1).min(MAX_BATCH)
+        self.max_number_of_messages
+            .and_then(|most| most.try_into().ok())
+            .unwrap_or(1)
+            .min(MAX_BATCH)
     }
 
     pub(super) fn wait(&self) -> SignedDuration {
@@ -38,14 +49,17 @@ impl Receive {
     }
 
     pub(super) fn visibility(&self) -> Option<SignedDuration> {
-        self.visibility_timeout.map(|seconds| SignedDuration::from_secs(seconds.into()))
+        self.visibility_timeout
+            .map(|seconds| SignedDuration::from_secs(seconds.into()))
     }
 
     /// An empty receive has no `Messages` at all.
     pub(super) fn output(&self, messages: &[Message]) -> Value {
         match messages {
             [] => json!({}),
-            _ => json!({ "Messages": messages.iter().map(|message| self.view(message)).collect::<Vec<_>>() }),
+            _ => {
+                json!({ "Messages": messages.iter().map(|message| self.view(message)).collect::<Vec<_>>() })
+            }
         }
     }
 

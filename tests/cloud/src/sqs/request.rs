@@ -44,7 +44,10 @@ struct GetAttributes {
 pub(super) fn take(input: &Value, name: &str) -> Result<(String, Value), AwsError> {
     let mut rest = input.clone();
     let taken = rest.as_object_mut().and_then(|fields| fields.remove(name));
-    let text = taken.as_ref().and_then(Value::as_str).ok_or_else(|| rules::missing(name))?;
+    let text = taken
+        .as_ref()
+        .and_then(Value::as_str)
+        .ok_or_else(|| rules::missing(name))?;
     Ok((text.to_owned(), rest))
 }
 
@@ -53,7 +56,9 @@ pub(super) fn act(queue: &mut Queue, action: &str, input: &Value, now: Timestamp
     match action {
         "SendMessageBatch" => batch::each(input, |entry| send(queue, read(entry)?, now)),
         "DeleteMessageBatch" => batch::each(input, |entry| delete(queue, &read(entry)?, now)),
-        "ChangeMessageVisibilityBatch" => batch::each(input, |entry| hide(queue, &read(entry)?, now)),
+        "ChangeMessageVisibilityBatch" => {
+            batch::each(input, |entry| hide(queue, &read(entry)?, now))
+        }
         "SendMessage" => send(queue, read(input)?, now),
         "DeleteMessage" => delete(queue, &read(input)?, now),
         "ChangeMessageVisibility" => hide(queue, &read(input)?, now),
@@ -75,19 +80,32 @@ fn send(queue: &mut Queue, mut draft: Draft, now: Timestamp) -> Answer {
 }
 
 fn delete(queue: &mut Queue, request: &Delete, now: Timestamp) -> Answer {
-    queue.delete(&request.receipt_handle, now).map(|()| json!({}))
+    queue
+        .delete(&request.receipt_handle, now)
+        .map(|()| json!({}))
 }
 
 fn hide(queue: &mut Queue, request: &ChangeVisibility, now: Timestamp) -> Answer {
-    rules::number("VisibilityTimeout", request.visibility_timeout, 0..=MAX_VISIBILITY_SECONDS)?;
-    queue.hide(&request.receipt_handle, request.visibility_timeout, now).map(|()| json!({}))
+    rules::number(
+        "VisibilityTimeout",
+        request.visibility_timeout,
+        0..=MAX_VISIBILITY_SECONDS,
+    )?;
+    queue
+        .hide(&request.receipt_handle, request.visibility_timeout, now)
+        .map(|()| json!({}))
 }
 
 fn describe(queue: &mut Queue, request: &GetAttributes, now: Timestamp) -> Answer {
     let attributes = queue.attributes(now);
-    let known = |name: &String| name == "All" || name == "RedrivePolicy" || attributes.contains_key(name.as_str());
+    let known = |name: &String| {
+        name == "All" || name == "RedrivePolicy" || attributes.contains_key(name.as_str())
+    };
     if let Some(name) = request.attribute_names.iter().find(|name| !known(name)) {
-        return Err(AwsError::new("InvalidAttributeName", format!("Unknown Attribute {name}.")));
+        return Err(AwsError::new(
+            "InvalidAttributeName",
+            format!("Unknown Attribute {name}."),
+        ));
     }
     Ok(json!({ "Attributes": select(attributes, &request.attribute_names) }))
 }

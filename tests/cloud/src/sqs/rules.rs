@@ -11,14 +11,18 @@ pub(super) fn body(text: &str, bytes: usize) -> Result<(), AwsError> {
         return Err(missing("MessageBody"));
     }
     if bytes > MAX_BYTES {
-        let message =
-            format!("One or more parameters are invalid. Reason: Message must be shorter than {MAX_BYTES} bytes.");
+        let message = format!(
+            "One or more parameters are invalid. Reason: Message must be shorter than {MAX_BYTES} bytes."
+        );
         return Err(AwsError::new("InvalidParameterValue", message));
     }
     if text.chars().all(is_allowed) {
         Ok(())
     } else {
-        Err(AwsError::new("InvalidMessageContents", "Invalid binary character"))
+        Err(AwsError::new(
+            "InvalidMessageContents",
+            "Invalid binary character",
+        ))
     }
 }
 
@@ -27,7 +31,9 @@ pub(super) fn identifier(name: &str, value: &str) -> Result<(), AwsError> {
     if (1..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    let reason = format!("{name} can only include alphanumeric and punctuation characters. 1 to 128 in length.");
+    let reason = format!(
+        "{name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
+    );
     Err(AwsError::new(
         "InvalidParameterValue",
         format!("Value {value} for parameter {name} is invalid. Reason: {reason}"),
@@ -35,11 +41,19 @@ pub(super) fn identifier(name: &str, value: &str) -> Result<(), AwsError> {
 }
 
 /// A number inside its bounds.
-pub(super) fn number(name: &str, value: u32, bounds: std::ops::RangeInclusive<u32>) -> Result<(), AwsError> {
+pub(super) fn number(
+    name: &str,
+    value: u32,
+    bounds: std::ops::RangeInclusive<u32>,
+) -> Result<(), AwsError> {
     if bounds.contains(&value) {
         return Ok(());
     }
-    let reason = format!("Must be between {} and {}, if provided.", bounds.start(), bounds.end());
+    let reason = format!(
+        "Must be between {} and {}, if provided.",
+        bounds.start(),
+        bounds.end()
+    );
     Err(AwsError::new(
         "InvalidParameterValue",
         format!("Value {value} for parameter {name} is invalid. Reason: {reason}"),
@@ -47,7 +61,10 @@ pub(super) fn number(name: &str, value: u32, bounds: std::ops::RangeInclusive<u3
 }
 
 pub(super) fn missing(name: &str) -> AwsError {
-    AwsError::new("MissingParameter", format!("The request must contain the parameter {name}."))
+    AwsError::new(
+        "MissingParameter",
+        format!("The request must contain the parameter {name}."),
+    )
 }
 
 fn is_allowed(character: char) -> bool {

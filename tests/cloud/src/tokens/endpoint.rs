@@ -27,9 +27,16 @@ async fn sell(
     terms.counts.hit(&format!("{}.token", terms.name));
     throttle::check(&terms.faults, "token")?;
     let user = service.authenticate(&headers)?;
-    let scopes = query.iter().filter(|(key, _)| key == "scope").filter_map(|(_, scope)| Scope::parse(scope));
+    let scopes = query
+        .iter()
+        .filter(|(key, _)| key == "scope")
+        .filter_map(|(_, scope)| Scope::parse(scope));
     let token = service.mint(user, scopes.collect());
-    Ok(([(CONTENT_TYPE, "application/json")], service.response(&token)).into_response())
+    Ok((
+        [(CONTENT_TYPE, "application/json")],
+        service.response(&token),
+    )
+        .into_response())
 }
 
 impl TokenService {
@@ -40,7 +47,10 @@ impl TokenService {
         }
         match basic(headers) {
             Some((user, password)) if self.knows(&user, &password) => Ok(Some(user)),
-            _ => Err(Refusal::json(StatusCode::UNAUTHORIZED, &json!({ "details": "incorrect username or password" }))),
+            _ => Err(Refusal::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "details": "incorrect username or password" }),
+            )),
         }
     }
 

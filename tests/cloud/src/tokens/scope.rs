@@ -15,6 +15,10 @@ impl Scope {
     /// Reads a scope; nothing if it is not that of a repository.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, actions) = text.strip_prefix("repository:")?.rsplit_once(':')?;
-        Some(Self { kind: "repository", name: name.into(), actions: actions.split(',').map(str::to_owned).collect() })
+        Some(Self {
+            kind: "repository",
+            name: name.into(),
+            actions: actions.split(',').map(str::to_owned).collect(),
+        })
     }
 }

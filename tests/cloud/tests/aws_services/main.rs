@@ -24,7 +24,13 @@ async fn config(cloud: &Cloud) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .endpoint_url(cloud.control_plane())
-        .credentials_provider(Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI", None, None, "test"))
+        .credentials_provider(Credentials::new(
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI",
+            None,
+            None,
+            "test",
+        ))
         .retry_config(RetryConfig::disabled())
         .load()
         .await
@@ -32,7 +38,12 @@ async fn config(cloud: &Cloud) -> SdkConfig {
 
 /// The code and the message of the service's error.
 fn refusal<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> (String, String) {
-    let Err(SdkError::ServiceError(error)) = result else { panic!("the service was to refuse") };
+    let Err(SdkError::ServiceError(error)) = result else {
+        panic!("the service was to refuse")
+    };
     let error = error.err();
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+    (
+        error.code().unwrap_or_default().to_owned(),
+        error.message().unwrap_or_default().to_owned(),
+    )
 }

@@ -14,8 +14,13 @@ async fn queue_with(groups: &[&str]) -> (Cloud, String) {
     let url = cloud.sqs.fifo("work", 60);
     let client = Client::new(&config(&cloud).await);
     for group in groups {
-        let message = client.send_message().queue_url(&url).message_body(format!("for {group}"));
-        let message = message.message_group_id(*group).message_deduplication_id(*group);
+        let message = client
+            .send_message()
+            .queue_url(&url)
+            .message_body(format!("for {group}"));
+        let message = message
+            .message_group_id(*group)
+            .message_deduplication_id(*group);
         message.send().await.expect("the message is well formed");
     }
     (cloud, url)
@@ -23,11 +28,17 @@ async fn queue_with(groups: &[&str]) -> (Cloud, String) {
 
 fn ids(event: &Value) -> Vec<&str> {
     let records = event["Records"].as_array().expect("an event has records");
-    records.iter().filter_map(|record| record["messageId"].as_str()).collect()
+    records
+        .iter()
+        .filter_map(|record| record["messageId"].as_str())
+        .collect()
 }
 
 fn crash() -> FunctionError {
-    FunctionError { error_type: "Runtime.ExitError".to_owned(), message: "exit status 1".to_owned() }
+    FunctionError {
+        error_type: "Runtime.ExitError".to_owned(),
+        message: "exit status 1".to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -41,13 +52,19 @@ async fn an_event_has_the_shape_that_lambda_sends() {
     assert_eq!(record["body"], "for a");
     assert_eq!(record["md5OfBody"], "aea07c54aa2bde1601325138298fcefa");
     assert_eq!(record["eventSource"], "aws:sqs");
-    assert_eq!(record["eventSourceARN"], "arn:aws:sqs:us-east-1:111122223333:work.fifo");
+    assert_eq!(
+        record["eventSourceARN"],
+        "arn:aws:sqs:us-east-1:111122223333:work.fifo"
+    );
     assert_eq!(record["awsRegion"], "us-east-1");
     assert_eq!(record["messageAttributes"], json!({}));
     assert_eq!(record["attributes"]["ApproximateReceiveCount"], "1");
     assert_eq!(record["attributes"]["MessageGroupId"], "a");
     assert_eq!(record["attributes"]["MessageDeduplicationId"], "a");
-    assert_eq!(record["attributes"]["SequenceNumber"], message.sequence_number);
+    assert_eq!(
+        record["attributes"]["SequenceNumber"],
+        message.sequence_number
+    );
     assert_eq!(record["attributes"]["SentTimestamp"], sent);
     assert!(record["attributes"]["ApproximateFirstReceiveTimestamp"].as_str() >= Some(&sent));
 }
@@ -60,14 +77,25 @@ async fn messages_that_the_function_names_come_back_and_the_others_are_deleted()
     let response = json!({ "batchItemFailures": [{ "itemIdentifier": ids(&event)[1] }] });
     cloud.sqs.settle(&url, &event, &Ok(response));
     cloud.clock.advance(Duration::from_mins(1));
-    let again = cloud.sqs.next_event(&url, 10).expect("one message came back");
+    let again = cloud
+        .sqs
+        .next_event(&url, 10)
+        .expect("one message came back");
     assert_eq!(ids(&again), [ids(&event)[1]]);
-    assert_eq!(again["Records"][0]["attributes"]["ApproximateReceiveCount"], "2");
+    assert_eq!(
+        again["Records"][0]["attributes"]["ApproximateReceiveCount"],
+        "2"
+    );
 }
 
 #[tokio::test]
 async fn an_empty_response_is_success() {
-    for response in [json!({}), json!(null), json!({ "batchItemFailures": [] }), json!({ "batchItemFailures": null })] {
+    for response in [
+        json!({}),
+        json!(null),
+        json!({ "batchItemFailures": [] }),
+        json!({ "batchItemFailures": null }),
+    ] {
         let (cloud, url) = queue_with(&["a", "b"]).await;
         let event = cloud.sqs.next_event(&url, 10).expect("messages wait");
         cloud.sqs.settle(&url, &event, &Ok(response.clone()));
@@ -87,7 +115,10 @@ async fn an_error_or_an_unreadable_response_returns_the_whole_batch() {
         let event = cloud.sqs.next_event(&url, 10).expect("messages wait");
         cloud.sqs.settle(&url, &event, &response);
         cloud.clock.advance(Duration::from_mins(1));
-        let again = cloud.sqs.next_event(&url, 10).expect("everything came back");
+        let again = cloud
+            .sqs
+            .next_event(&url, 10)
+            .expect("everything came back");
         assert_eq!(ids(&again), ids(&event), "{response:?}");
     }
 }
@@ -97,7 +128,10 @@ async fn a_message_that_fails_too_often_goes_to_the_dead_letters() {
     let (cloud, url) = queue_with(&["a"]).await;
     cloud.sqs.redrive(&url, 2);
     for _ in 0..2 {
-        let event = cloud.sqs.next_event(&url, 1).expect("the message is tried twice");
+        let event = cloud
+            .sqs
+            .next_event(&url, 1)
+            .expect("the message is tried twice");
         cloud.sqs.settle(&url, &event, &Err(crash()));
         cloud.clock.advance(Duration::from_mins(1));
     }

@@ -8,25 +8,58 @@ use crate::refusal;
 #[tokio::test]
 async fn the_answer_to_a_message_carries_its_checksums() {
     let world = world().await;
-    let attribute = MessageAttributeValue::builder().data_type("String").string_value("value").build();
+    let attribute = MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value("value")
+        .build();
     let attribute = attribute.expect("the type is set");
-    let answer = world.message("a", "hello").message_attributes("name", attribute).send().await.expect("well formed");
-    assert_eq!(answer.md5_of_message_body(), Some("5d41402abc4b2a76b9719d911017c592"));
+    let answer = world
+        .message("a", "hello")
+        .message_attributes("name", attribute)
+        .send()
+        .await
+        .expect("well formed");
+    assert_eq!(
+        answer.md5_of_message_body(),
+        Some("5d41402abc4b2a76b9719d911017c592")
+    );
     // printf '\0\0\0\4name\0\0\0\6String\1\0\0\0\5value' | md5sum
-    assert_eq!(answer.md5_of_message_attributes(), Some("25ada41cad9d6e55ad5a2b3d2da508a2"));
+    assert_eq!(
+        answer.md5_of_message_attributes(),
+        Some("25ada41cad9d6e55ad5a2b3d2da508a2")
+    );
     assert_eq!(answer.sequence_number().map(str::len), Some(20));
-    let request = world.client.receive_message().queue_url(&world.url).message_attribute_names("All");
-    let received = request.send().await.expect("the queue exists").messages.unwrap_or_default();
-    assert_eq!(received[0].md5_of_message_attributes(), answer.md5_of_message_attributes());
+    let request = world
+        .client
+        .receive_message()
+        .queue_url(&world.url)
+        .message_attribute_names("All");
+    let received = request
+        .send()
+        .await
+        .expect("the queue exists")
+        .messages
+        .unwrap_or_default();
+    assert_eq!(
+        received[0].md5_of_message_attributes(),
+        answer.md5_of_message_attributes()
+    );
 }
 
 #[tokio::test]
 async fn a_fifo_queue_insists_on_group_and_deduplication() {
     let world = world().await;
-    let message = world.client.send_message().queue_url(&world.url).message_body("text");
+    let message = world
+        .client
+        .send_message()
+        .queue_url(&world.url)
+        .message_body("text");
     let without_group = message.clone().message_deduplication_id("1").send().await;
     assert_eq!(refusal(without_group).0, "MissingParameter");
-    assert_eq!(refusal(message.message_group_id("a").send().await).0, "InvalidParameterValue");
+    assert_eq!(
+        refusal(message.message_group_id("a").send().await).0,
+        "InvalidParameterValue"
+    );
     let with_delay = world.message("a", "late").delay_seconds(5).send().await;
     assert_eq!(refusal(with_delay).0, "InvalidParameterValue");
     let with_spaces = world.message("a group", "text").send().await;
@@ -37,11 +70,19 @@ async fn a_fifo_queue_insists_on_group_and_deduplication() {
 async fn a_message_has_at_most_one_mebibyte_of_characters() {
     let world = world().await;
     let largest = "x".repeat(1_048_576);
-    let message = world.message("a", &largest).message_deduplication_id("largest");
+    let message = world
+        .message("a", &largest)
+        .message_deduplication_id("largest");
     message.clone().send().await.expect("exactly 1 MiB fits");
-    let larger = message.message_body(largest + "x").message_deduplication_id("larger");
+    let larger = message
+        .message_body(largest + "x")
+        .message_deduplication_id("larger");
     assert_eq!(refusal(larger.send().await).0, "InvalidParameterValue");
-    let control = world.message("a", "control").message_body("\u{1}").send().await;
+    let control = world
+        .message("a", "control")
+        .message_body("\u{1}")
+        .send()
+        .await;
     assert_eq!(refusal(control).0, "InvalidMessageContents");
 }
 
@@ -49,16 +90,43 @@ async fn a_message_has_at_most_one_mebibyte_of_characters() {
 async fn an_entry_of_a_batch_fails_alone() {
     let world = world().await;
     let entry = |id: &str, group: Option<&str>| {
-        let entry = SendMessageBatchRequestEntry::builder().id(id).message_body(id).message_deduplication_id(id);
-        entry.set_message_group_id(group.map(ToOwned::to_owned)).build().expect("an entry is complete")
+        let entry = SendMessageBatchRequestEntry::builder()
+            .id(id)
+            .message_body(id)
+            .message_deduplication_id(id);
+        entry
+            .set_message_group_id(group.map(ToOwned::to_owned))
+            .build()
+            .expect("an entry is complete")
     };
     let batch = world.client.send_message_batch().queue_url(&world.url);
-    let answer = batch.clone().entries(entry("good", Some("a"))).entries(entry("bad", None)).send().await;
+    let answer = batch
+        .clone()
+        .entries(entry("good", Some("a")))
+        .entries(entry("bad", None))
+        .send()
+        .await;
     let answer = answer.expect("the batch itself is well formed");
     assert_eq!(answer.successful()[0].id(), "good");
-    assert_eq!((answer.failed()[0].id(), answer.failed()[0].code()), ("bad", "MissingParameter"));
-    let twice = batch.clone().entries(entry("same", Some("a"))).entries(entry("same", Some("a"))).send().await;
-    assert_eq!(refusal(twice).0, "AWS.SimpleQueueService.BatchEntryIdsNotDistinct");
-    let eleven = (0..11).fold(batch, |batch, number| batch.entries(entry(&number.to_string(), Some("a"))));
-    assert_eq!(refusal(eleven.send().await).0, "AWS.SimpleQueueService.TooManyEntriesInBatchRequest");
+    assert_eq!(
+        (answer.failed()[0].id(), answer.failed()[0].code()),
+        ("bad", "MissingParameter")
+    );
+    let twice = batch
+        .clone()
+        .entries(entry("same", Some("a")))
+        .entries(entry("same", Some("a")))
+        .send()
+        .await;
+    assert_eq!(
+        refusal(twice).0,
+        "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"
+    );
+    let eleven = (0..11).fold(batch, |batch, number| {
+        batch.entries(entry(&number.to_string(), Some("a")))
+    });
+    assert_eq!(
+        refusal(eleven.send().await).0,
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
+    );
 }

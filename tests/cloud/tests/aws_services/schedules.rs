@@ -4,8 +4,8 @@ use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::create_schedule::builders::CreateScheduleFluentBuilder;
 use aws_sdk_scheduler::types::builders::TargetBuilder;
 use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState,
-    Target,
+    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode,
+    RetryPolicy, ScheduleState, Target,
 };
 use cloud::{Cloud, ScheduleView};
 
@@ -25,7 +25,11 @@ pub(crate) fn off() -> FlexibleTimeWindow {
 }
 
 fn window(mode: FlexibleTimeWindowMode, minutes: Option<i32>) -> FlexibleTimeWindow {
-    FlexibleTimeWindow::builder().mode(mode).set_maximum_window_in_minutes(minutes).build().expect("it has a mode")
+    FlexibleTimeWindow::builder()
+        .mode(mode)
+        .set_maximum_window_in_minutes(minutes)
+        .build()
+        .expect("it has a mode")
 }
 
 pub(crate) fn target() -> TargetBuilder {
@@ -38,7 +42,11 @@ pub(crate) fn built(target: TargetBuilder) -> Target {
 
 /// A schedule that nothing is wrong with.
 pub(crate) fn create(client: &Client, name: &str) -> CreateScheduleFluentBuilder {
-    let request = client.create_schedule().name(name).schedule_expression(AT).flexible_time_window(off());
+    let request = client
+        .create_schedule()
+        .name(name)
+        .schedule_expression(AT)
+        .flexible_time_window(off());
     request.target(built(target().input(r#"{"command":"resume"}"#)))
 }
 
@@ -46,7 +54,10 @@ pub(crate) fn create(client: &Client, name: &str) -> CreateScheduleFluentBuilder
 async fn a_schedule_is_made_and_described_with_its_defaults() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
-    let created = create(&client, "wake-up").send().await.expect("nothing is wrong with it");
+    let created = create(&client, "wake-up")
+        .send()
+        .await
+        .expect("nothing is wrong with it");
     assert_eq!(created.schedule_arn(), ARN);
     let view = ScheduleView {
         name: "wake-up".to_owned(),
@@ -58,14 +69,40 @@ async fn a_schedule_is_made_and_described_with_its_defaults() {
         action_after_completion: "NONE",
     };
     assert_eq!(cloud.scheduler.schedules(), [view]);
-    let schedule = client.get_schedule().name("wake-up").send().await.expect("it exists");
-    assert_eq!((schedule.arn(), schedule.schedule_expression()), (Some(ARN), Some(AT)));
-    assert_eq!((schedule.group_name(), schedule.schedule_expression_timezone()), (Some("default"), Some("UTC")));
+    let schedule = client
+        .get_schedule()
+        .name("wake-up")
+        .send()
+        .await
+        .expect("it exists");
+    assert_eq!(
+        (schedule.arn(), schedule.schedule_expression()),
+        (Some(ARN), Some(AT))
+    );
+    assert_eq!(
+        (
+            schedule.group_name(),
+            schedule.schedule_expression_timezone()
+        ),
+        (Some("default"), Some("UTC"))
+    );
     assert_eq!(schedule.state(), Some(&ScheduleState::Enabled));
-    assert_eq!(schedule.action_after_completion(), Some(&ActionAfterCompletion::None));
-    assert_eq!(schedule.target(), Some(&built(target().input(r#"{"command":"resume"}"#))));
+    assert_eq!(
+        schedule.action_after_completion(),
+        Some(&ActionAfterCompletion::None)
+    );
+    assert_eq!(
+        schedule.target(),
+        Some(&built(target().input(r#"{"command":"resume"}"#)))
+    );
     assert_eq!(schedule.creation_date(), schedule.last_modification_date());
-    assert_eq!((cloud.counts.get("scheduler.CreateSchedule"), cloud.counts.get("scheduler.GetSchedule")), (1, 1));
+    assert_eq!(
+        (
+            cloud.counts.get("scheduler.CreateSchedule"),
+            cloud.counts.get("scheduler.GetSchedule")
+        ),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -73,14 +110,39 @@ async fn a_name_is_taken_once_in_its_group() {
     let cloud = Cloud::start().await;
     cloud.scheduler.group("replicator");
     let client = client(&cloud).await;
-    create(&client, "wake-up").send().await.expect("the name is free");
+    create(&client, "wake-up")
+        .send()
+        .await
+        .expect("the name is free");
     let again = create(&client, "wake-up").send().await;
-    assert_eq!(again.as_ref().unwrap_err().raw_response().unwrap().status().as_u16(), 409);
-    assert_eq!(refusal(again), ("ConflictException".to_owned(), "Schedule wake-up already exists.".to_owned()));
-    create(&client, "wake-up").group_name("replicator").send().await.expect("the name is free in that group");
+    assert_eq!(
+        again
+            .as_ref()
+            .unwrap_err()
+            .raw_response()
+            .unwrap()
+            .status()
+            .as_u16(),
+        409
+    );
+    assert_eq!(
+        refusal(again),
+        (
+            "ConflictException".to_owned(),
+            "Schedule wake-up already exists.".to_owned()
+        )
+    );
+    create(&client, "wake-up")
+        .group_name("replicator")
+        .send()
+        .await
+        .expect("the name is free in that group");
     let group = create(&client, "wake-up").group_name("nobody").send().await;
     let message = "Schedule group nobody does not exist.";
-    assert_eq!(refusal(group), ("ResourceNotFoundException".to_owned(), message.to_owned()));
+    assert_eq!(
+        refusal(group),
+        ("ResourceNotFoundException".to_owned(), message.to_owned())
+    );
 }
 
 #[tokio::test]
@@ -88,14 +150,27 @@ async fn a_request_that_comes_again_with_its_token_changes_nothing() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     for _ in 0..2 {
-        let created = create(&client, "wake-up").client_token("token-1").send().await.expect("the same request");
+        let created = create(&client, "wake-up")
+            .client_token("token-1")
+            .send()
+            .await
+            .expect("the same request");
         assert_eq!(created.schedule_arn(), ARN);
     }
     assert_eq!(cloud.scheduler.schedules().len(), 1);
-    let other = create(&client, "another").client_token("token-1").send().await;
+    let other = create(&client, "another")
+        .client_token("token-1")
+        .send()
+        .await;
     assert_eq!(refusal(other).0, "ConflictException");
     for _ in 0..2 {
-        client.delete_schedule().name("wake-up").client_token("token-2").send().await.expect("the same request");
+        client
+            .delete_schedule()
+            .name("wake-up")
+            .client_token("token-2")
+            .send()
+            .await
+            .expect("the same request");
     }
 }
 
@@ -104,13 +179,36 @@ async fn an_update_replaces_everything_and_forgets_what_it_does_not_name() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let request = create(&client, "wake-up").description("a wake-up");
-    request.action_after_completion(ActionAfterCompletion::Delete).send().await.expect("nothing is wrong with it");
+    request
+        .action_after_completion(ActionAfterCompletion::Delete)
+        .send()
+        .await
+        .expect("nothing is wrong with it");
     let later = "at(2099-02-01T00:00:00)";
-    let update = client.update_schedule().name("wake-up").schedule_expression(later).flexible_time_window(off());
-    update.target(built(target())).send().await.expect("it exists");
-    let schedule = client.get_schedule().name("wake-up").send().await.expect("it exists");
-    assert_eq!((schedule.description(), schedule.schedule_expression()), (None, Some(later)));
-    assert_eq!(schedule.action_after_completion(), Some(&ActionAfterCompletion::None));
+    let update = client
+        .update_schedule()
+        .name("wake-up")
+        .schedule_expression(later)
+        .flexible_time_window(off());
+    update
+        .target(built(target()))
+        .send()
+        .await
+        .expect("it exists");
+    let schedule = client
+        .get_schedule()
+        .name("wake-up")
+        .send()
+        .await
+        .expect("it exists");
+    assert_eq!(
+        (schedule.description(), schedule.schedule_expression()),
+        (None, Some(later))
+    );
+    assert_eq!(
+        schedule.action_after_completion(),
+        Some(&ActionAfterCompletion::None)
+    );
     assert_eq!(schedule.target().and_then(|target| target.input()), None);
 }
 
@@ -118,12 +216,34 @@ async fn an_update_replaces_everything_and_forgets_what_it_does_not_name() {
 async fn what_does_not_exist_is_not_found() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
-    let expected = ("ResourceNotFoundException".to_owned(), "Schedule wake-up does not exist.".to_owned());
-    assert_eq!(refusal(client.get_schedule().name("wake-up").send().await), expected);
-    assert_eq!(refusal(client.delete_schedule().name("wake-up").send().await), expected);
-    let update = client.update_schedule().name("wake-up").schedule_expression(AT).flexible_time_window(off());
+    let expected = (
+        "ResourceNotFoundException".to_owned(),
+        "Schedule wake-up does not exist.".to_owned(),
+    );
+    assert_eq!(
+        refusal(client.get_schedule().name("wake-up").send().await),
+        expected
+    );
+    assert_eq!(
+        refusal(client.delete_schedule().name("wake-up").send().await),
+        expected
+    );
+    let update = client
+        .update_schedule()
+        .name("wake-up")
+        .schedule_expression(AT)
+        .flexible_time_window(off());
     let update = update.target(built(target())).send().await;
-    assert_eq!(update.as_ref().unwrap_err().raw_response().unwrap().status().as_u16(), 404);
+    assert_eq!(
+        update
+            .as_ref()
+            .unwrap_err()
+            .raw_response()
+            .unwrap()
+            .status()
+            .as_u16(),
+        404
+    );
     assert_eq!(refusal(update), expected);
 }
 
@@ -132,10 +252,28 @@ async fn a_schedule_is_removed_from_its_group_only() {
     let cloud = Cloud::start().await;
     cloud.scheduler.group("replicator");
     let client = client(&cloud).await;
-    create(&client, "wake-up").send().await.expect("the name is free");
-    create(&client, "wake-up").group_name("replicator").send().await.expect("the name is free");
-    client.delete_schedule().name("wake-up").group_name("replicator").send().await.expect("it exists");
-    let groups: Vec<_> = cloud.scheduler.schedules().into_iter().map(|view| view.group).collect();
+    create(&client, "wake-up")
+        .send()
+        .await
+        .expect("the name is free");
+    create(&client, "wake-up")
+        .group_name("replicator")
+        .send()
+        .await
+        .expect("the name is free");
+    client
+        .delete_schedule()
+        .name("wake-up")
+        .group_name("replicator")
+        .send()
+        .await
+        .expect("it exists");
+    let groups: Vec<_> = cloud
+        .scheduler
+        .schedules()
+        .into_iter()
+        .map(|view| view.group)
+        .collect();
     assert_eq!(groups, ["default"]);
 }
 
@@ -145,7 +283,9 @@ async fn what_the_model_does_not_allow_is_refused() {
     let client = client(&cloud).await;
     let good = || create(&client, "wake-up");
     let role = |arn: &str| Target::builder().arn(FUNCTION).role_arn(arn);
-    let fifo = DeadLetterConfig::builder().arn("arn:aws:sqs:us-east-1:111122223333:failed.fifo").build();
+    let fifo = DeadLetterConfig::builder()
+        .arn("arn:aws:sqs:us-east-1:111122223333:failed.fifo")
+        .build();
     let refused = vec![
         create(&client, "wake up"),
         create(&client, &"x".repeat(65)),
@@ -167,18 +307,38 @@ async fn what_the_model_does_not_allow_is_refused() {
         good().target(built(role("arn:aws:iam::111122223333:role/"))),
         good().target(built(target().input(""))),
         good().target(built(target().input("resume"))),
-        good().target(built(target().input(format!("\"{}\"", "x".repeat(262_143))))),
+        good().target(built(
+            target().input(format!("\"{}\"", "x".repeat(262_143))),
+        )),
         good().target(built(target().dead_letter_config(fifo))),
-        good().target(built(target().retry_policy(RetryPolicy::builder().maximum_retry_attempts(186).build()))),
-        good().target(built(target().retry_policy(RetryPolicy::builder().maximum_event_age_in_seconds(59).build()))),
+        good().target(built(target().retry_policy(
+            RetryPolicy::builder().maximum_retry_attempts(186).build(),
+        ))),
+        good().target(built(
+            target().retry_policy(
+                RetryPolicy::builder()
+                    .maximum_event_age_in_seconds(59)
+                    .build(),
+            ),
+        )),
     ];
     for (number, request) in refused.into_iter().enumerate() {
-        assert_eq!(refusal(request.send().await).0, "ValidationException", "request {number}");
+        assert_eq!(
+            refusal(request.send().await).0,
+            "ValidationException",
+            "request {number}"
+        );
     }
     assert_eq!(cloud.scheduler.schedules(), []);
-    let largest = good().target(built(target().input(format!("\"{}\"", "x".repeat(262_142)))));
-    let largest = largest.flexible_time_window(window(FlexibleTimeWindowMode::Flexible, Some(1440)));
-    largest.send().await.expect("everything is just inside its bounds");
+    let largest = good().target(built(
+        target().input(format!("\"{}\"", "x".repeat(262_142))),
+    ));
+    let largest =
+        largest.flexible_time_window(window(FlexibleTimeWindowMode::Flexible, Some(1440)));
+    largest
+        .send()
+        .await
+        .expect("everything is just inside its bounds");
 }
 
 #[tokio::test]
@@ -188,15 +348,28 @@ async fn a_refusal_names_the_value_and_the_rule() {
     let message = "1 validation error detected: Value 'wake%20up' at 'name' failed to satisfy constraint: Member must \
                    satisfy regular expression pattern: [0-9a-zA-Z-_.]+";
     assert_eq!(refusal(create(&client, "wake up").send().await).1, message);
-    let past = create(&client, "wake-up").schedule_expression("at(2001-01-31T02:00:00)").send().await;
-    assert_eq!(refusal(past).1, "Invalid Schedule Expression at(2001-01-31T02:00:00).");
+    let past = create(&client, "wake-up")
+        .schedule_expression("at(2001-01-31T02:00:00)")
+        .send()
+        .await;
+    assert_eq!(
+        refusal(past).1,
+        "Invalid Schedule Expression at(2001-01-31T02:00:00)."
+    );
 }
 
 #[tokio::test]
 async fn other_regions_and_other_actions_are_not_played() {
     let cloud = Cloud::start().await;
-    let elsewhere = config(&cloud).await.into_builder().region(aws_config::Region::new("eu-west-1")).build();
-    assert_eq!(refusal(create(&Client::new(&elsewhere), "wake-up").send().await).0, "ValidationException");
+    let elsewhere = config(&cloud)
+        .await
+        .into_builder()
+        .region(aws_config::Region::new("eu-west-1"))
+        .build();
+    assert_eq!(
+        refusal(create(&Client::new(&elsewhere), "wake-up").send().await).0,
+        "ValidationException"
+    );
     let list = client(&cloud).await.list_schedules().send().await;
     assert_eq!(refusal(list).0, "UnknownOperationException");
 }
@@ -205,11 +378,25 @@ async fn other_regions_and_other_actions_are_not_played() {
 async fn calls_fail_as_often_as_planned_with_the_status_of_the_model() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
-    for (code, status) in [("ThrottlingException", 429), ("InternalServerException", 500), ("ConflictException", 409)] {
-        cloud.failures.fail_next("scheduler.CreateSchedule", code, 1);
+    for (code, status) in [
+        ("ThrottlingException", 429),
+        ("InternalServerException", 500),
+        ("ConflictException", 409),
+    ] {
+        cloud
+            .failures
+            .fail_next("scheduler.CreateSchedule", code, 1);
         let failed = create(&client, "wake-up").send().await.unwrap_err();
-        assert_eq!(failed.raw_response().map(|response| response.status().as_u16()), Some(status));
+        assert_eq!(
+            failed
+                .raw_response()
+                .map(|response| response.status().as_u16()),
+            Some(status)
+        );
         assert_eq!(refusal(Err::<(), _>(failed)).0, code);
     }
-    create(&client, "wake-up").send().await.expect("only three calls were to fail");
+    create(&client, "wake-up")
+        .send()
+        .await
+        .expect("only three calls were to fail");
 }

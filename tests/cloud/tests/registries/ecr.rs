@@ -16,12 +16,20 @@ async fn every_request_needs_the_basic_token_of_the_region() {
     let response = send(http().get(format!("{}/v2/", registry.endpoint()))).await;
     assert_eq!(
         header(&response, "www-authenticate"),
-        Some(r#"Basic realm="https://111122223333.dkr.ecr.us-east-1.amazonaws.com/",service="ecr.amazonaws.com""#)
+        Some(
+            r#"Basic realm="https://111122223333.dkr.ecr.us-east-1.amazonaws.com/",service="ecr.amazonaws.com""#
+        )
     );
     assert_eq!(send(get(registry, "", &login)).await.status(), 200);
     let elsewhere = ecr_login(&cloud, "eu-west-1").await;
-    assert_eq!(refusal(send(get(registry, "", &elsewhere)).await).await, (403, "DENIED".into()));
-    assert_eq!(send(get(registry, "", "Basic QVdTOnJpZ2h0")).await.status(), 401);
+    assert_eq!(
+        refusal(send(get(registry, "", &elsewhere)).await).await,
+        (403, "DENIED".into())
+    );
+    assert_eq!(
+        send(get(registry, "", "Basic QVdTOnJpZ2h0")).await.status(),
+        401
+    );
 }
 
 #[tokio::test]
@@ -43,7 +51,13 @@ async fn answers_about_manifests_name_no_digest_and_no_location() {
     upload_blobs(registry, "mirror/node", &login, &image).await;
     let created = put(registry, TAG, &login, &image).await;
     assert_eq!(created.status(), 201);
-    assert_eq!((header(&created, "location"), header(&created, "docker-content-digest")), (None, None));
+    assert_eq!(
+        (
+            header(&created, "location"),
+            header(&created, "docker-content-digest")
+        ),
+        (None, None)
+    );
     let found = send(head(registry, TAG, &login)).await;
     assert_eq!(found.status(), 200);
     assert_eq!(header(&found, "docker-content-digest"), None);
@@ -60,7 +74,10 @@ async fn the_children_of_an_index_must_be_there_first() {
     let body = json(put(registry, TAG, &login, &index).await).await;
     assert_eq!(body["errors"][0]["code"], "MANIFEST_BLOB_UNKNOWN");
     let message = body["errors"][0]["message"].as_str().unwrap();
-    assert!(message.starts_with("Images with digests '[sha256:"), "{message}");
+    assert!(
+        message.starts_with("Images with digests '[sha256:"),
+        "{message}"
+    );
     for child in index.children() {
         let path = format!("mirror/node/manifests/{}", child.digest());
         assert_eq!(put(registry, &path, &login, child).await.status(), 201);
@@ -74,7 +91,12 @@ async fn the_blobs_of_a_manifest_must_be_there_first() {
     let (registry, login) = ecr(&cloud).await;
     let body = json(put(registry, TAG, &login, &Image::oci(1, &[3_000])).await).await;
     assert_eq!(body["errors"][0]["code"], "MANIFEST_BLOB_UNKNOWN");
-    assert!(body["errors"][0]["message"].as_str().unwrap().starts_with("Layers with digests '[sha256:"));
+    assert!(
+        body["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Layers with digests '[sha256:")
+    );
     assert_eq!(registry.images("mirror/node").len(), 0);
 }
 
@@ -85,19 +107,28 @@ async fn a_manifest_must_have_the_digest_that_it_is_pushed_under() {
     let image = Image::oci(1, &[3_000]);
     upload_blobs(registry, "mirror/node", &login, &image).await;
     let path = format!("mirror/node/manifests/{}", Image::oci(2, &[3_000]).digest());
-    assert_eq!(refusal(put(registry, &path, &login, &image).await).await, (400, "MANIFEST_INVALID".into()));
+    assert_eq!(
+        refusal(put(registry, &path, &login, &image).await).await,
+        (400, "MANIFEST_INVALID".into())
+    );
 }
 
 #[tokio::test]
 async fn a_manifest_has_at_most_four_mebibytes() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
-    let request = http().put(format!("{}/v2/{TAG}", registry.endpoint())).header(AUTHORIZATION, login);
+    let request = http()
+        .put(format!("{}/v2/{TAG}", registry.endpoint()))
+        .header(AUTHORIZATION, login);
     let media_type = "application/vnd.oci.image.index.v1+json";
     let padding = " ".repeat(4_194_304);
-    let request =
-        request.header(CONTENT_TYPE, media_type).body(format!(r#"{{"schemaVersion":2,"manifests":[]{padding}}}"#));
-    assert_eq!(refusal(send(request).await).await, (400, "MANIFEST_INVALID".into()));
+    let request = request
+        .header(CONTENT_TYPE, media_type)
+        .body(format!(r#"{{"schemaVersion":2,"manifests":[]{padding}}}"#));
+    assert_eq!(
+        refusal(send(request).await).await,
+        (400, "MANIFEST_INVALID".into())
+    );
 }
 
 #[tokio::test]
@@ -143,12 +174,21 @@ async fn a_pull_by_tag_needs_the_stored_type_and_a_pull_by_digest_does_not() {
     let image = Image::oci(1, &[3_000]);
     registry.push("mirror/node", "22", &image);
     let request = |reference: &str| {
-        let request = http().get(format!("{}/v2/mirror/node/manifests/{reference}", registry.endpoint()));
+        let request = http().get(format!(
+            "{}/v2/mirror/node/manifests/{reference}",
+            registry.endpoint()
+        ));
         let request = request.header(AUTHORIZATION, login.clone());
-        request.header(ACCEPT, "application/vnd.docker.distribution.manifest.v2+json")
+        request.header(
+            ACCEPT,
+            "application/vnd.docker.distribution.manifest.v2+json",
+        )
     };
     assert_eq!(send(request("22")).await.status(), 404);
-    assert_eq!(send(request(&image.digest())).await.bytes().await.unwrap(), image.manifest());
+    assert_eq!(
+        send(request(&image.digest())).await.bytes().await.unwrap(),
+        image.manifest()
+    );
 }
 
 #[tokio::test]
@@ -157,13 +197,32 @@ async fn blobs_are_redirected_to_a_bucket_that_refuses_credentials() {
     let (registry, login) = ecr(&cloud).await;
     let image = Image::oci(1, &[3_000]);
     registry.push("mirror/node", "22", &image);
-    let redirect = send(get(registry, &format!("mirror/node/blobs/{}", image.layers()[0]), &login)).await;
+    let redirect = send(get(
+        registry,
+        &format!("mirror/node/blobs/{}", image.layers()[0]),
+        &login,
+    ))
+    .await;
     assert_eq!(redirect.status(), 307);
     let location = header(&redirect, "location").unwrap();
     let refused = send(http().get(location).header(AUTHORIZATION, login)).await;
     assert_eq!(refused.status(), 400);
-    assert!(refused.text().await.unwrap().contains("Only one auth mechanism allowed"));
-    assert_eq!(send(http().get(location)).await.bytes().await.unwrap().len(), 3_000);
+    assert!(
+        refused
+            .text()
+            .await
+            .unwrap()
+            .contains("Only one auth mechanism allowed")
+    );
+    assert_eq!(
+        send(http().get(location))
+            .await
+            .bytes()
+            .await
+            .unwrap()
+            .len(),
+        3_000
+    );
 }
 
 #[tokio::test]
@@ -174,7 +233,12 @@ async fn what_is_missing_is_named() {
     assert_eq!(refusal(tag).await, (404, "MANIFEST_UNKNOWN".into()));
     let repository = send(get(registry, "mirror/none/manifests/22", &login)).await;
     assert_eq!(refusal(repository).await, (404, "NAME_UNKNOWN".into()));
-    assert_eq!(send(head(registry, "mirror/none/manifests/22", &login)).await.status(), 404);
+    assert_eq!(
+        send(head(registry, "mirror/none/manifests/22", &login))
+            .await
+            .status(),
+        404
+    );
 }
 
 #[tokio::test]
@@ -182,9 +246,17 @@ async fn a_denied_repository_is_closed_for_reading_and_writing() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     registry.deny("mirror/node");
-    assert_eq!(refusal(send(get(registry, TAG, &login)).await).await, (403, "DENIED".into()));
+    assert_eq!(
+        refusal(send(get(registry, TAG, &login)).await).await,
+        (403, "DENIED".into())
+    );
     let url = format!("{}/v2/mirror/node/blobs/uploads/", registry.endpoint());
-    assert_eq!(send(http().post(url).header(AUTHORIZATION, login)).await.status(), 403);
+    assert_eq!(
+        send(http().post(url).header(AUTHORIZATION, login))
+            .await
+            .status(),
+        403
+    );
 }
 
 #[tokio::test]
@@ -194,5 +266,8 @@ async fn regions_have_repositories_of_their_own() {
     let elsewhere = cloud.ecr.region("eu-west-1");
     let login = ecr_login(&cloud, "eu-west-1").await;
     assert_eq!(send(get(elsewhere, TAG, &login)).await.status(), 404);
-    assert_eq!(elsewhere.host(), "111122223333.dkr.ecr.eu-west-1.amazonaws.com");
+    assert_eq!(
+        elsewhere.host(),
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+    );
 }

@@ -20,9 +20,19 @@ async fn cloud_with_layer() -> (Cloud, String) {
 
 async fn download(cloud: &Cloud, layer: &str, from: usize) -> Response {
     let token = hub_token(cloud, "library/big", None).await;
-    let redirect = send(get(cloud.hub.registry(), &format!("library/big/blobs/{layer}"), &token)).await;
+    let redirect = send(get(
+        cloud.hub.registry(),
+        &format!("library/big/blobs/{layer}"),
+        &token,
+    ))
+    .await;
     let location = header(&redirect, "location").expect("a redirect");
-    send(http().get(location).header("range", format!("bytes={from}-"))).await
+    send(
+        http()
+            .get(location)
+            .header("range", format!("bytes={from}-")),
+    )
+    .await
 }
 
 /// What arrived of a body, and whether it was all.
@@ -76,9 +86,17 @@ async fn a_status_is_sent_for_requests_of_one_kind() {
     cloud.hub.faults().status("cdn.blob.get", 500, 1);
     let token = hub_token(&cloud, "library/big", None).await;
     let path = "library/big/manifests/1";
-    assert_eq!(send(get(cloud.hub.registry(), path, &token)).await.status(), 200);
+    assert_eq!(
+        send(get(cloud.hub.registry(), path, &token)).await.status(),
+        200
+    );
     for expected in [503, 503, 200] {
-        assert_eq!(send(head(cloud.hub.registry(), path, &token)).await.status(), expected);
+        assert_eq!(
+            send(head(cloud.hub.registry(), path, &token))
+                .await
+                .status(),
+            expected
+        );
     }
     assert_eq!(download(&cloud, &layer, 0).await.status(), 500);
 }
@@ -90,7 +108,10 @@ async fn a_corrupt_manifest_has_the_headers_of_the_right_one() {
     cloud.open.push("a", "1", &image);
     cloud.open.faults().corrupt_manifest(&image.digest(), 1);
     let response = send(get(&cloud.open, "a/manifests/1", "none")).await;
-    assert_eq!(header(&response, "docker-content-digest"), Some(image.digest().as_str()));
+    assert_eq!(
+        header(&response, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
     let body = response.bytes().await.unwrap();
     assert_eq!(body.len(), image.manifest().len());
     assert!(body != image.manifest());

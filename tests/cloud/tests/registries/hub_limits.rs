@@ -11,15 +11,27 @@ async fn a_head_is_free_and_a_get_costs_a_pull() {
     cloud.hub.quota(10, 21_600);
     let token = hub_token(&cloud, "library/node", None).await;
     let response = send(head(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!(header(&response, "docker-content-digest"), Some(image.digest().as_str()));
-    assert_eq!(header(&response, "content-length"), Some(image.manifest().len().to_string().as_str()));
+    assert_eq!(
+        header(&response, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
+    assert_eq!(
+        header(&response, "content-length"),
+        Some(image.manifest().len().to_string().as_str())
+    );
     assert_eq!(header(&response, "ratelimit-limit"), Some("10;w=21600"));
     assert_eq!(header(&response, "ratelimit-remaining"), Some("10;w=21600"));
     let response = send(get(cloud.hub.registry(), NODE, &token)).await;
     assert_eq!(header(&response, "ratelimit-remaining"), Some("9;w=21600"));
-    assert_eq!(header(&response, "docker-ratelimit-source"), Some("127.0.0.1"));
+    assert_eq!(
+        header(&response, "docker-ratelimit-source"),
+        Some("127.0.0.1")
+    );
     assert_eq!(response.bytes().await.unwrap(), image.manifest());
-    assert_eq!((cloud.hub.remaining(), cloud.counts.get("hub.manifest.get")), (9, 1));
+    assert_eq!(
+        (cloud.hub.remaining(), cloud.counts.get("hub.manifest.get")),
+        (9, 1)
+    );
 }
 
 #[tokio::test]
@@ -27,18 +39,30 @@ async fn a_spent_quota_refuses_get_but_not_head_until_the_window_has_passed() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.quota(1, 21_600);
     let token = hub_token(&cloud, "library/node", None).await;
-    assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 200);
+    assert_eq!(
+        send(get(cloud.hub.registry(), NODE, &token)).await.status(),
+        200
+    );
     let refused = send(get(cloud.hub.registry(), NODE, &token)).await;
     assert_eq!(header(&refused, "retry-after"), None);
     let body = json(refused).await;
     assert_eq!(body["errors"][0]["code"], "TOOMANYREQUESTS");
     let message = body["errors"][0]["message"].as_str().unwrap();
-    assert!(message.starts_with("You have reached your pull rate limit."), "{message}");
+    assert!(
+        message.starts_with("You have reached your pull rate limit."),
+        "{message}"
+    );
     let free = send(head(cloud.hub.registry(), NODE, &token)).await;
-    assert_eq!((free.status().as_u16(), header(&free, "ratelimit-remaining")), (200, Some("0;w=21600")));
+    assert_eq!(
+        (free.status().as_u16(), header(&free, "ratelimit-remaining")),
+        (200, Some("0;w=21600"))
+    );
     cloud.clock.advance(Duration::from_secs(21_601));
     let token = hub_token(&cloud, "library/node", None).await;
-    assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 200);
+    assert_eq!(
+        send(get(cloud.hub.registry(), NODE, &token)).await.status(),
+        200
+    );
 }
 
 #[tokio::test]
@@ -52,7 +76,13 @@ async fn users_have_quotas_of_their_own_and_some_have_none() {
     let response = send(get(cloud.hub.registry(), NODE, &free)).await;
     assert_eq!(header(&response, "docker-ratelimit-source"), Some("free"));
     let response = send(get(cloud.hub.registry(), NODE, &paid)).await;
-    assert_eq!((response.status().as_u16(), header(&response, "ratelimit-remaining")), (200, None));
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            header(&response, "ratelimit-remaining")
+        ),
+        (200, None)
+    );
 }
 
 #[tokio::test]
@@ -66,7 +96,10 @@ async fn somebody_else_who_shares_an_account_spends_its_quota_unseen() {
     assert_eq!(header(&response, "ratelimit-remaining"), Some("6;w=21600"));
     assert_eq!(cloud.counts.get("hub.manifest.get"), 0);
     cloud.hub.spend("free", 100);
-    assert_eq!(refusal(send(get(cloud.hub.registry(), NODE, &free)).await).await, (429, "TOOMANYREQUESTS".into()));
+    assert_eq!(
+        refusal(send(get(cloud.hub.registry(), NODE, &free)).await).await,
+        (429, "TOOMANYREQUESTS".into())
+    );
     cloud.clock.advance(Duration::from_secs(21_601));
     assert_eq!(cloud.hub.remaining(), 10);
 }
@@ -79,12 +112,22 @@ async fn the_anonymous_share_the_quota_of_their_address() {
     assert_eq!(cloud.hub.refused(), 0);
     let token = hub_token(&cloud, "library/node", None).await;
     for refused in [1, 2] {
-        assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 429);
+        assert_eq!(
+            send(get(cloud.hub.registry(), NODE, &token)).await.status(),
+            429
+        );
         assert_eq!(cloud.hub.refused(), refused);
     }
     cloud.hub.abuse(1, 60);
-    assert_eq!(send(get(cloud.hub.registry(), NODE, &token)).await.status(), 429);
-    assert_eq!(cloud.hub.refused(), 2, "the limit for abusers is another one");
+    assert_eq!(
+        send(get(cloud.hub.registry(), NODE, &token)).await.status(),
+        429
+    );
+    assert_eq!(
+        cloud.hub.refused(),
+        2,
+        "the limit for abusers is another one"
+    );
 }
 
 #[tokio::test]
@@ -95,12 +138,31 @@ async fn pulls_of_a_sponsored_repository_cost_nothing() {
     cloud.hub.sponsored("grafana/grafana");
     let token = hub_token(&cloud, "grafana/grafana", None).await;
     for _ in 0..2 {
-        let response = send(get(cloud.hub.registry(), "grafana/grafana/manifests/12", &token)).await;
-        assert_eq!((response.status().as_u16(), header(&response, "ratelimit-remaining")), (200, None));
+        let response = send(get(
+            cloud.hub.registry(),
+            "grafana/grafana/manifests/12",
+            &token,
+        ))
+        .await;
+        assert_eq!(
+            (
+                response.status().as_u16(),
+                header(&response, "ratelimit-remaining")
+            ),
+            (200, None)
+        );
     }
-    let response = send(head(cloud.hub.registry(), "grafana/grafana/manifests/12", &token)).await;
+    let response = send(head(
+        cloud.hub.registry(),
+        "grafana/grafana/manifests/12",
+        &token,
+    ))
+    .await;
     assert_eq!(header(&response, "ratelimit-limit"), None);
-    assert_eq!((cloud.hub.remaining(), cloud.counts.get("hub.manifest.get")), (1, 2));
+    assert_eq!(
+        (cloud.hub.remaining(), cloud.counts.get("hub.manifest.get")),
+        (1, 2)
+    );
 }
 
 #[tokio::test]
@@ -108,7 +170,10 @@ async fn abuse_is_answered_in_plain_text_with_a_time_to_wait() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.abuse(1, 60);
     let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
-    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (429, Some("60")));
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "retry-after")),
+        (429, Some("60"))
+    );
     assert_eq!(response.text().await.unwrap(), "Too Many Requests");
     let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
     assert_eq!(response.status(), 401);

@@ -11,12 +11,22 @@ use super::{Queue, RETENTION, Redrive};
 impl Queue {
     /// The attributes of the queue by name.
     pub(in crate::sqs) fn attributes(&mut self, now: Timestamp) -> BTreeMap<&'static str, String> {
-        let in_flight = self.messages(now).iter().filter(|message| message.is_in_flight(now)).count();
+        let in_flight = self
+            .messages(now)
+            .iter()
+            .filter(|message| message.is_in_flight(now))
+            .count();
         let created = self.created_at.as_second().to_string();
         let mut attributes = BTreeMap::from([
-            ("ApproximateNumberOfMessages", (self.messages.len() - in_flight).to_string()),
+            (
+                "ApproximateNumberOfMessages",
+                (self.messages.len() - in_flight).to_string(),
+            ),
             ("ApproximateNumberOfMessagesDelayed", "0".to_owned()),
-            ("ApproximateNumberOfMessagesNotVisible", in_flight.to_string()),
+            (
+                "ApproximateNumberOfMessagesNotVisible",
+                in_flight.to_string(),
+            ),
             ("ContentBasedDeduplication", "false".to_owned()),
             ("CreatedTimestamp", created.clone()),
             ("DelaySeconds", "0".to_owned()),
@@ -28,8 +38,13 @@ impl Queue {
             ("ReceiveMessageWaitTimeSeconds", "0".to_owned()),
             ("VisibilityTimeout", self.visibility.as_secs().to_string()),
         ]);
-        if let Some(Redrive { queue, max_receive_count }) = &self.redrive {
-            let policy = json!({ "deadLetterTargetArn": arn(queue), "maxReceiveCount": max_receive_count });
+        if let Some(Redrive {
+            queue,
+            max_receive_count,
+        }) = &self.redrive
+        {
+            let policy =
+                json!({ "deadLetterTargetArn": arn(queue), "maxReceiveCount": max_receive_count });
             attributes.insert("RedrivePolicy", policy.to_string());
         }
         attributes
