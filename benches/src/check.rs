@@ -103,8 +103,8 @@ fn ping(connection: &mut Connection) -> Result<(), String> {
 
 /// The rate of a download from its first quarter on, when the connection is at full speed.
 fn download(world: &World) -> Result<f64, String> {
-    let holdings = world.source.holdings()?;
-    let check = holdings
+    let known_content = world.source.known_content()?;
+    let check = known_content
         .get(CHECK)
         .and_then(|held| held.blobs.first_key_value());
     let (digest, &size_bytes) = check.ok_or("the source has nothing to measure with")?;

@@ -168,7 +168,10 @@ fn take(world: &World, item: Item, tool: &Tool, step: Step, what: &str) -> Resul
 
 /// Compares what is at the destination with what is at the source.
 fn arrived(world: &World, item: Item) -> Result<(), String> {
-    let (source, destination) = (world.source.holdings()?, world.destination.holdings()?);
+    let (source, destination) = (
+        world.source.known_content()?,
+        world.destination.known_content()?,
+    );
     for (repository, _) in item.names() {
         if source.get(&repository) != destination.get(&repository) {
             return Err(format!("{repository} is not what the source has"));

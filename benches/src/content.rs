@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use replicator::digest::Hasher;
+use image_replicator::image::digest::Hasher;
 
 /// The size of all pieces but the last.
 const PIECE_BYTES: usize = 1 << 20;

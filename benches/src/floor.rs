@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use replicator::digest::Hasher;
+use image_replicator::image::digest::Hasher;
 use serde::Deserialize;
 
 use crate::http::{Connection, Origin};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
-use replicator::digest::Digest;
+use image_replicator::image::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::content::Content;
@@ -156,7 +156,7 @@ impl Manifest {
     fn of(media_type: &str, content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
         Self {
-            digest: Digest::of(&bytes).into(),
+            digest: Digest::from_content(&bytes).into(),
             media_type: media_type.to_owned(),
             bytes,
         }
@@ -182,7 +182,7 @@ impl Blob {
     fn held(content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
         Self {
-            digest: Digest::of(&bytes).into(),
+            digest: Digest::from_content(&bytes).into(),
             content: Content::Held(bytes),
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(all[2].1, 70_000);
         assert_eq!(
             image.manifest.digest,
-            Digest::of(&image.manifest.bytes).as_str()
+            Digest::from_content(&image.manifest.bytes).as_str()
         );
     }
 

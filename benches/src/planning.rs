@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use image_replicator::catalogue::{Catalogue, Document};
+use image_replicator::image::digest::Digest;
+use image_replicator::image::manifest::Manifest;
+use image_replicator::image::reference::RepositoryRef;
+use image_replicator::plan::budget::Budget;
+use image_replicator::plan::{Action, Plan, RepositoryTags, Survey, UpstreamTag, plan};
+use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind, requests};
 use jiff::Timestamp;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use replicator::budget::Budget;
-use replicator::catalogue::{Catalogue, Document};
-use replicator::digest::Digest;
-use replicator::manifest::Manifest;
-use replicator::plan::{Action, Mirror, Plan, Seen, Survey, plan};
-use replicator::reference::RepositoryRef;
-use replicator::request::{Places, Request, Trigger, TriggerKind, requests};
 use serde_json::{Value, json};
 
 use crate::output;
@@ -115,7 +115,7 @@ fn read(text: &str) -> Result<Vec<Request>, String> {
         registry: REGISTRY.to_owned(),
         path: String::new(),
     };
-    let places: Places = [("private".to_owned(), Ok(registry))].into();
+    let places: DestinationRoots = [("private".to_owned(), Ok(registry))].into();
     let trigger = Trigger {
         kind: TriggerKind::Schedule,
         id: "night".to_owned(),
@@ -126,13 +126,13 @@ fn read(text: &str) -> Result<Vec<Request>, String> {
 /// Every tag has moved.
 fn worst_night(requests: &[Request]) -> Survey {
     let mut survey = Survey::default();
-    let mut mirrors: BTreeMap<RepositoryRef, Mirror> = BTreeMap::new();
+    let mut mirrors: BTreeMap<RepositoryRef, RepositoryTags> = BTreeMap::new();
     for request in requests {
         let (old, new) = (
             index(&request.image.to_string()),
-            Digest::of(request.image.to_string().as_bytes()),
+            Digest::from_content(request.image.to_string().as_bytes()),
         );
-        let seen = Seen {
+        let seen = UpstreamTag {
             is_index: Some(true),
             size_bytes: Some(old.bytes.len() as u64),
             is_metered: true,
@@ -155,13 +155,13 @@ fn worst_night(requests: &[Request]) -> Survey {
 /// An index of eight platforms, with what attests each.
 fn index(name: &str) -> Manifest {
     let image = |architecture: &str| {
-        let digest = Digest::of(format!("{name} {architecture}").as_bytes());
+        let digest = Digest::from_content(format!("{name} {architecture}").as_bytes());
         json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1000,
                "platform": {"os": "linux", "architecture": architecture}})
     };
     let attestation = |architecture: &str| {
-        let of = Digest::of(format!("{name} {architecture}").as_bytes());
-        let digest = Digest::of(format!("{name} {architecture} attestation").as_bytes());
+        let of = Digest::from_content(format!("{name} {architecture}").as_bytes());
+        let digest = Digest::from_content(format!("{name} {architecture} attestation").as_bytes());
         json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 800,
                "platform": {"os": "unknown", "architecture": "unknown"},
                "annotations": {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": of}})

@@ -38,7 +38,7 @@ use tokio::net::TcpListener;
 pub(crate) use counts::Counts;
 pub(crate) use options::{Addresses, Options, Rules};
 pub(crate) use route::KINDS;
-pub(crate) use store::Holdings;
+pub(crate) use store::KnownContent;
 
 use crate::content::{Content, Pieces};
 use crate::item::Tagged;
@@ -253,7 +253,7 @@ impl Registry {
         }
     }
 
-    fn holdings(&self) -> BTreeMap<String, Holdings> {
-        self.store().holdings()
+    fn known_content(&self) -> BTreeMap<String, KnownContent> {
+        self.store().known_content()
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn run(asked: Serve) -> Result<(), String> {
             "\nWhat was asked of the {name}, and what it holds; and back to the beginning:\n"
         ));
         output::line(format_args!(
-            "curl http://{control}/counts http://{control}/holdings"
+            "curl http://{control}/counts http://{control}/known_content"
         ));
         output::line(format_args!("curl -X POST http://{control}/reset"));
     }

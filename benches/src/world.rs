@@ -12,7 +12,7 @@ use crate::http::{Connection, Origin};
 use crate::item::Item;
 use crate::network::Network;
 use crate::process::Process;
-use crate::registry::{Addresses, Counts, Holdings, Rules};
+use crate::registry::{Addresses, Counts, KnownContent, Rules};
 use crate::wan::Distance;
 
 /// What a world is made of.
@@ -136,8 +136,8 @@ impl Registry {
         self.read("/counts")
     }
 
-    pub(crate) fn holdings(&self) -> Result<BTreeMap<String, Holdings>, String> {
-        self.read("/holdings")
+    pub(crate) fn known_content(&self) -> Result<BTreeMap<String, KnownContent>, String> {
+        self.read("/known_content")
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {

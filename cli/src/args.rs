@@ -1,7 +1,7 @@
 //! What can be asked on the command line.
 
 use clap::{Parser, Subcommand};
-use replicator::settings::Location;
+use image_replicator::settings::Location;
 
 /// Copies container images from Docker Hub, or any registry, into Amazon ECR, or any registry; what is level costs no pull.
 #[derive(Debug, Parser)]

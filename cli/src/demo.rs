@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use cloud::{Cloud, Image};
 use ensure::Wanted;
+use image_replicator::aws::Aws;
+use image_replicator::engine::Replicator;
+use image_replicator::error::{Cause, Error, Side};
+use image_replicator::outcome::report::{Policy, Report};
+use image_replicator::settings::Settings;
 use jiff::Timestamp;
-use replicator::aws::Aws;
-use replicator::error::{Cause, Error, Side};
-use replicator::replicator::Replicator;
-use replicator::report::{Policy, Report};
-use replicator::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::output::{line, size, table};
@@ -111,7 +111,7 @@ fn furnish(cloud: &Cloud) -> String {
 
 fn replicator(cloud: &Cloud, queue: &str) -> Result<Replicator, Error> {
     let environment = cloud.environment();
-    let settings = Settings::read(|name| match name {
+    let settings = Settings::from_lookup(|name| match name {
         "REPLICATOR_CATALOGUE" => Some("ssm:/image-replicator/catalogue".to_owned()),
         "REPLICATOR_DOCKER_HUB_SECRET" => Some("docker-hub".to_owned()),
         "REPLICATOR_QUEUE_URL" => Some(queue.to_owned()),
@@ -145,7 +145,11 @@ async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result
             .sqs
             .settle(queue, &event, &Ok(json!(worked.response())));
     }
-    Ok(Report::of(&outcomes, Policy::Keep, replicator.quota()))
+    Ok(Report::from_outcomes(
+        &outcomes,
+        Policy::Keep,
+        replicator.quota(),
+    ))
 }
 
 /// Works off the queue for as long as somebody waits; it only ends when that fails.
@@ -170,7 +174,7 @@ fn show(report: &Report) {
     let head = ["   IMAGE", "TO", "STATUS", "DIGEST", "BYTES", "PULLS"]
         .map(str::to_owned)
         .to_vec();
-    let row = |image: &replicator::report::ImageReport| {
+    let row = |image: &image_replicator::outcome::report::ImageReport| {
         let digest = image
             .upstream_digest
             .as_ref()

@@ -11,10 +11,10 @@ mod sync;
 use std::process::ExitCode;
 
 use clap::Parser;
-use replicator::aws::Aws;
-use replicator::error::{Cause, Error, Side};
-use replicator::replicator::Replicator;
-use replicator::settings::Settings;
+use image_replicator::aws::Aws;
+use image_replicator::engine::Replicator;
+use image_replicator::error::{Cause, Error, Side};
+use image_replicator::settings::Settings;
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
@@ -50,7 +50,7 @@ async fn run(args: Args) -> Result<bool, Error> {
     if let Command::Demo { serve } = args.command {
         return demo::run(serve).await;
     }
-    let mut settings = Settings::of_the_environment().map_err(|problems| {
+    let mut settings = Settings::from_env().map_err(|problems| {
         Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
     })?;
     settings.catalogue = args.catalogue.or(settings.catalogue);

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use replicator::report::{ImageReport, Report};
+use image_replicator::outcome::report::{ImageReport, Report};
 use serde::Serialize;
 
 /// One line on standard output.

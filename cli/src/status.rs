@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use replicator::catalogue::Selected;
-use replicator::digest::Digest;
-use replicator::error::Error;
-use replicator::reference::RepositoryRef;
-use replicator::replicator::{Replicator, Run};
-use replicator::state::{self, Tags};
+use image_replicator::catalogue::Selected;
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::Error;
+use image_replicator::image::digest::Digest;
+use image_replicator::image::reference::RepositoryRef;
+use image_replicator::outcome::state::{self, Tags};
 use serde_json::json;
 
 use crate::output;
@@ -20,7 +20,8 @@ pub(crate) async fn show(
     images: &[String],
     is_json: bool,
 ) -> Result<bool, Error> {
-    let Asked { requests, selected } = sync::ask(replicator, images, &[], &Run::new(None)).await?;
+    let Asked { requests, selected } =
+        sync::ask(replicator, images, &[], &Session::new(None)).await?;
     let unknown: Vec<Error> = selected.iter().filter_map(Selected::trouble).collect();
     let unplaced = requests.iter().flat_map(|request| &request.unplaced);
     let strange: BTreeSet<String> = unknown.iter().chain(unplaced).map(Error::chain).collect();

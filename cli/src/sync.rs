@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
+use image_replicator::catalogue::{Catalogue, Selected};
+use image_replicator::engine::{Replicator, Scope, Session};
+use image_replicator::error::Error;
+use image_replicator::outcome::report::{ImageReport, Outcome, Policy, Report};
+use image_replicator::plan::{Action, Plan};
+use image_replicator::request::{Request, Trigger, TriggerKind};
 use indicatif::{ProgressBar, ProgressStyle};
-use replicator::catalogue::{Catalogue, Selected};
-use replicator::error::Error;
-use replicator::plan::{Action, Plan};
-use replicator::replicator::{Replicator, Run, Scope};
-use replicator::report::{ImageReport, Outcome, Policy, Report};
-use replicator::request::{Request, Trigger, TriggerKind};
 use serde_json::json;
 
 use crate::args::{Ensure, Wanted};
@@ -33,22 +33,28 @@ pub(crate) async fn sync(
     wanted: &Wanted,
     is_json: bool,
 ) -> Result<bool, Error> {
-    let run = Run::new(None);
-    let asked = ask(replicator, &wanted.images, &wanted.to, &run).await?;
-    let survey = replicator.survey(&asked.requests, &run).await;
+    let session = Session::new(None);
+    let asked = ask(replicator, &wanted.images, &wanted.to, &session).await?;
+    let survey = replicator.survey(&asked.requests, &session).await;
     let mut outcomes = carry_out(
         replicator,
         replicator.plan_work(&asked.requests, &survey),
-        &run,
+        &session,
         is_json,
     )
     .await;
     replicator.postpone(&mut outcomes, None).await;
     replicator
-        .record_expanded(&outcomes, &asked.selected, &trigger(), Scope::Part, &run)
+        .record_expanded(
+            &outcomes,
+            &asked.selected,
+            &trigger(),
+            Scope::Part,
+            &session,
+        )
         .await;
-    let report =
-        Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&asked.selected);
+    let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota())
+        .with_selections(&asked.selected);
     if is_json {
         output::json(&report);
     } else {
@@ -66,9 +72,10 @@ pub(crate) async fn show_plan(
     wanted: &Wanted,
     is_json: bool,
 ) -> Result<bool, Error> {
-    let run = Run::new(None);
-    let Asked { requests, selected } = ask(replicator, &wanted.images, &wanted.to, &run).await?;
-    let plan = replicator.plan_work(&requests, &replicator.survey(&requests, &run).await);
+    let session = Session::new(None);
+    let Asked { requests, selected } =
+        ask(replicator, &wanted.images, &wanted.to, &session).await?;
+    let plan = replicator.plan_work(&requests, &replicator.survey(&requests, &session).await);
     if is_json {
         output::json(
             &json!({"selections": selected, "images": plan.0, "quota": replicator.quota()}),
@@ -116,10 +123,10 @@ pub(crate) async fn ask(
     replicator: &Replicator,
     images: &[String],
     to: &[String],
-    run: &Run,
+    session: &Session,
 ) -> Result<Asked, Error> {
     let catalogue = catalogue(replicator, images, to).await?;
-    let (catalogue, selected) = replicator.expand(catalogue, run).await;
+    let (catalogue, selected) = replicator.expand(catalogue, session).await;
     let requests = replicator
         .requests(&catalogue, &catalogue.images, &trigger())
         .await;
@@ -153,13 +160,18 @@ async fn catalogue(
 }
 
 /// A bar on a terminal; a line for each image everywhere, on standard error where standard output is for JSON.
-async fn carry_out(replicator: &Replicator, plan: Plan, run: &Run, is_json: bool) -> Vec<Outcome> {
+async fn carry_out(
+    replicator: &Replicator,
+    plan: Plan,
+    session: &Session,
+    is_json: bool,
+) -> Vec<Outcome> {
     let bar = ProgressBar::new(plan.0.len() as u64);
     let style =
         ProgressStyle::with_template("{spinner} {pos}/{len} images  {wide_bar}  {msg}  {elapsed}");
     bar.set_style(style.expect("the template is a constant"));
     let tell = |outcome: &Outcome| {
-        let report = ImageReport::of(outcome, Policy::Keep);
+        let report = ImageReport::from_outcome(outcome, Policy::Keep);
         bar.suspend(|| {
             if is_json {
                 output::complain(format_args!("{} {}", report.status, report.image));
@@ -170,12 +182,12 @@ async fn carry_out(replicator: &Replicator, plan: Plan, run: &Run, is_json: bool
         bar.inc(1);
     };
     let mut tick = tokio::time::interval(TICK);
-    let mut copies = pin!(replicator.carry_out(plan, run, tell));
+    let mut copies = pin!(replicator.carry_out(plan, session, tell));
     let outcomes = loop {
         tokio::select! {
             outcomes = &mut copies => break outcomes,
             _ = tick.tick() => {
-                bar.set_message(output::size(run.moved_bytes()));
+                bar.set_message(output::size(session.moved_bytes()));
                 bar.tick();
             }
         }

@@ -34,11 +34,11 @@ pub use ecr_public::PublicRegistry;
 pub(crate) use keyring::authorization;
 pub use keyring::{Keyring, Login, RegistryToken};
 pub use mutability::Mutability;
-pub use repository::{LAYERS_AT_ONCE, Prepared, Repository};
+pub use repository::{MAX_LAYERS_PER_CALL, Prepared, Repository};
 
-use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::plan::Mirror;
+use crate::image::digest::Digest;
+use crate::plan::RepositoryTags;
 
 /// How long one attempt of a call may take, and its connection to come about: the SDK itself waits for an answer without end.
 const ATTEMPT: Duration = Duration::from_secs(20);
@@ -142,7 +142,7 @@ fn http_client() -> SharedHttpClient {
 }
 
 /// Takes in one image of a page: each of its tags stands for its digest.
-fn take_in(mirror: &mut Mirror, digest: Option<&str>, tags: &[String]) {
+fn take_in(mirror: &mut RepositoryTags, digest: Option<&str>, tags: &[String]) {
     if let Some(digest) = digest.and_then(|digest| digest.parse::<Digest>().ok()) {
         mirror.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
     }

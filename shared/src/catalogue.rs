@@ -23,12 +23,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use document::{Document, Problems, Publish, Severity};
 pub use naming::{Destination, Kind};
 pub use origins::Origin;
-pub use rescue::Allowed;
+pub use rescue::RescueAllowList;
 pub use selection::{Lists, Selected, Selection};
 pub use selector::{Selector, Verdict};
 
-use crate::platform::Platforms;
-use crate::reference::{ImageRef, RepositoryRef};
+use crate::image::platform::Platforms;
+use crate::image::reference::{ImageRef, RepositoryRef};
 
 /// What is wanted, with every reference resolved.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct Catalogue {
     /// The selections whose repository has yet to be listed.
     pub selections: BTreeMap<RepositoryRef, Vec<Selection>>,
     /// What a pull failure may have copied beside them.
-    pub allowed: Allowed,
+    pub allowed: RescueAllowList,
     /// Findings of this level and above ask upstream for something newer.
     pub severity: Severity,
     /// The images that documents name, on the terms that are stated there.

@@ -45,7 +45,7 @@ pub enum Cause {
     /// The credential is good, and may not do this.
     Denied,
     /// The plan does not spend the pulls that this would take: the window has to move on first.
-    OutOfPulls,
+    InsufficientPulls,
     /// Docker Hub's pull limit was met: nothing helps but the window moving on.
     PullLimit,
     /// Docker Hub's limit of requests in a short time, whatever they ask for; `retry_after` is what the server asked for.
@@ -76,7 +76,7 @@ pub enum Cause {
     /// The time of this invocation is over.
     Deadline,
     /// A worker put it off; it is tried again by itself.
-    PutOff,
+    Deferred,
     /// What was asked for makes no sense, or is not supported.
     Invalid,
     /// The server answered what no rule here foresees.
@@ -117,7 +117,7 @@ impl Error {
     }
 
     /// When the same is tried again by itself, where that is known.
-    pub fn tried_again_at(&self) -> Option<Timestamp> {
+    pub fn retry_at(&self) -> Option<Timestamp> {
         self.until
     }
 
@@ -134,7 +134,7 @@ impl Error {
     /// Whether the same request can succeed later without anybody changing anything: the one table of the project.
     pub fn is_transient(&self) -> bool {
         match self.cause {
-            Cause::OutOfPulls
+            Cause::InsufficientPulls
             | Cause::PullLimit
             | Cause::AbuseLimit { .. }
             | Cause::ListingLimit { .. }
@@ -143,7 +143,7 @@ impl Error {
             | Cause::Interrupted
             | Cause::Unavailable
             | Cause::Deadline
-            | Cause::PutOff => true,
+            | Cause::Deferred => true,
             Cause::NotFound
             | Cause::BadCredential
             | Cause::Denied
@@ -155,7 +155,7 @@ impl Error {
     }
 
     /// Whether trying again within seconds is worth it. Docker Hub's pull limit is not: each try would be refused for hours.
-    pub fn is_worth_a_retry_now(&self) -> bool {
+    pub fn is_retryable_now(&self) -> bool {
         matches!(
             self.cause,
             Cause::AbuseLimit { .. }
@@ -167,8 +167,8 @@ impl Error {
     }
 
     /// Whether it takes a window of Docker Hub's quota to move on.
-    pub fn waits_for_pulls(&self) -> bool {
-        matches!(self.cause, Cause::OutOfPulls | Cause::PullLimit)
+    pub fn is_waiting_for_pulls(&self) -> bool {
+        matches!(self.cause, Cause::InsufficientPulls | Cause::PullLimit)
     }
 
     /// How long the server asked to be left alone.
@@ -204,7 +204,7 @@ impl Error {
         }
         if let Some(until) = self.until {
             text.push_str("; it is tried again at ");
-            text.push_str(&crate::state::time(until));
+            text.push_str(&crate::outcome::state::time(until));
         }
         text
     }
@@ -241,7 +241,7 @@ impl fmt::Display for Cause {
             Self::NotFound => "not found",
             Self::BadCredential => "the credential is refused",
             Self::Denied => "access denied",
-            Self::OutOfPulls => "the pulls that are left do not suffice",
+            Self::InsufficientPulls => "the pulls that are left do not suffice",
             Self::PullLimit => "the pull rate limit is reached",
             Self::AbuseLimit { .. } => "too many requests in a short time",
             Self::ListingLimit { .. } => "too many tag lists in a short time",
@@ -252,7 +252,7 @@ impl fmt::Display for Cause {
             Self::Interrupted => "the connection was interrupted",
             Self::Unavailable => "the server is unavailable",
             Self::Deadline => "the deadline is near",
-            Self::PutOff => "it is put off",
+            Self::Deferred => "it is put off",
             Self::Invalid => "invalid",
             Self::Unexpected => "unexpected answer",
         })
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn the_time_of_the_next_try_ends_the_sentence() {
         let at = Timestamp::from_second(1_790_000_000).unwrap();
-        let error = Error::new(Side::Source, Cause::OutOfPulls, "copy node:21")
+        let error = Error::new(Side::Source, Cause::InsufficientPulls, "copy node:21")
             .because("3 are left")
             .until(at);
         assert_eq!(
@@ -294,6 +294,6 @@ mod tests {
     fn the_pull_limit_passes_but_is_never_hammered() {
         let error = Error::new(Side::Source, Cause::PullLimit, "get manifest");
         assert!(error.is_transient());
-        assert!(!error.is_worth_a_retry_now());
+        assert!(!error.is_retryable_now());
     }
 }

@@ -1,42 +1,29 @@
 //! Copies container images from registry to registry: which, from where, where to, and what became of them.
 //!
 //! ```text
-//! event → requests → survey → plan → copy → record → report
-//!  pure    pure       IO       pure   IO     IO       pure
+//! event → requests → survey → plan → act → defer → record → notify → report
+//!  pure    pure       IO       pure   IO    IO      IO       IO       pure
 //! ```
 //!
 //! Read in this order:
 //!
-//! 1. What things are called: [`reference`](mod@reference), [`digest`], [`manifest`], [`platform`], [`subset`], [`host`], [`error`].
-//! 2. What is wanted: [`settings`], [`catalogue`], [`signal`], [`request`].
-//! 3. What is to be done: [`price`], [`budget`], [`plan`](mod@plan), [`message`], and what became of it: [`report`], [`state`], [`quota`], [`wake_up`], [`notice`], [`metrics`].
-//! 4. The shell that does it: [`replicator`], over [`registry`] and [`aws`].
-//!
-//! The first three groups are pure: no IO, no clock, no environment.
+//! 1. [`image`]: what an image is: names, digests, manifests, platforms.
+//! 2. [`settings`] and [`catalogue`]: what is wanted.
+//! 3. [`events`] and [`request`]: what AWS events and build logs say, as requests.
+//! 4. [`plan`]: the decision. Pure.
+//! 5. [`outcome`]: what became of it: report, notices, metrics, state, retry schedule. Pure.
+//! 6. [`registry`] and [`aws`]: the adapters.
+//! 7. [`engine`]: the run that puts everything together, and the only place that knows the order of its steps.
 
 pub mod aws;
-pub mod budget;
+mod cache;
 pub mod catalogue;
-pub mod digest;
+pub mod engine;
 pub mod error;
-pub mod host;
-pub mod manifest;
-pub mod message;
-pub mod metrics;
-pub mod notice;
+pub mod events;
+pub mod image;
+pub mod outcome;
 pub mod plan;
-pub mod platform;
-pub mod price;
-pub mod quota;
-pub mod reference;
 pub mod registry;
-mod renewable;
-pub mod replicator;
-pub mod report;
 pub mod request;
 pub mod settings;
-pub mod signal;
-mod slots;
-pub mod state;
-pub mod subset;
-pub mod wake_up;

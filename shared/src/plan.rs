@@ -1,33 +1,37 @@
 //! The plan: what a survey found turned into what is to be done. It is a value that can be printed; a dry run is its text.
 
+pub mod budget;
+pub mod message;
+pub mod price;
+pub mod quota;
 mod show;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::budget::{Budget, Candidate, Verdict, allot};
-use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::manifest::Manifest;
-use crate::platform::Platforms;
-use crate::price::{Hints, Price};
-use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::image::platform::Platforms;
+use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+use crate::image::subset::SubsetOf;
+use crate::outcome::state::{self, Tags};
+use crate::plan::budget::{Budget, Candidate, Verdict, allot};
+use crate::plan::price::{Hints, Price};
 use crate::request::{Request, Target, Trigger};
-use crate::state::{self, Tags};
-use crate::subset::Standing;
 
 /// What was found, before anything is written.
 #[derive(Debug, Default)]
 pub struct Survey {
     /// Each upstream tag.
-    pub upstream: BTreeMap<ImageRef, Result<Seen, Error>>,
+    pub upstream: BTreeMap<ImageRef, Result<UpstreamTag, Error>>,
     /// What each destination repository holds.
-    pub mirrors: BTreeMap<RepositoryRef, Result<Mirror, Error>>,
+    pub mirrors: BTreeMap<RepositoryRef, Result<RepositoryTags, Error>>,
     /// The resource tags of repositories that are not level, as far as they could be read.
     pub records: BTreeMap<RepositoryRef, Tags>,
     /// What the indexes under tags of the mirror stand for, where platforms were chosen.
-    pub standings: BTreeMap<ImageRef, Standing>,
+    pub subsets: BTreeMap<ImageRef, SubsetOf>,
     /// What is under tags of the mirror that are about to move.
     pub predecessors: BTreeMap<ImageRef, Manifest>,
     /// A repository that is level with upstream and counts no pulls.
@@ -36,7 +40,7 @@ pub struct Survey {
 
 /// An upstream tag, as a HEAD shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct UpstreamTag {
     /// The digest that it stands for.
     pub digest: Digest,
     /// Whether that is an index; `None` when nobody said.
@@ -47,7 +51,7 @@ pub struct Seen {
     pub is_metered: bool,
 }
 
-impl Seen {
+impl UpstreamTag {
     /// What `image` stands for as far as somebody else said: Docker Hub was not asked whether a pull of it counts, so that it does.
     pub fn unasked(digest: Digest, image: &ImageRef) -> Self {
         Self {
@@ -57,7 +61,7 @@ impl Seen {
     }
 }
 
-impl From<Digest> for Seen {
+impl From<Digest> for UpstreamTag {
     /// A digest of which nothing else is known.
     fn from(digest: Digest) -> Self {
         Self {
@@ -70,7 +74,7 @@ impl From<Digest> for Seen {
 }
 
 /// The tags of a destination repository and their digests; empty where there is no repository yet.
-pub type Mirror = BTreeMap<String, Digest>;
+pub type RepositoryTags = BTreeMap<String, Digest>;
 
 /// What is to be done, image by image.
 #[derive(Debug, Default)]
@@ -138,7 +142,7 @@ pub enum Action {
     /// Nothing yet: a scan of the private copy has to come back clean first.
     AwaitScan,
     /// Nothing now: the quota has no room for it.
-    PutOff(Error),
+    Defer(Error),
     /// Nothing can be done, and this is why.
     Refuse(Error),
 }
@@ -205,7 +209,7 @@ fn sibling(steps: &[Step]) -> Option<&RepositoryRef> {
     has_it.map(|step| step.target.uri.repository())
 }
 
-fn price(request: &Request, seen: &Seen, steps: &[Step], survey: &Survey) -> Price {
+fn price(request: &Request, seen: &UpstreamTag, steps: &[Step], survey: &Survey) -> Price {
     let digest_of = |step: &Step| match &step.action {
         Action::Keep => step.present.clone(),
         Action::Tag { here, .. } => Some(here.clone()),
@@ -231,10 +235,15 @@ fn price(request: &Request, seen: &Seen, steps: &[Step], survey: &Survey) -> Pri
         size_bytes: seen.size_bytes,
         predecessor,
     };
-    Price::of(&hints, &request.platforms)
+    Price::estimate(&hints, &request.platforms)
 }
 
-fn step(request: &Request, target: &Target, seen: &Result<Seen, Error>, survey: &Survey) -> Step {
+fn step(
+    request: &Request,
+    target: &Target,
+    seen: &Result<UpstreamTag, Error>,
+    survey: &Survey,
+) -> Step {
     let mirror = survey
         .mirrors
         .get(target.uri.repository())
@@ -247,10 +256,10 @@ fn step(request: &Request, target: &Target, seen: &Result<Seen, Error>, survey: 
     let action = match (seen, mirror) {
         (_, Err(error)) | (Err(error), _) => Action::Refuse(error.clone()),
         (Ok(seen), Ok(mirror)) => {
-            if is_level(
+            if is_up_to_date(
                 seen,
                 present.as_ref(),
-                survey.standings.get(&target.uri),
+                survey.subsets.get(&target.uri),
                 &request.platforms,
             ) {
                 Action::Keep
@@ -279,10 +288,10 @@ fn step(request: &Request, target: &Target, seen: &Result<Seen, Error>, survey: 
 }
 
 /// Whether `present` is upstream's image, or the part of it that is wanted.
-pub fn is_level(
-    seen: &Seen,
+pub fn is_up_to_date(
+    seen: &UpstreamTag,
     present: Option<&Digest>,
-    standing: Option<&Standing>,
+    subset_of: Option<&SubsetOf>,
     platforms: &Platforms,
 ) -> bool {
     match present {
@@ -290,13 +299,18 @@ pub fn is_level(
         Some(present) if platforms.is_all() || seen.is_index == Some(false) => {
             *present == seen.digest
         }
-        Some(_) => standing
-            .is_some_and(|standing| *standing == Standing::new(seen.digest.clone(), platforms)),
+        Some(_) => subset_of
+            .is_some_and(|subset_of| *subset_of == SubsetOf::new(seen.digest.clone(), platforms)),
     }
 }
 
 /// The digest in the mirror's repository that is what is wanted, under another tag.
-fn known(seen: &Seen, mirror: &Mirror, record: Option<&Tags>, request: &Request) -> Option<Digest> {
+fn known(
+    seen: &UpstreamTag,
+    mirror: &RepositoryTags,
+    record: Option<&Tags>,
+    request: &Request,
+) -> Option<Digest> {
     let holds = |digest: &Digest| mirror.values().any(|held| held == digest);
     if request.platforms.is_all() || seen.is_index == Some(false) {
         return Some(&seen.digest).filter(|digest| holds(digest)).cloned();
@@ -359,7 +373,7 @@ fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now
     for (index, _) in indexes
         .into_iter()
         .zip(verdicts)
-        .filter(|(_, verdict)| *verdict == Verdict::PutOff)
+        .filter(|(_, verdict)| *verdict == Verdict::Deferred)
     {
         let error = out_of_pulls(&planned[index], budget);
         for step in planned[index]
@@ -367,7 +381,7 @@ fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now
             .iter_mut()
             .filter(|step| matches!(step.action, Action::Copy(_)))
         {
-            step.action = Action::PutOff(error.clone());
+            step.action = Action::Defer(error.clone());
         }
     }
 }
@@ -379,7 +393,7 @@ fn out_of_pulls(planned: &Planned, budget: &Budget) -> Error {
     );
     Error::new(
         Side::Source,
-        Cause::OutOfPulls,
+        Cause::InsufficientPulls,
         format!("copy {}", planned.image),
     )
     .because(why)
@@ -388,7 +402,7 @@ fn out_of_pulls(planned: &Planned, budget: &Budget) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::Quota;
+    use crate::plan::quota::Quota;
     use crate::request::TriggerKind;
     use crate::settings::Reserve;
 
@@ -444,7 +458,7 @@ mod tests {
                 .collect()
         });
         let survey = Survey {
-            upstream: [(request.image.clone(), upstream.map(Seen::from))].into(),
+            upstream: [(request.image.clone(), upstream.map(UpstreamTag::from))].into(),
             mirrors: [(request.targets[0].uri.repository().clone(), mirror)].into(),
             ..Survey::default()
         };
@@ -498,7 +512,7 @@ mod tests {
     #[test]
     fn known_content_under_another_tag_is_only_tagged() {
         let request = request("node:1");
-        let mirror: Mirror = [("2".to_owned(), digest('a'))].into();
+        let mirror: RepositoryTags = [("2".to_owned(), digest('a'))].into();
         let survey = Survey {
             upstream: [(request.image.clone(), Ok(digest('a').into()))].into(),
             mirrors: [(request.targets[0].uri.repository().clone(), Ok(mirror))].into(),
@@ -514,45 +528,45 @@ mod tests {
     #[test]
     fn a_part_is_level_when_it_is_of_this_index_for_these_platforms() {
         let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
-        let seen = Seen {
+        let seen = UpstreamTag {
             is_index: Some(true),
             ..digest('a').into()
         };
-        let standing = Standing {
+        let subset_of = SubsetOf {
             upstream: digest('a'),
             choice: amd64.fingerprint(),
         };
         let part = digest('b');
-        assert!(is_level(&seen, Some(&part), Some(&standing), &amd64));
+        assert!(is_up_to_date(&seen, Some(&part), Some(&subset_of), &amd64));
         assert!(
-            !is_level(&digest('c').into(), Some(&part), Some(&standing), &amd64),
+            !is_up_to_date(&digest('c').into(), Some(&part), Some(&subset_of), &amd64),
             "upstream has moved"
         );
         let arm64 = Platforms::from(vec!["linux/arm64".parse().unwrap()]);
         assert!(
-            !is_level(&seen, Some(&part), Some(&standing), &arm64),
+            !is_up_to_date(&seen, Some(&part), Some(&subset_of), &arm64),
             "other platforms are wanted"
         );
         assert!(
-            !is_level(&seen, Some(&part), Some(&standing), &Platforms::ALL),
+            !is_up_to_date(&seen, Some(&part), Some(&subset_of), &Platforms::ALL),
             "all platforms are wanted"
         );
         assert!(
-            !is_level(&seen, Some(&digest('a')), None, &amd64),
+            !is_up_to_date(&seen, Some(&digest('a')), None, &amd64),
             "the whole index is more than is wanted"
         );
-        let single = Seen {
+        let single = UpstreamTag {
             is_index: Some(false),
             ..seen
         };
-        assert!(is_level(&single, Some(&digest('a')), None, &amd64));
+        assert!(is_up_to_date(&single, Some(&digest('a')), None, &amd64));
     }
 
     #[test]
     fn what_the_quota_has_no_room_for_is_put_off_with_the_numbers() {
         let requests = [request("node:1"), request("redis:1")];
         let metered = |character| {
-            Ok(Seen {
+            Ok(UpstreamTag {
                 is_index: Some(false),
                 is_metered: true,
                 ..digest(character).into()
@@ -566,12 +580,17 @@ mod tests {
             .into(),
             mirrors: requests
                 .iter()
-                .map(|r| (r.targets[0].uri.repository().clone(), Ok(Mirror::new())))
+                .map(|r| {
+                    (
+                        r.targets[0].uri.repository().clone(),
+                        Ok(RepositoryTags::new()),
+                    )
+                })
                 .collect(),
             ..Survey::default()
         };
         let quota = Quota::parse(Some("100;w=21600"), Some("11;w=21600"));
-        let budget = Budget::of(Some(quota), Reserve::Percent(10));
+        let budget = Budget::from_quota(Some(quota), Reserve::Percent(10));
         let text = plan(&requests, &survey, budget.as_ref(), now()).to_string();
         assert_eq!(
             text,

@@ -15,22 +15,12 @@
 //! * `transport`, `connector`, `ahead`, `tls`: requests and redirects, the connections below them, those made early, and whom all trust,
 //! * `verify`: bytes in flight are held back until they are known to be right.
 
-mod ahead;
-mod authorization;
-mod challenge;
-mod connector;
+mod auth;
+mod blob;
 mod destination;
-mod meter;
-mod mounts;
-mod pace;
-mod patience;
-mod reader;
-mod refusal;
+mod limits;
 mod source;
-mod tls;
-mod token;
 mod transport;
-mod verify;
 
 use std::sync::Arc;
 
@@ -38,21 +28,21 @@ use http::Method;
 use http::header::AUTHORIZATION;
 use url::Url;
 
+pub use blob::verify::{Fault, verified};
 pub use destination::Destination;
 pub use source::{BlobStream, Source};
-pub use verify::{Fault, verified};
 
 use crate::aws::Keyring;
 use crate::error::{Cause, Error, Side};
-use crate::host::{Endpoints, Host};
-use crate::quota::Quota;
-use crate::reference::{DOCKER_HUB, RepositoryRef};
+use crate::image::host::{Endpoints, Host};
+use crate::image::reference::{DOCKER_HUB, RepositoryRef};
+use crate::plan::quota::Quota;
 use crate::settings::{Hashing, Settings};
-use authorization::{Access, Authorizer};
-pub(crate) use meter::{Claim, Meter};
-use mounts::Mounts;
-use pace::{Api, Pace};
-pub(crate) use patience::{TRIES, persistently};
+use auth::{Access, Authorizer};
+use blob::mounts::Mounts;
+pub(crate) use limits::meter::{Claim, Meter};
+use limits::pace::{Api, Pace};
+pub(crate) use transport::retry::{TRIES, persistently};
 use transport::{Failure, Request, Response, Transport};
 
 /// Every registry, with the connections and tokens for all of them. Clones share those.
@@ -182,13 +172,13 @@ impl Remote {
         action: &str,
         mut request: Request,
         body: Option<BlobStream>,
-    ) -> Result<Result<Response, refusal::Refusal>, Error> {
+    ) -> Result<Result<Response, transport::refusal::Refusal>, Error> {
         let (registry, pace, transport) = (
             &self.repository.registry,
             &self.registries.pace,
             &self.registries.transport,
         );
-        let api = Api::of(&request.method, request.url.path());
+        let api = Api::from_request(&request.method, request.url.path());
         // No token is bought while the registry is left alone.
         pace.calm(registry, api).await;
         let authorization = if self.is_at_home(&request.url) {
@@ -218,10 +208,10 @@ impl Remote {
             pace.well(registry, api);
             return Ok(Ok(response));
         }
-        let refusal = refusal::Refusal::read(
+        let refusal = transport::refusal::Refusal::read(
             self.side,
             action,
-            (&Host::of(registry), api),
+            (&Host::parse(registry), api),
             authorization,
             response,
         )

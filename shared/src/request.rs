@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::catalogue::origins::gallery;
 use crate::catalogue::{Catalogue, Origin, Publish, Wanted};
 use crate::error::{Cause, Error, Side};
-use crate::platform::Platforms;
-use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
-use owners::Owners;
+use crate::image::platform::Platforms;
+use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+use owners::TargetOwners;
 
 /// One upstream tag and the places it is wanted in.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub enum TriggerKind {
 
 /// What an event wants refreshed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum RefreshScope {
     /// The whole catalogue.
     Catalogue,
     /// The images of this document, which has the catalogue's shape.
@@ -81,16 +81,16 @@ pub enum Wish {
 
 /// Where each destination's images live, by its name: the registry's host, and what all paths there begin with (ECR
 /// Public's alias); or why that could not be found out.
-pub type Places = BTreeMap<String, Result<RepositoryRef, Error>>;
+pub type DestinationRoots = BTreeMap<String, Result<RepositoryRef, Error>>;
 
 /// The requests for `images`.
 pub fn requests(
     catalogue: &Catalogue,
     images: &[Wanted],
-    places: &Places,
+    places: &DestinationRoots,
     trigger: &Trigger,
 ) -> Vec<Request> {
-    let mut owners = Owners::new(catalogue, places);
+    let mut owners = TargetOwners::new(catalogue, places);
     let mut request = |wanted: &Wanted| {
         let mut request = Request {
             image: wanted.image.clone(),
@@ -123,7 +123,7 @@ pub fn requests(
 }
 
 /// Where else the bytes of `image` may be. Only Docker Hub counts pulls, so that nothing else needs a substitute.
-fn origins(catalogue: &Catalogue, places: &Places, image: &ImageRef) -> Vec<ImageRef> {
+fn origins(catalogue: &Catalogue, places: &DestinationRoots, image: &ImageRef) -> Vec<ImageRef> {
     if image.repository().registry != DOCKER_HUB {
         return Vec::new();
     }
@@ -138,7 +138,7 @@ fn origins(catalogue: &Catalogue, places: &Places, image: &ImageRef) -> Vec<Imag
 
 fn target(
     catalogue: &Catalogue,
-    places: &Places,
+    places: &DestinationRoots,
     name: &str,
     image: &ImageRef,
 ) -> Result<Target, Error> {
@@ -185,7 +185,11 @@ fn target(
 /// The upstream image that `uri` is the mirror's copy of: one that the catalogue names, else one that a selection may take there,
 /// else what the naming templates say.
 /// `None` when `uri` is no place of the mirror.
-pub fn origin(catalogue: &Catalogue, places: &Places, uri: &ImageRef) -> Option<ImageRef> {
+pub fn origin(
+    catalogue: &Catalogue,
+    places: &DestinationRoots,
+    uri: &ImageRef,
+) -> Option<ImageRef> {
     let is_here = |image: &ImageRef, name: &String| {
         target(catalogue, places, name, image).is_ok_and(|target| target.uri == *uri)
     };
@@ -228,13 +232,13 @@ fn path<'a>(place: &RepositoryRef, uri: &'a ImageRef) -> Option<&'a str> {
 /// * an EventBridge rule's event, and EventBridge Scheduler's default, whose `detail` is the *string* `"{}"`;
 /// * a Scheduler Input, which arrives without envelope: `{"command":"refresh","execution_id":"…",…}`, or nothing at all;
 /// * `{"images":[…]}`, in the catalogue's shape; with `command` and `execution_id` it is the wake-up for what was put off.
-pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
+pub fn wish(event: &Value, request_id: &str) -> Result<(RefreshScope, Trigger), Error> {
     let text = |key: &str| event.get(key).and_then(Value::as_str);
     let trigger = |kind, id: Option<&str>| Trigger {
         kind,
         id: id.unwrap_or(request_id).to_owned(),
     };
-    let scheduled = |id| Ok((Wish::Catalogue, trigger(TriggerKind::Schedule, id)));
+    let scheduled = |id| Ok((RefreshScope::Catalogue, trigger(TriggerKind::Schedule, id)));
     match (event, text("detail-type"), text("command")) {
         (_, Some("Scheduled Event"), _) => scheduled(text("id")),
         (_, Some(other), _) => Err(not_understood(&format!(
@@ -253,7 +257,7 @@ pub fn wish(event: &Value, request_id: &str) -> Result<(Wish, Trigger), Error> {
             };
             let document = serde_json::to_string_pretty(&document)
                 .map_err(|error| not_understood(&error.to_string()))?;
-            Ok((Wish::Inline(document), trigger(kind, execution)))
+            Ok((RefreshScope::Inline(document), trigger(kind, execution)))
         }
         (_, None, Some("refresh")) => scheduled(text("execution_id")),
         (Value::Object(object), None, None) if object.is_empty() => scheduled(None),
@@ -298,7 +302,7 @@ mod tests {
             let (wish, trigger) = wish(&event, "request").unwrap();
             assert_eq!(
                 (wish, trigger.kind, trigger.id.as_str()),
-                (Wish::Catalogue, TriggerKind::Schedule, id)
+                (RefreshScope::Catalogue, TriggerKind::Schedule, id)
             );
         }
     }
@@ -311,7 +315,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(trigger.kind, TriggerKind::OnDemand);
-        let Wish::Inline(text) = wish else {
+        let RefreshScope::Inline(text) = wish else {
             panic!("not inline")
         };
         assert!(
@@ -329,7 +333,7 @@ mod tests {
             (trigger.kind, trigger.id.as_str()),
             (TriggerKind::Schedule, "x4")
         );
-        let Wish::Inline(text) = wish else {
+        let RefreshScope::Inline(text) = wish else {
             panic!("not inline")
         };
         assert!(!text.contains("execution_id"), "{text}");

@@ -1,7 +1,7 @@
 //! Settings, as a pure function of the environment.
 
 use crate::catalogue::Problems;
-use crate::host::Endpoints;
+use crate::image::host::Endpoints;
 
 /// Everything that the environment decides.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Settings {
     /// What is left of Docker Hub's quota for others.
     pub reserve: Reserve,
     /// What is invoked when Docker Hub's quota is there again; `None` leaves what was put off to the next refresh.
-    pub wake_up: Option<WakeUp>,
+    pub retry_target: Option<RetryTarget>,
     /// Who checks the digests of blobs.
     pub hashing: Hashing,
     /// Addresses of registries that are served from elsewhere.
@@ -39,7 +39,7 @@ pub enum Hashing {
 
 /// What EventBridge Scheduler invokes for what was put off, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WakeUp {
+pub struct RetryTarget {
     /// ARN of the function `refresh`.
     pub function: String,
     /// ARN of the role that may invoke it.
@@ -72,7 +72,7 @@ impl Default for Reserve {
 
 impl Settings {
     /// Reads the settings with `lookup`, which answers for the name of an environment variable. All problems come at once.
-    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let present = |name: &str| {
             lookup(name)
@@ -102,7 +102,7 @@ impl Settings {
                 Reserve::parse,
             )
             .unwrap_or_default(),
-            wake_up: wake_up(&present, &mut problems),
+            retry_target: retry_target(&present, &mut problems),
             hashing: parse(
                 &present,
                 "REPLICATOR_HASHING",
@@ -126,8 +126,8 @@ impl Settings {
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
     )]
-    pub fn of_the_environment() -> Result<Self, Problems> {
-        Self::read(|name| std::env::var(name).ok())
+    pub fn from_env() -> Result<Self, Problems> {
+        Self::from_lookup(|name| std::env::var(name).ok())
     }
 }
 
@@ -144,7 +144,10 @@ fn parse<T>(
 }
 
 /// One without the other wakes nobody.
-fn wake_up(present: &impl Fn(&str) -> Option<String>, problems: &mut Problems) -> Option<WakeUp> {
+fn retry_target(
+    present: &impl Fn(&str) -> Option<String>,
+    problems: &mut Problems,
+) -> Option<RetryTarget> {
     const FUNCTION: &str = "REPLICATOR_WAKE_UP_FUNCTION";
     const ROLE: &str = "REPLICATOR_WAKE_UP_ROLE";
     let function = parse(present, FUNCTION, problems, |text| {
@@ -156,7 +159,7 @@ fn wake_up(present: &impl Fn(&str) -> Option<String>, problems: &mut Problems) -
     if present(FUNCTION).is_some() != present(ROLE).is_some() {
         problems.add(format!("{FUNCTION} and {ROLE} come together"));
     }
-    Some(WakeUp {
+    Some(RetryTarget {
         function: function?,
         role: role?,
     })
@@ -212,7 +215,7 @@ impl Reserve {
     }
 
     /// How many pulls that is of `limit`, rounded up.
-    pub fn of(self, limit: u32) -> u32 {
+    pub fn pulls_of(self, limit: u32) -> u32 {
         match self {
             Self::Pulls(pulls) => pulls,
             Self::Percent(percent) => {
@@ -241,7 +244,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
-        Settings::read(|name| {
+        Settings::from_lookup(|name| {
             pairs
                 .iter()
                 .find(|(key, _)| *key == name)
@@ -307,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_percentage_is_rounded_up_in_favour_of_others() {
-        assert_eq!(Reserve::Percent(10).of(101), 11);
-        assert_eq!(Reserve::Pulls(7).of(100), 7);
+        assert_eq!(Reserve::Percent(10).pulls_of(101), 11);
+        assert_eq!(Reserve::Pulls(7).pulls_of(100), 7);
     }
 }

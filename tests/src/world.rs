@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use cloud::Cloud;
 use ensure::Wanted;
-use replicator::aws::Aws;
-use replicator::replicator::Replicator;
-use replicator::settings::Settings;
+use image_replicator::aws::Aws;
+use image_replicator::engine::Replicator;
+use image_replicator::settings::Settings;
 use serde_json::{Value, json};
 
 /// The private registry of the embedded cloud.
@@ -88,8 +88,8 @@ impl World {
 
     /// A replicator that has just been started.
     pub fn replicator(&self) -> Replicator {
-        let settings =
-            Settings::read(|name| self.settings.get(name).cloned()).expect("the settings are good");
+        let settings = Settings::from_lookup(|name| self.settings.get(name).cloned())
+            .expect("the settings are good");
         let replicator = Replicator::new(settings, Aws::emulated_at(self.cloud.control_plane()));
         let clock = self.cloud.clock.clone();
         replicator

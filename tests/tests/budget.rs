@@ -68,10 +68,10 @@ async fn world() -> World {
 /// The numbers of the images that the mirror has in their second version.
 fn level(world: &World) -> Vec<u64> {
     let ecr = world.cloud.ecr.region("us-east-1");
-    let is_level = |number: &u64| {
+    let is_up_to_date = |number: &u64| {
         ecr.image(&format!("docker-hub/{}", name(*number)), "1") == Some(image(*number, 2).digest())
     };
-    (0..40).filter(is_level).collect()
+    (0..40).filter(is_up_to_date).collect()
 }
 
 fn count(report: &Value, status: &str) -> usize {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use cloud::Image;
+use image_replicator::aws::Aws;
+use image_replicator::catalogue::Terms;
+use image_replicator::outcome::retry_schedule::RetrySchedule;
+use image_replicator::settings;
 use jiff::Timestamp;
-use replicator::aws::Aws;
-use replicator::catalogue::Terms;
-use replicator::settings;
-use replicator::wake_up::WakeUp;
 use serde_json::{Value, json};
 use tests::real::{Moto, World};
 
@@ -215,7 +215,7 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
 async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
     let moto = Moto::start().await;
     let aws = Aws::emulated_at(&moto.url());
-    let settings = settings::WakeUp {
+    let settings = settings::RetryTarget {
         function: "arn:aws:lambda:us-east-1:123456789012:function:image-replicator-refresh"
             .to_owned(),
         role: "arn:aws:iam::123456789012:role/wake-up".to_owned(),
@@ -224,10 +224,10 @@ async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
     let hours =
         |hours: i64| Timestamp::from_second(now.as_second() + hours * 3600).expect("it is soon");
     let wish = |at: Timestamp, image: &str| {
-        WakeUp::new(at, [(image.parse().expect("an image"), Terms::default())])
+        RetrySchedule::new(at, [(image.parse().expect("an image"), Terms::default())])
     };
-    let join = async |wish: &WakeUp| {
-        aws.join_wake_up(&settings, wish, now)
+    let join = async |wish: &RetrySchedule| {
+        aws.merge_retry_schedule(&settings, wish, now)
             .await
             .expect("the scheduler answers")
     };

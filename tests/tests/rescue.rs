@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use cloud::{ALIAS, Image};
-use replicator::replicator::Replicator;
+use image_replicator::engine::Replicator;
 use serde_json::{Value, json};
 use tests::world::{PRIVATE, World, statuses};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use replicator::catalogue::{Catalogue, Document};
-use replicator::metrics::{METRICS, NAMESPACE};
+use image_replicator::catalogue::{Catalogue, Document};
+use image_replicator::outcome::metrics::{METRICS, NAMESPACE};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 

@@ -1,4 +1,4 @@
-//! The port of the harness: counts, holdings, and the way back to the beginning.
+//! The port of the harness: counts, known_content, and the way back to the beginning.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::Registry;
 
-/// `GET /counts` and `/holdings`; `POST /reset` to the beginning, `/counts/reset`, `/change` of the tags that move,
+/// `GET /counts` and `/known_content`; `POST /reset` to the beginning, `/counts/reset`, `/change` of the tags that move,
 /// `/verify/on` and `/verify/off`, and `/note` of a line for the timeline.
 pub(super) fn router(registry: Arc<Registry>) -> Router {
     type Shared = State<Arc<Registry>>;
@@ -19,8 +19,8 @@ pub(super) fn router(registry: Arc<Registry>) -> Router {
             get(|State(registry): Shared| async move { text(&registry.counters.read()) }),
         )
         .route(
-            "/holdings",
-            get(|State(registry): Shared| async move { text(&registry.holdings()) }),
+            "/known_content",
+            get(|State(registry): Shared| async move { text(&registry.known_content()) }),
         )
         .route(
             "/reset",

@@ -24,7 +24,7 @@ struct Repository {
 
 /// What a repository holds, as it is told and compared: digests under tags, digests of manifests, sizes of blobs in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Holdings {
+pub(crate) struct KnownContent {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) manifests: Vec<String>,
     pub(crate) blobs: BTreeMap<String, u64>,
@@ -107,10 +107,10 @@ impl Store {
     }
 
     /// Everything, as it is told.
-    pub(super) fn holdings(&self) -> BTreeMap<String, Holdings> {
+    pub(super) fn known_content(&self) -> BTreeMap<String, KnownContent> {
         self.0
             .iter()
-            .map(|(name, repository)| (name.clone(), repository.holdings()))
+            .map(|(name, repository)| (name.clone(), repository.known_content()))
             .collect()
     }
 }
@@ -120,9 +120,9 @@ impl Repository {
         self.blobs.contains_key(digest) || self.manifests.contains_key(digest)
     }
 
-    fn holdings(&self) -> Holdings {
+    fn known_content(&self) -> KnownContent {
         let manifests = self.manifests.keys().cloned().collect();
-        Holdings {
+        KnownContent {
             tags: self.tags.clone(),
             manifests,
             blobs: self.blobs.clone(),
@@ -199,7 +199,7 @@ mod tests {
             .put_manifest("a", "v1", image.manifest.clone())
             .unwrap();
         seeded.seed(&tagged());
-        assert_eq!(store.holdings(), seeded.holdings());
+        assert_eq!(store.known_content(), seeded.known_content());
         assert_eq!(
             store.manifest("a", "v1"),
             store.manifest("a", &image.manifest.digest)

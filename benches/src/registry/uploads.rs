@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Response, StatusCode, Uri};
 use futures_util::StreamExt;
-use replicator::digest::{Digest, Hasher};
+use image_replicator::image::digest::{Digest, Hasher};
 
 use super::Registry;
 use super::outgoing::{done, refuse};
@@ -141,7 +141,7 @@ impl Registry {
             );
         };
         self.counters.received(bytes.len() as u64);
-        let digest = String::from(Digest::of(&bytes));
+        let digest = String::from(Digest::from_content(&bytes));
         let manifest = Manifest {
             digest: digest.clone(),
             media_type,

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::{Cause, Error, Side};
+use image_replicator::image::reference::{ImageRef, InvalidReference};
+use image_replicator::outcome::report::{Done, ImageReport, Outcome, Policy, Report};
+use image_replicator::request::{Request, Trigger, TriggerKind};
 use jiff::Timestamp;
-use replicator::error::{Cause, Error, Side};
-use replicator::reference::{ImageRef, NotAnImage};
-use replicator::replicator::{Replicator, Run};
-use replicator::report::{Done, ImageReport, Outcome, Policy, Report};
-use replicator::request::{Request, Trigger, TriggerKind};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -74,12 +74,18 @@ pub async fn handle(
         kind: TriggerKind::OnDemand,
         id: request_id.to_owned(),
     };
-    let mut run = Run::until(deadline, Timestamp::now().into());
+    let mut session = Session::until(deadline, Timestamp::now().into());
     let end = Instant::now().checked_add(Duration::from_secs(wanted.wait_seconds));
-    let asked: Vec<Result<ImageRef, NotAnImage>> =
+    let asked: Vec<Result<ImageRef, InvalidReference>> =
         wanted.images.iter().map(|text| text.parse()).collect();
     let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
-    let mut outcomes = bring(unique.into_iter(), &trigger, (&mut run, end), replicator).await?;
+    let mut outcomes = bring(
+        unique.into_iter(),
+        &trigger,
+        (&mut session, end),
+        replicator,
+    )
+    .await?;
     // With a queue the worker records what it did, and what it put off.
     if replicator.settings().queue_url.is_none() {
         replicator.postpone(&mut outcomes, None).await;
@@ -88,7 +94,7 @@ pub async fn handle(
             .filter(|outcome| !is_unchanged(outcome))
             .cloned()
             .collect();
-        replicator.record(&news, &run).await;
+        replicator.record(&news, &session).await;
     }
 
     let policy = if wanted.allow_stale {
@@ -96,10 +102,10 @@ pub async fn handle(
     } else {
         Policy::RefuseStale
     };
-    let answer = |(asked, text): (&Result<ImageRef, NotAnImage>, &String)| match asked {
+    let answer = |(asked, text): (&Result<ImageRef, InvalidReference>, &String)| match asked {
         Ok(image) => {
             let outcome = outcomes.iter().find(|outcome| outcome.image == *image);
-            ImageReport::of(outcome.expect("there is an outcome for each image"), policy)
+            ImageReport::from_outcome(outcome.expect("there is an outcome for each image"), policy)
         }
         Err(problem) => ImageReport::failed(text, problem.to_string()),
     };
@@ -113,7 +119,7 @@ pub async fn handle(
 async fn bring(
     images: impl Iterator<Item = &ImageRef>,
     trigger: &Trigger,
-    (run, end): (&mut Run, Option<Instant>),
+    (session, end): (&mut Session, Option<Instant>),
     replicator: &Replicator,
 ) -> Result<Vec<Outcome>, Error> {
     let catalogue = replicator.any_catalogue().await?;
@@ -121,14 +127,14 @@ async fn bring(
     let mut requests = replicator.requests(&catalogue, &images, trigger).await;
     requests.iter_mut().for_each(leave_out_what_waits);
     let asked = replicator.now();
-    let survey = replicator.survey(&requests, run).await;
+    let survey = replicator.survey(&requests, session).await;
     if let Some(end) = end {
-        run.end_by(end);
+        session.end_by(end);
     }
     let mut outcomes = replicator
-        .act(replicator.plan(&requests, &survey), run)
+        .act(replicator.plan(&requests, &survey), session)
         .await;
-    replicator.await_copies(&mut outcomes, run, asked).await;
+    replicator.await_copies(&mut outcomes, session, asked).await;
     Ok(outcomes)
 }
 

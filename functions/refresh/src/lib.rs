@@ -4,11 +4,11 @@
 
 use std::time::SystemTime;
 
+use image_replicator::engine::{Replicator, Scope, Session};
+use image_replicator::error::Error;
+use image_replicator::outcome::report::{Policy, Report};
+use image_replicator::request::{RefreshScope, TriggerKind, wish};
 use jiff::Timestamp;
-use replicator::error::Error;
-use replicator::replicator::{Replicator, Run, Scope};
-use replicator::report::{Policy, Report};
-use replicator::request::{TriggerKind, Wish, wish};
 use serde_json::Value;
 
 /// Refreshes what `event` wants (see [`wish`]) and reports on every tag of it, and on each selection that comes to nothing.
@@ -22,8 +22,8 @@ pub async fn handle(
 ) -> Result<Report, Error> {
     let (wish, trigger) = wish(event, request_id)?;
     let (catalogue, scope) = match wish {
-        Wish::Catalogue => (replicator.catalogue().await?, Scope::Whole),
-        Wish::Inline(text) => match replicator.inline(&text).await {
+        RefreshScope::Catalogue => (replicator.catalogue().await?, Scope::Whole),
+        RefreshScope::Inline(text) => match replicator.inline(&text).await {
             // A destination that is no longer in the catalogue must not keep all others waiting.
             Err(error) if trigger.kind == TriggerKind::Schedule => {
                 tracing::warn!(
@@ -35,17 +35,18 @@ pub async fn handle(
             catalogue => (catalogue?, Scope::Part),
         },
     };
-    let run = Run::until(deadline, Timestamp::now().into());
-    let (catalogue, selected) = replicator.expand(catalogue, &run).await;
+    let session = Session::until(deadline, Timestamp::now().into());
+    let (catalogue, selected) = replicator.expand(catalogue, &session).await;
     let requests = replicator
         .requests(&catalogue, &catalogue.images, &trigger)
         .await;
-    let mut outcomes = replicator.bring(&requests, &run).await;
+    let mut outcomes = replicator.bring(&requests, &session).await;
     replicator.postpone(&mut outcomes, Some(&catalogue)).await;
     replicator
-        .record_expanded(&outcomes, &selected, &trigger, scope, &run)
+        .record_expanded(&outcomes, &selected, &trigger, scope, &session)
         .await;
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota()).with_selections(&selected);
+    let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota())
+        .with_selections(&selected);
     report.log(&trigger);
     Ok(report)
 }

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future;
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::{Cause, Error};
+use image_replicator::image::host::Host;
+use image_replicator::outcome::report::{Outcome, Policy, Report};
+use image_replicator::plan::UpstreamTag;
+use image_replicator::plan::message::Message;
+use image_replicator::request::{Request, Target, TriggerKind};
 use jiff::Timestamp;
-use replicator::error::{Cause, Error};
-use replicator::host::Host;
-use replicator::message::Message;
-use replicator::plan::Seen;
-use replicator::replicator::{Replicator, Run};
-use replicator::report::{Outcome, Policy, Report};
-use replicator::request::{Request, Target, TriggerKind};
 
 /// The pause before another try after a broken connection or a server's fault.
 const A_WHILE: Duration = Duration::from_mins(1);
@@ -44,7 +44,7 @@ impl Worked {
 /// Messages of one group, which is one repository, go one after another. After one that comes back the rest of its group comes
 /// back too, untried, so that their order is kept.
 pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicator) -> Worked {
-    let run = Run::until(deadline, Timestamp::now().into());
+    let session = Session::until(deadline, Timestamp::now().into());
     let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
     for message in event.records {
         let group = message
@@ -57,7 +57,7 @@ pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicat
     let worked = future::join_all(
         groups
             .into_values()
-            .map(|group| work_off(group, &run, replicator)),
+            .map(|group| work_off(group, &session, replicator)),
     )
     .await;
     worked
@@ -69,15 +69,15 @@ pub async fn handle(event: SqsEvent, deadline: SystemTime, replicator: &Replicat
         })
 }
 
-async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) -> Worked {
+async fn work_off(group: Vec<SqsMessage>, session: &Session, replicator: &Replicator) -> Worked {
     let mut worked = Worked::default();
     let mut delay = Some(Duration::ZERO);
     for message in group {
-        if !run.is_over() && worked.come_back.is_empty() {
-            let outcomes = try_one(&message, run, replicator).await;
+        if !session.is_over() && worked.come_back.is_empty() {
+            let outcomes = try_one(&message, session, replicator).await;
             let again = outcomes
                 .iter()
-                .any(|outcome| outcome.worth_another_try().is_some());
+                .any(|outcome| outcome.retryable_error().is_some());
             delay = if again { pause(&outcomes) } else { delay };
             worked.outcomes.extend(outcomes);
             if !again {
@@ -88,7 +88,7 @@ async fn work_off(group: Vec<SqsMessage>, run: &Run, replicator: &Replicator) ->
             .come_back
             .push(message.message_id.unwrap_or_default());
         if let (Some(delay), Some(receipt)) = (delay, &message.receipt_handle) {
-            replicator.hand_back(receipt, delay).await;
+            replicator.return_message(receipt, delay).await;
         }
     }
     worked
@@ -102,7 +102,7 @@ fn pause(outcomes: &[Outcome]) -> Option<Duration> {
         .filter_map(|place| place.result.as_ref().err());
     errors
         .map(|error| match error.cause() {
-            Cause::PullLimit | Cause::OutOfPulls => None,
+            Cause::PullLimit | Cause::InsufficientPulls => None,
             Cause::Deadline => Some(Duration::ZERO),
             _ => Some(A_WHILE),
         })
@@ -110,9 +110,9 @@ fn pause(outcomes: &[Outcome]) -> Option<Duration> {
         .flatten()
 }
 
-async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
+async fn try_one(message: &SqsMessage, session: &Session, replicator: &Replicator) -> Vec<Outcome> {
     match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-        Ok(wish) => copy(wish, run, replicator).await,
+        Ok(wish) => copy(wish, session, replicator).await,
         Err(error) => {
             let message_id = message.message_id.as_deref().unwrap_or_default();
             tracing::error!(
@@ -125,7 +125,7 @@ async fn try_one(message: &SqsMessage, run: &Run, replicator: &Replicator) -> Ve
 }
 
 /// Safe to run twice: a copy that is there already is found, at the cost of one HEAD and one look at the destination.
-async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outcome> {
+async fn copy(message: Message, session: &Session, replicator: &Replicator) -> Vec<Outcome> {
     let Message {
         image,
         digest,
@@ -149,25 +149,25 @@ async fn copy(message: Message, run: &Run, replicator: &Replicator) -> Vec<Outco
     // But what is published because of a scan is what was scanned.
     let is_publication = is_publication(&request);
     let requests = [request];
-    let judge = |found: Result<Seen, Error>| match found {
+    let judge = |found: Result<UpstreamTag, Error>| match found {
         Ok(seen) if !is_publication || seen.digest == digest => Ok(seen),
         Err(error) if !is_publication && !error.is_transient() => Err(error),
-        _ => Ok(Seen::unasked(digest.clone(), &image)),
+        _ => Ok(UpstreamTag::unasked(digest.clone(), &image)),
     };
-    let survey = replicator.survey_as(&requests, judge, run).await;
+    let survey = replicator.survey_as(&requests, judge, session).await;
     let plan = replicator.plan_work(&requests, &survey);
-    let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, run, |_| ()).await;
+    let mut outcomes: Vec<Outcome> = replicator.carry_out(plan, session, |_| ()).await;
     // No refresh knows of the scan: the message comes back instead.
     if !is_publication {
         replicator.postpone(&mut outcomes, None).await;
     }
-    replicator.record(&outcomes, run).await;
-    Report::of(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
+    replicator.record(&outcomes, session).await;
+    Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota()).log(&cause);
     outcomes
 }
 
 fn is_publication(request: &Request) -> bool {
     let is_public =
-        |target: &Target| Host::of(&target.uri.repository().registry) == Host::EcrPublic;
+        |target: &Target| Host::parse(&target.uri.repository().registry) == Host::EcrPublic;
     request.trigger.kind == TriggerKind::Scan && request.targets.iter().all(is_public)
 }

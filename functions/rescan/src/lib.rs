@@ -7,14 +7,14 @@ mod scanned;
 
 use std::time::SystemTime;
 
+use image_replicator::catalogue::Catalogue;
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::Error;
+use image_replicator::events::{Ignored, Scan, Signal, signals};
+use image_replicator::image::reference::{ImageRef, RepositoryRef};
+use image_replicator::outcome::report::{ImageReport, Outcome, Policy, Report};
+use image_replicator::request::{DestinationRoots, Trigger, TriggerKind, origin};
 use jiff::Timestamp;
-use replicator::catalogue::Catalogue;
-use replicator::error::Error;
-use replicator::reference::{ImageRef, RepositoryRef};
-use replicator::replicator::{Replicator, Run};
-use replicator::report::{ImageReport, Outcome, Policy, Report};
-use replicator::request::{Places, Trigger, TriggerKind, origin};
-use replicator::signal::{Ignored, Scan, Signal, signals};
 use scanned::{Led, Scanned};
 use serde::Serialize;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub async fn handle(
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Rescanned, Error> {
-    let run = Run::until(deadline, Timestamp::now().into());
+    let session = Session::until(deadline, Timestamp::now().into());
     let (mut outcomes, mut waiting, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
     let mut unpublished = None;
     let mut scans = Vec::new();
@@ -57,15 +57,15 @@ pub async fn handle(
         let places = replicator.places(catalogue.destinations.values()).await;
         for scan in scans {
             let (found, strange) =
-                scanned(&scan, request_id, &catalogue, &places, &run, replicator).await?;
+                scanned(&scan, request_id, &catalogue, &places, &session, replicator).await?;
             ignored.extend(strange);
             for one in found {
                 let what = one.uri.to_string();
-                match Box::pin(one.act(&catalogue, &run, replicator)).await {
+                match Box::pin(one.act(&catalogue, &session, replicator)).await {
                     Ok(Led::Brought(brought)) => outcomes.extend(brought),
                     Ok(Led::Published(brought)) => {
                         unpublished = unpublished
-                            .or(brought.iter().find_map(Outcome::worth_another_try).cloned());
+                            .or(brought.iter().find_map(Outcome::retryable_error).cloned());
                         outcomes.extend(brought);
                     }
                     Ok(Led::Waiting) => waiting.push(what),
@@ -75,11 +75,11 @@ pub async fn handle(
             }
         }
         replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-        replicator.record(&outcomes, &run).await;
+        replicator.record(&outcomes, &session).await;
     }
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {
-        ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
+        ImageReport::from_outcome(outcome, Policy::Keep).log(&outcome.trigger);
     }
     tracing::info!(?waiting, ?ignored, "scans read");
     unpublished.map_or(
@@ -104,8 +104,8 @@ async fn scanned(
     scan: &Scan,
     request_id: &str,
     catalogue: &Catalogue,
-    places: &Places,
-    run: &Run,
+    places: &DestinationRoots,
+    session: &Session,
     replicator: &Replicator,
 ) -> Result<(Vec<Scanned>, Vec<Ignored>), Error> {
     let ignore = |why: &str| Ignored {
@@ -151,7 +151,7 @@ async fn scanned(
                 &repository,
                 &scan.digest,
                 |uri| upstream_of(uri).is_some(),
-                run,
+                session,
             )
             .await?
     } else {

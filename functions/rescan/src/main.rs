@@ -1,13 +1,13 @@
 //! The Lambda function `rescan`.
 
+use image_replicator::engine::Replicator;
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
-use replicator::replicator::Replicator;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let replicator = &Replicator::of_the_environment().map_err(|error| error.chain())?;
+    let replicator = &Replicator::from_env().map_err(|error| error.chain())?;
     run(service_fn(async move |event: LambdaEvent<Value>| {
         let (event, context) = event.into_parts();
         let work = Box::pin(rescan::handle(

@@ -1,15 +1,15 @@
 //! One tag of the mirror that was scanned, and what that leads to.
 
+use image_replicator::catalogue::Catalogue;
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::Error;
+use image_replicator::events::Scan;
+use image_replicator::image::reference::ImageRef;
+use image_replicator::outcome::report::Outcome;
+use image_replicator::outcome::state::{self, Entry, EntryStatus, RecordedSubset, TagUpdate};
+use image_replicator::plan::{Action, Step, UpstreamTag};
+use image_replicator::request::{Request, Trigger};
 use jiff::SignedDuration;
-use replicator::catalogue::Catalogue;
-use replicator::error::Error;
-use replicator::plan::{Action, Seen, Step};
-use replicator::reference::ImageRef;
-use replicator::replicator::{Replicator, Run};
-use replicator::report::Outcome;
-use replicator::request::{Request, Trigger};
-use replicator::signal::Scan;
-use replicator::state::{self, Entry, EntryStatus, News, Part};
 
 /// For so long what the state tags say of upstream counts as known.
 const COOL_DOWN: SignedDuration = SignedDuration::from_hours(1);
@@ -40,11 +40,11 @@ impl Scanned {
     pub(crate) async fn act(
         &self,
         catalogue: &Catalogue,
-        run: &Run,
+        session: &Session,
         replicator: &Replicator,
     ) -> Result<Led, Error> {
         if self.scan.severities.at_or_above(catalogue.severity) > 0 {
-            Ok(self.look_upstream(catalogue, run, replicator).await)
+            Ok(self.look_upstream(catalogue, session, replicator).await)
         } else if self.is_part {
             Ok(Led::Ignored(
                 "a part of an index is clean, which says nothing of the others".to_owned(),
@@ -55,7 +55,7 @@ impl Scanned {
                     .to_owned(),
             ))
         } else {
-            self.publish(catalogue, run, replicator).await
+            self.publish(catalogue, session, replicator).await
         }
     }
 
@@ -63,7 +63,7 @@ impl Scanned {
     async fn look_upstream(
         &self,
         catalogue: &Catalogue,
-        run: &Run,
+        session: &Session,
         replicator: &Replicator,
     ) -> Led {
         let is_fresh = |entry: &Entry| replicator.now().duration_since(entry.at) < COOL_DOWN;
@@ -79,18 +79,18 @@ impl Scanned {
             _ => {}
         }
         let requests = self.requests(catalogue, replicator).await;
-        let survey = replicator.survey(&requests, run).await;
+        let survey = replicator.survey(&requests, session).await;
         let plan = replicator.plan(&requests, &survey);
         let is_scanned = |step: &Step| {
             step.target.uri == self.uri && step.present.as_ref() == Some(&self.scan.digest)
         };
-        let is_level = |step: &Step| is_scanned(step) && matches!(step.action, Action::Keep);
+        let is_up_to_date = |step: &Step| is_scanned(step) && matches!(step.action, Action::Keep);
         if let Some(planned) = plan
             .0
             .iter()
-            .find(|planned| planned.steps.iter().any(is_level))
+            .find(|planned| planned.steps.iter().any(is_up_to_date))
         {
-            let part = Part::of(Some(&self.scan.digest), &planned.platforms);
+            let part = RecordedSubset::new(Some(&self.scan.digest), &planned.platforms);
             let upstream = planned.upstream.clone();
             return self
                 .wait(
@@ -102,7 +102,7 @@ impl Scanned {
                 )
                 .await;
         }
-        Led::Brought(replicator.act(plan, run).await)
+        Led::Brought(replicator.act(plan, session).await)
     }
 
     /// What the state tags say of the scanned digest.
@@ -119,7 +119,7 @@ impl Scanned {
     }
 
     async fn note(&self, known: Entry, status: EntryStatus, replicator: &Replicator) {
-        let news = News {
+        let news = TagUpdate {
             tag: self.uri.tag().to_owned(),
             upstream: self.upstream.repository().to_string(),
             digest: known.digest,
@@ -136,7 +136,7 @@ impl Scanned {
     async fn publish(
         &self,
         catalogue: &Catalogue,
-        run: &Run,
+        session: &Session,
         replicator: &Replicator,
     ) -> Result<Led, Error> {
         let on_record = self.on_record(replicator).await;
@@ -167,19 +167,19 @@ impl Scanned {
             )));
         }
         let repository = self.uri.repository().clone();
-        if replicator.tag(&self.uri, run).await?.as_ref() != Some(&self.scan.digest) {
+        if replicator.tag(&self.uri, session).await?.as_ref() != Some(&self.scan.digest) {
             return Ok(Led::Ignored(format!(
                 "{repository} has moved on since it was scanned"
             )));
         }
-        let as_scanned = |found: Result<Seen, Error>| {
+        let as_scanned = |found: Result<UpstreamTag, Error>| {
             let found = found.ok().filter(|seen| seen.digest == digest);
-            Ok(found.unwrap_or_else(|| Seen::unasked(digest.clone(), &self.upstream)))
+            Ok(found.unwrap_or_else(|| UpstreamTag::unasked(digest.clone(), &self.upstream)))
         };
-        let survey = replicator.survey_as(&requests, as_scanned, run).await;
+        let survey = replicator.survey_as(&requests, as_scanned, session).await;
         Ok(Led::Published(
             replicator
-                .act(replicator.plan(&requests, &survey), run)
+                .act(replicator.plan(&requests, &survey), session)
                 .await,
         ))
     }

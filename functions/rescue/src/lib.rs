@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use image_replicator::catalogue::Catalogue;
+use image_replicator::engine::{Replicator, Session};
+use image_replicator::error::Error;
+use image_replicator::events::{BuildLog, FailureKind, Ignored, PullFailure, Signal, signals};
+use image_replicator::image::host::Host;
+use image_replicator::image::reference::{ImageRef, InvalidReference};
+use image_replicator::outcome::report::{ImageReport, Outcome, Policy, Report};
+use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind, origin};
 use jiff::Timestamp;
-use replicator::catalogue::Catalogue;
-use replicator::error::Error;
-use replicator::host::Host;
-use replicator::reference::{ImageRef, NotAnImage};
-use replicator::replicator::{Replicator, Run};
-use replicator::report::{ImageReport, Outcome, Policy, Report};
-use replicator::request::{Places, Request, Trigger, TriggerKind, origin};
-use replicator::signal::{BuildLog, FailureKind, Ignored, PullFailure, Signal, signals};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ pub async fn handle(
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Rescued, Error> {
-    let run = Run::until(deadline, Timestamp::now().into());
+    let session = Session::until(deadline, Timestamp::now().into());
     let (failures, mut ignored) = failures(event, replicator).await?;
     let mut refused = Vec::new();
     let mut outcomes = Vec::new();
@@ -77,13 +77,13 @@ pub async fn handle(
                 }),
             }
         }
-        outcomes = bring(&wanted, &catalogue, &run, replicator).await;
+        outcomes = bring(&wanted, &catalogue, &session, replicator).await;
         replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-        replicator.record(&outcomes, &run).await;
+        replicator.record(&outcomes, &session).await;
     }
-    let report = Report::of(&outcomes, Policy::Keep, replicator.quota());
+    let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota());
     for outcome in &outcomes {
-        ImageReport::of(outcome, Policy::Keep).log(&outcome.trigger);
+        ImageReport::from_outcome(outcome, Policy::Keep).log(&outcome.trigger);
     }
     for Refused { image, why } in &refused {
         tracing::warn!(image, why, "refused");
@@ -138,10 +138,10 @@ async fn failures(
 }
 
 async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailure>, Error> {
-    Ok(log.pull_failures(&replicator.end_of_log(&log.group, &log.stream).await?))
+    Ok(log.pull_failures(&replicator.log_tail(&log.group, &log.stream).await?))
 }
 
-fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdict {
+fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &DestinationRoots) -> Verdict {
     let image = match wanted(&failure.image, catalogue) {
         Ok(image) => image,
         Err(problem) => return Verdict::Refuse(format!("it is no image with a tag: {problem}")),
@@ -174,7 +174,7 @@ fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &Places) -> Verdi
 
 /// The image that `name` stands for. The digest of `name:tag@sha256:…` says which bytes were wanted; what is mirrored is the tag, unless
 /// the catalogue pins just these.
-fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, NotAnImage> {
+fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, InvalidReference> {
     match name.parse() {
         Ok(pin) if catalogue.names(&pin) => Ok(pin),
         _ => name.split('@').next().unwrap_or_default().parse(),
@@ -182,9 +182,9 @@ fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, NotAnImage> {
 }
 
 /// Whether the image's registry is one that we write to: then what it lacks is ours to explain.
-fn is_a_mirror(image: &ImageRef, places: &Places) -> bool {
+fn is_a_mirror(image: &ImageRef, places: &DestinationRoots) -> bool {
     let registry = &image.repository().registry;
-    matches!(Host::of(registry), Host::Ecr { .. })
+    matches!(Host::parse(registry), Host::Ecr { .. })
         || places
             .values()
             .flatten()
@@ -206,7 +206,7 @@ fn trigger(failure: &PullFailure, request_id: &str) -> Trigger {
 async fn bring(
     wanted: &BTreeMap<ImageRef, Trigger>,
     catalogue: &Catalogue,
-    run: &Run,
+    session: &Session,
     replicator: &Replicator,
 ) -> Vec<Outcome> {
     let mut requests: Vec<Request> = Vec::with_capacity(wanted.len());
@@ -214,5 +214,5 @@ async fn bring(
         let images = [catalogue.want(image.clone())];
         requests.extend(replicator.requests(catalogue, &images, trigger).await);
     }
-    replicator.bring(&requests, run).await
+    replicator.bring(&requests, session).await
 }

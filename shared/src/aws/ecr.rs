@@ -7,12 +7,12 @@ use aws_sdk_ecr::types::{
 };
 
 use super::{Aws, Mutability, Prepared, error, take_in};
-use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::host::Host;
-use crate::plan::Mirror;
-use crate::reference::RepositoryRef;
-use crate::state::{Changes, Tags};
+use crate::image::digest::Digest;
+use crate::image::host::Host;
+use crate::image::reference::RepositoryRef;
+use crate::outcome::state::{Changes, Tags};
+use crate::plan::RepositoryTags;
 
 /// The most images that one page of an answer holds.
 const PAGE: i32 = 1000;
@@ -35,7 +35,7 @@ pub(super) struct EcrRepository {
 impl Aws {
     /// The repository `at`, in whatever account and region its host names.
     pub(super) async fn ecr_repository(&self, at: &RepositoryRef) -> Option<EcrRepository> {
-        let Host::Ecr { account, region } = Host::of(&at.registry) else {
+        let Host::Ecr { account, region } = Host::parse(&at.registry) else {
             return None;
         };
         Some(EcrRepository {
@@ -49,7 +49,7 @@ impl Aws {
 
 impl EcrRepository {
     /// Tags and digests: one call for every 1,000 tagged images.
-    pub(super) async fn mirror(&self) -> Result<Mirror, Error> {
+    pub(super) async fn mirror(&self) -> Result<RepositoryTags, Error> {
         let filter = DescribeImagesFilter::builder()
             .tag_status(TagStatus::Tagged)
             .build();
@@ -60,10 +60,10 @@ impl EcrRepository {
             .repository_name(&self.name)
             .filter(filter);
         let mut pages = request.max_results(PAGE).into_paginator().send();
-        let mut mirror = Mirror::new();
+        let mut mirror = RepositoryTags::new();
         while let Some(page) = pages.next().await {
             let page = match page.map_err(|failure| self.error("list images of", &failure)) {
-                Err(error) if *error.cause() == Cause::NotFound => return Ok(Mirror::new()),
+                Err(error) if *error.cause() == Cause::NotFound => return Ok(RepositoryTags::new()),
                 other => other?,
             };
             for image in page.image_details() {
@@ -90,7 +90,7 @@ impl EcrRepository {
                 let mutability = found
                     .repositories()
                     .first()
-                    .map(Mutability::of)
+                    .map(Mutability::from_sdk)
                     .unwrap_or_default();
                 Prepared {
                     mutability,

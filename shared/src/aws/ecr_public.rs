@@ -6,12 +6,12 @@ use aws_sdk_ecrpublic::types::{Layer, LayerAvailability, RepositoryCatalogDataIn
 
 use super::ecr::CREATED_BY;
 use super::{Aws, Mutability, Prepared, error, take_in};
-use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::host::{ECR_PUBLIC, Host};
-use crate::plan::Mirror;
-use crate::reference::RepositoryRef;
-use crate::state::{Changes, Tags};
+use crate::image::digest::Digest;
+use crate::image::host::{ECR_PUBLIC, Host};
+use crate::image::reference::RepositoryRef;
+use crate::outcome::state::{Changes, Tags};
+use crate::plan::RepositoryTags;
 
 /// The most images that one page of an answer holds.
 const PAGE: i32 = 1000;
@@ -39,7 +39,7 @@ impl Aws {
         let (_, name) = at
             .path
             .split_once('/')
-            .filter(|_| Host::of(&at.registry) == Host::EcrPublic)?;
+            .filter(|_| Host::parse(&at.registry) == Host::EcrPublic)?;
         Some(EcrPublicRepository {
             aws: self,
             client: self.ecr_public().await,
@@ -81,13 +81,13 @@ async fn describe(client: &Client) -> Result<PublicRegistry, Error> {
 
 impl EcrPublicRepository<'_> {
     /// Tags and digests: one call for every 1,000 images. The API has no filter for tagged ones.
-    pub(super) async fn mirror(&self) -> Result<Mirror, Error> {
+    pub(super) async fn mirror(&self) -> Result<RepositoryTags, Error> {
         let request = self.client.describe_images().repository_name(&self.name);
         let mut pages = request.max_results(PAGE).into_paginator().send();
-        let mut mirror = Mirror::new();
+        let mut mirror = RepositoryTags::new();
         while let Some(page) = pages.next().await {
             let page = match page.map_err(|failure| self.error("list images of", &failure)) {
-                Err(error) if *error.cause() == Cause::NotFound => return Ok(Mirror::new()),
+                Err(error) if *error.cause() == Cause::NotFound => return Ok(RepositoryTags::new()),
                 other => other?,
             };
             for image in page.image_details() {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{Aws, error};
+use crate::cache::PerKey;
+use crate::cache::Renewable;
 use crate::error::{Cause, Error, Side};
-use crate::renewable::Renewable;
-use crate::slots::Slots;
 
 /// A registry token lives for 12 hours; it is renewed half an hour earlier.
 const TOKEN_LIFE: Duration = Duration::from_mins(12 * 60 - 30);
@@ -41,7 +41,7 @@ pub struct Keyring {
     /// `None` where no secret is configured.
     login: Renewable<Option<Arc<Login>>>,
     /// By region.
-    ecr: Slots<String, Renewable<Arc<RegistryToken>>>,
+    ecr: PerKey<String, Renewable<Arc<RegistryToken>>>,
     ecr_public: Renewable<Arc<RegistryToken>>,
 }
 
@@ -61,7 +61,7 @@ impl Keyring {
             aws,
             secret,
             login: Renewable::default(),
-            ecr: Slots::default(),
+            ecr: PerKey::default(),
             ecr_public: Renewable::default(),
         }
     }

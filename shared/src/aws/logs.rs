@@ -8,7 +8,7 @@ const LINES: i32 = 2000;
 
 impl Aws {
     /// The last lines of a log stream, oldest first.
-    pub async fn end_of_log(&self, group: &str, stream: &str) -> Result<String, Error> {
+    pub async fn log_tail(&self, group: &str, stream: &str) -> Result<String, Error> {
         let client = aws_sdk_cloudwatchlogs::Client::new(self.config().await);
         let request = client
             .get_log_events()

@@ -15,7 +15,7 @@ impl Mutability {
     /// Reads `imageTagMutability` and its exclusion filters, which know the wildcard `*` alone.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html>.
-    pub(super) fn of(repository: &Repository) -> Self {
+    pub(super) fn from_sdk(repository: &Repository) -> Self {
         let mode = repository.image_tag_mutability();
         let is_immutable = matches!(
             mode,
@@ -61,7 +61,7 @@ mod tests {
         let repository = Repository::builder()
             .image_tag_mutability(mode)
             .set_image_tag_mutability_exclusion_filters(filters);
-        Mutability::of(&repository.build())
+        Mutability::from_sdk(&repository.build())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
 use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
-use crate::notice::Notice;
+use crate::outcome::notice::Notice;
 
 /// The most events that one request takes.
 const BATCH: usize = 10;

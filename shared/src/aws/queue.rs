@@ -6,14 +6,14 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
-use crate::message::Message;
+use crate::plan::message::Message;
 
 /// The most messages that one request takes.
 const BATCH: usize = 10;
 
 impl Aws {
     /// Lets the message with this receipt come back after `delay`, instead of after the queue's visibility timeout.
-    pub async fn come_back_in(
+    pub async fn change_visibility(
         &self,
         url: &str,
         receipt: &str,

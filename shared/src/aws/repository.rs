@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::ecr::EcrRepository;
 use super::ecr_public::EcrPublicRepository;
 use super::{Aws, Mutability};
-use crate::digest::Digest;
 use crate::error::Error;
-use crate::plan::Mirror;
-use crate::reference::RepositoryRef;
-use crate::state::{Changes, Tags};
+use crate::image::digest::Digest;
+use crate::image::reference::RepositoryRef;
+use crate::outcome::state::{Changes, Tags};
+use crate::plan::RepositoryTags;
 
 /// One repository with a control plane.
 pub struct Repository<'a>(Either<'a>);
@@ -24,7 +24,7 @@ pub struct Prepared {
 }
 
 /// The most layers that one call asks for (`BatchedOperationLayerDigestList` in ECR's API model).
-pub const LAYERS_AT_ONCE: usize = 100;
+pub const MAX_LAYERS_PER_CALL: usize = 100;
 
 enum Either<'a> {
     Private(EcrRepository),
@@ -45,7 +45,7 @@ impl Aws {
 
 impl Repository<'_> {
     /// Its tags and their digests; none where there is no repository.
-    pub async fn mirror(&self) -> Result<Mirror, Error> {
+    pub async fn mirror(&self) -> Result<RepositoryTags, Error> {
         match &self.0 {
             Either::Private(repository) => repository.mirror().await,
             Either::Public(repository) => repository.mirror().await,
@@ -60,7 +60,7 @@ impl Repository<'_> {
         }
     }
 
-    /// Which of `digests`, [`LAYERS_AT_ONCE`] at the most, it holds as blobs: one call.
+    /// Which of `digests`, [`MAX_LAYERS_PER_CALL`] at the most, it holds as blobs: one call.
     pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
         let found = match &self.0 {
             Either::Private(repository) => repository.layers(digests).await?,

@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
+use crate::outcome::retry_schedule::RetrySchedule;
 use crate::settings;
-use crate::wake_up::WakeUp;
 
 /// The longest name of a schedule.
 const MAX_NAME: usize = 64;
@@ -26,7 +26,10 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 impl Aws {
     /// The wake-up that was asked for; `None` where there is none, and where its time has come and it is gone.
-    pub async fn wake_up(&self, settings: &settings::WakeUp) -> Result<Option<WakeUp>, Error> {
+    pub async fn wake_up(
+        &self,
+        settings: &settings::RetryTarget,
+    ) -> Result<Option<RetrySchedule>, Error> {
         let client = Client::new(self.config().await);
         let answer = client.get_schedule().name(name(settings)).send().await;
         match answer.map_err(|failure| error(Side::Replicator, "look at the wake-up", &failure)) {
@@ -36,7 +39,7 @@ impl Aws {
                     .target()
                     .and_then(|target| target.input())
                     .unwrap_or_default();
-                Ok(at.map(|at| WakeUp::read(at, input)))
+                Ok(at.map(|at| RetrySchedule::read(at, input)))
             }
             Err(error) if *error.cause() == Cause::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -46,10 +49,10 @@ impl Aws {
     /// Has `wanted` join the wake-up, and says when that is.
     ///
     /// Safe to run twice, and side by side: what others have written in between is joined as well.
-    pub async fn join_wake_up(
+    pub async fn merge_retry_schedule(
         &self,
-        settings: &settings::WakeUp,
-        wanted: &WakeUp,
+        settings: &settings::RetryTarget,
+        wanted: &RetrySchedule,
         now: Timestamp,
     ) -> Result<Timestamp, Error> {
         for _ in 0..TRIES {
@@ -63,7 +66,7 @@ impl Aws {
             }
             let exists = known.is_some();
             let joined = wanted.clone().join(known, now);
-            self.write_wake_up(settings, &joined, exists).await?;
+            self.write_retry_schedule(settings, &joined, exists).await?;
             tokio::time::sleep(SETTLED).await;
             let written = self.wake_up(settings).await?;
             if let Some(written) = written.filter(|written| written.covers(wanted)) {
@@ -77,10 +80,10 @@ impl Aws {
     }
 
     /// That somebody else was quicker is found out by the look that follows.
-    async fn write_wake_up(
+    async fn write_retry_schedule(
         &self,
-        settings: &settings::WakeUp,
-        wanted: &WakeUp,
+        settings: &settings::RetryTarget,
+        wanted: &RetrySchedule,
         exists: bool,
     ) -> Result<(), Error> {
         let client = Client::new(self.config().await);
@@ -139,7 +142,7 @@ where
 }
 
 /// `image-replicator-refresh-deferred`: after the function that is woken up.
-fn name(settings: &settings::WakeUp) -> String {
+fn name(settings: &settings::RetryTarget) -> String {
     let function = settings.function.split(':').nth(6).unwrap_or("refresh");
     let kept: String = function.chars().take(MAX_NAME - SUFFIX.len()).collect();
     format!("{kept}{SUFFIX}")
@@ -160,7 +163,7 @@ mod tests {
     fn the_schedule_is_called_after_the_function_and_its_time_is_utc() {
         let function =
             "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh".to_owned();
-        let settings = settings::WakeUp {
+        let settings = settings::RetryTarget {
             function,
             role: String::new(),
         };

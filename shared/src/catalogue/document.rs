@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::tags::Tags;
-use crate::platform::{Platform, Platforms};
+use crate::image::platform::{Platform, Platforms};
 
 /// One document, read but not yet resolved.
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use super::document::{Document, Entry, Problems};
 use super::selector::Selector;
 use super::tags::Fault;
-use crate::reference::{self, ImageRef, Name, RepositoryRef};
+use crate::image::reference::{self, ImageRef, Name, RepositoryRef};
 
 /// What an entry asks for.
 #[derive(Default)]

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Entry, PlatformsSpec};
 use super::{
-    Allowed, Catalogue, Destination, Document, Problems, Selection, Severity, Terms, entry, origins,
+    Catalogue, Destination, Document, Problems, RescueAllowList, Selection, Severity, Terms, entry,
+    origins,
 };
-use crate::platform::Platforms;
-use crate::reference::{ImageRef, RepositoryRef};
+use crate::image::platform::Platforms;
+use crate::image::reference::{ImageRef, RepositoryRef};
 
 impl Catalogue {
     /// Puts documents together: destinations are shared, `defaults` hold for their own document, and an image that two
@@ -39,9 +40,9 @@ impl Catalogue {
         let default_platforms = default_platforms(documents);
         let origins = origins::read(documents, &destinations, &mut problems);
         let patterns = documents.iter().flat_map(|document| &document.rescue.allow);
-        let allowed = Allowed::new(patterns).unwrap_or_else(|problem| {
+        let allowed = RescueAllowList::new(patterns).unwrap_or_else(|problem| {
             problems.add(format!("rescue.allow: {problem}"));
-            Allowed::default()
+            RescueAllowList::default()
         });
         // Of several teams the most careful decides.
         let severity = documents

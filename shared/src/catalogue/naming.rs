@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::host::{Host, ecr_host};
-use crate::reference::{self, DOCKER_HUB, ImageRef, RepositoryRef};
+use crate::image::host::{Host, ecr_host};
+use crate::image::reference::{self, DOCKER_HUB, ImageRef, RepositoryRef};
 
 use super::document::{DestinationSpec, Publish};
 
@@ -49,7 +49,7 @@ impl Destination {
             DestinationSpec::Ecr(ecr) => {
                 let account = ecr.account.as_deref().unwrap_or("111122223333");
                 let region = ecr.region.as_deref().unwrap_or("us-east-1");
-                if Host::of(&ecr_host(account, region)) == Host::Other {
+                if Host::parse(&ecr_host(account, region)) == Host::Other {
                     return Err(format!(
                         "{account:?} and {region:?} are no AWS account and region"
                     ));

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::document::{DestinationSpec, Document, Problems, RegistrySpec};
 use super::naming::{Destination, Kind};
-use crate::host::ECR_PUBLIC;
-use crate::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
+use crate::image::host::ECR_PUBLIC;
+use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 
 /// Another registry that may have the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,20 +2,20 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub};
+use crate::image::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub};
 
 /// The repositories that `rescue.allow` lists.
 #[derive(Clone, Debug)]
-pub struct Allowed(GlobSet);
+pub struct RescueAllowList(GlobSet);
 
-impl Default for Allowed {
+impl Default for RescueAllowList {
     /// None.
     fn default() -> Self {
         Self(GlobSet::empty())
     }
 }
 
-impl Allowed {
+impl RescueAllowList {
     /// Reads patterns such as `library/*`; one that begins with no host is Docker Hub's, and one of a single segment an official image's, as
     /// in a reference. `*` stays within a path segment.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Self, String> {
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, image: &str) -> bool {
-        let repository = crate::reference::parse(image).unwrap().repository;
-        Allowed::new([pattern.to_owned()].iter())
+        let repository = crate::image::reference::parse(image).unwrap().repository;
+        RescueAllowList::new([pattern.to_owned()].iter())
             .unwrap()
             .matches(&repository)
     }
@@ -89,7 +89,7 @@ mod tests {
         assert!(matches("**", "grafana/grafana:1") && !matches("**", "quay.io/a/b:1"));
         for pattern in ["library/httpd:*", "node@sha256:0", "quay.io"] {
             assert!(
-                Allowed::new([pattern.to_owned()].iter())
+                RescueAllowList::new([pattern.to_owned()].iter())
                     .unwrap_err()
                     .contains("has to be a repository"),
                 "{pattern}"
@@ -101,6 +101,6 @@ mod tests {
     fn a_star_stays_within_its_segment() {
         assert!(!matches("quay.io/*", "quay.io/a/b:1"));
         assert!(matches("quay.io/**", "quay.io/a/b:1"));
-        assert!(Allowed::new(["[".to_owned()].iter()).is_err());
+        assert!(RescueAllowList::new(["[".to_owned()].iter()).is_err());
     }
 }

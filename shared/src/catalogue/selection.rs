@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Catalogue, Selector, Terms, Verdict};
 use crate::error::{Cause, Error, Side};
-use crate::reference::{ImageRef, RepositoryRef};
+use crate::image::reference::{ImageRef, RepositoryRef};
 
 /// How many tags are named where a selector takes none.
 const EXAMPLES: usize = 3;

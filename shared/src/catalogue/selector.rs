@@ -10,7 +10,7 @@ use regex::Regex;
 
 use super::range::Range;
 use super::version::{Number, Reading, Stage, read};
-use crate::reference::digest_in;
+use crate::image::reference::digest_in;
 
 /// Rules that a tag has to pass, all of them.
 ///

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Action, Plan, Planned, Step};
 use crate::error::Error;
-use crate::price::Price;
+use crate::plan::price::Price;
 
 impl Action {
     fn word(&self) -> &'static str {
@@ -15,7 +15,7 @@ impl Action {
             Self::Copy(_) => "copy",
             Self::Tag { .. } => "tag",
             Self::AwaitScan => "wait",
-            Self::PutOff(_) => "put off",
+            Self::Defer(_) => "defer",
             Self::Refuse(_) => "refuse",
         }
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Plan {
                     (Action::Tag { here, .. }, _) => {
                         writeln!(f, "  {} is there under another tag", here.short())?
                     }
-                    (Action::PutOff(error) | Action::Refuse(error), _) => {
+                    (Action::Defer(error) | Action::Refuse(error), _) => {
                         writeln!(f, "  {}", error.chain())?
                     }
                     (Action::AwaitScan, _) => {
@@ -96,7 +96,7 @@ impl Serialize for Planned {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let step = |step: &Step| {
             let reason = match &step.action {
-                Action::Refuse(error) | Action::PutOff(error) => Some(error.chain()),
+                Action::Refuse(error) | Action::Defer(error) => Some(error.chain()),
                 _ => None,
             };
             serde_json::json!({

@@ -5,11 +5,11 @@ mod upload;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use super::source::accepting;
 use super::{Remote, Source, persistently};
-use crate::digest::Digest;
 use crate::error::{Cause, Error, Side};
-use crate::manifest::Manifest;
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::registry::source::accepting;
 
 /// A repository that is written.
 pub struct Destination(Source);
@@ -23,9 +23,9 @@ impl Destination {
         &self.0.0
     }
 
-    /// As [`Source::connect_ahead`].
-    pub(crate) fn connect_ahead(&self) {
-        self.0.connect_ahead();
+    /// As [`Source::prewarm`].
+    pub(crate) fn prewarm(&self) {
+        self.0.prewarm();
     }
 
     /// The digest of `tag`; `None` where there is no such tag.

@@ -10,15 +10,15 @@ use http::header::{
     ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
 };
 
-use super::meter::Pull;
-use super::reader::Reader;
-use super::transport::{Request, Response};
 use super::{Fault, Remote, Shared, persistently, verified};
-use crate::digest::Digest;
 use crate::error::{Cause, Error};
-use crate::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
-use crate::plan::Seen;
-use crate::reference::DOCKER_HUB;
+use crate::image::digest::Digest;
+use crate::image::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
+use crate::image::reference::DOCKER_HUB;
+use crate::plan::UpstreamTag;
+use crate::registry::blob::reader::Reader;
+use crate::registry::limits::meter::Pull;
+use crate::registry::transport::{Request, Response};
 use crate::settings::Hashing;
 
 /// Connections that are made to a registry when the first image is about to be copied from or to it: an image has some five layers.
@@ -39,26 +39,30 @@ impl Source {
     }
 
     /// Connects while a copy's first manifest is on its way, for the requests that come after it.
-    pub(crate) fn connect_ahead(&self) {
+    pub(crate) fn prewarm(&self) {
         let Shared {
             endpoints,
             transport,
             ..
         } = &*self.0.registries;
         if let Ok(base) = endpoints.base(&self.0.repository.registry) {
-            transport.connect_ahead(&base, AHEAD);
+            transport.prewarm(&base, AHEAD);
         }
     }
 
     /// What `tag` stands for, or whether there is what is pinned by `pin`: by a HEAD, which Docker Hub does not count as a pull.
     ///
     /// A registry that names no digest of a tag is asked for the manifest itself, except Docker Hub, where that would cost.
-    pub async fn seen(&self, tag: &str, pin: Option<&Digest>) -> Result<Seen, Error> {
+    pub async fn seen(&self, tag: &str, pin: Option<&Digest>) -> Result<UpstreamTag, Error> {
         persistently(|| self.seen_once(tag, pin)).await
     }
 
     /// The same, asked once.
-    pub(crate) async fn seen_once(&self, tag: &str, pin: Option<&Digest>) -> Result<Seen, Error> {
+    pub(crate) async fn seen_once(
+        &self,
+        tag: &str,
+        pin: Option<&Digest>,
+    ) -> Result<UpstreamTag, Error> {
         let Some(pin) = pin else {
             return self.tagged(tag).await;
         };
@@ -68,7 +72,7 @@ impl Source {
         Ok(seen(pin.clone(), &headers))
     }
 
-    async fn tagged(&self, tag: &str) -> Result<Seen, Error> {
+    async fn tagged(&self, tag: &str) -> Result<UpstreamTag, Error> {
         let action = format!("find {}:{tag}", self.0.repository);
         let headers = self.head(&action, tag).await?;
         match text(&headers, "docker-content-digest") {
@@ -85,7 +89,7 @@ impl Source {
             None => {
                 let manifest = self.fetch(tag, None).await?;
                 let (is_index, size_bytes) = (manifest.is_index(), manifest.bytes.len() as u64);
-                Ok(Seen {
+                Ok(UpstreamTag {
                     is_index: Some(is_index),
                     size_bytes: Some(size_bytes),
                     ..manifest.digest.into()
@@ -200,7 +204,7 @@ impl Source {
     }
 
     /// The answer to a GET of `blob`, from the byte `first` on where that is not the first of all. Asks once.
-    pub(super) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
+    pub(crate) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
         let action = format!("get blob {}", blob.digest);
         let mut request = self
             .0
@@ -215,8 +219,8 @@ impl Source {
     }
 }
 
-fn seen(digest: Digest, headers: &HeaderMap) -> Seen {
-    Seen {
+fn seen(digest: Digest, headers: &HeaderMap) -> UpstreamTag {
+    UpstreamTag {
         digest,
         is_index: content_type(headers).as_deref().and_then(is_index),
         size_bytes: text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
@@ -225,7 +229,7 @@ fn seen(digest: Digest, headers: &HeaderMap) -> Seen {
 }
 
 /// Tells all kinds of manifest that are copied.
-pub(super) fn accepting(request: Request) -> Request {
+pub(crate) fn accepting(request: Request) -> Request {
     request.header(
         ACCEPT_HEADER,
         HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"),

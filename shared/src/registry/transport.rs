@@ -3,7 +3,12 @@
 //! hyper-util's client, and not reqwest, which wraps it: hyper reads and writes through buffers of up to 400 KiB, of which a blob on
 //! its way fills several, and reqwest has no setting for that. Many images at once took 10 MB more by it, at the same speed.
 
+mod connector;
+mod prewarm;
 mod redirect;
+pub(crate) mod refusal;
+pub(crate) mod retry;
+mod tls;
 
 use std::time::Duration;
 
@@ -19,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::BlobStream;
-use super::connector::{self, BoxError, Connector};
+use crate::registry::transport::connector::{BoxError, Connector};
 
 /// What a connection buffers, in bytes, of what it reads, and again of what it writes.
 const BUFFER: usize = 32 * 1024;
@@ -40,7 +45,7 @@ type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Sends requests. Clones share the connections.
 #[derive(Clone)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
     connector: Connector,
     client: Client<Connector, Body>,
     for_large_blobs: Client<Connector, Body>,
@@ -48,9 +53,9 @@ pub(super) struct Transport {
 
 /// A request that can be sent again.
 #[derive(Clone)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) url: Url,
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
     headers: HeaderMap,
     body: Bytes,
     /// The size of the blob that it is for.
@@ -58,7 +63,7 @@ pub(super) struct Request {
 }
 
 /// An answer whose body is still to be read.
-pub(super) struct Response {
+pub(crate) struct Response {
     url: Url,
     head: response::Parts,
     body: Body,
@@ -67,7 +72,7 @@ pub(super) struct Response {
 
 /// Why there was no whole answer. No address is in it: those can carry signatures.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     #[error("no whole answer came in time")]
     Late,
     #[error("{0}")]
@@ -78,7 +83,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Whether asking again would end in the same way.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Late => false,
             Self::Refused(_) => true,
@@ -89,7 +94,7 @@ impl Failure {
 
 impl Transport {
     /// No connection is made yet.
-    pub(super) fn new() -> Result<Self, rustls::Error> {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
         let connector = Connector::new()?;
         let client = |buffer| {
             let mut client = Client::builder(TokioExecutor::new());
@@ -107,14 +112,14 @@ impl Transport {
     }
 
     /// Sees to it that requests to the origin of `url` soon find `count` connections.
-    pub(super) fn connect_ahead(&self, url: &Url, count: usize) {
+    pub(crate) fn prewarm(&self, url: &Url, count: usize) {
         if let Ok(uri) = url.as_str().parse() {
-            self.connector.connect_ahead(&uri, count);
+            self.connector.prewarm(&uri, count);
         }
     }
 
     /// Sends `request`, and follows redirects. Whoever reads a blob watches the time from its first byte on.
-    pub(super) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
         let deadline = Some(Instant::now() + ANSWER);
         for _ in 0..=REDIRECTS {
             let body = Full::new(request.body.clone())
@@ -130,7 +135,7 @@ impl Transport {
     }
 
     /// Sends `request` with `body`, once, for as long as that takes.
-    pub(super) async fn stream(
+    pub(crate) async fn stream(
         &self,
         request: Request,
         body: BlobStream,
@@ -191,7 +196,7 @@ async fn in_time<T>(
 }
 
 impl Request {
-    pub(super) fn new(method: Method, url: Url) -> Self {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
         Self {
             method,
             url,
@@ -201,18 +206,18 @@ impl Request {
         }
     }
 
-    pub(super) fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.insert(name, value.into());
         self
     }
 
-    pub(super) fn body(mut self, body: Bytes) -> Self {
+    pub(crate) fn body(mut self, body: Bytes) -> Self {
         self.body = body;
         self
     }
 
     /// Makes this a request for or with a blob of so many bytes.
-    pub(super) fn blob(mut self, size_bytes: u64) -> Self {
+    pub(crate) fn blob(mut self, size_bytes: u64) -> Self {
         self.blob_bytes = Some(size_bytes);
         self
     }
@@ -228,21 +233,21 @@ impl Request {
 }
 
 impl Response {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    pub(super) fn headers(&self) -> &HeaderMap {
+    pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 
     /// Where the answer came from, behind all redirects.
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             match in_time(self.deadline, self.body.frame()).await? {
                 None => return Ok(None),
@@ -258,7 +263,7 @@ impl Response {
 
     /// An answer that nobody gave.
     #[cfg(test)]
-    pub(super) fn made_up(body: BlobStream) -> Self {
+    pub(crate) fn made_up(body: BlobStream) -> Self {
         let (head, ()) = http::Response::new(()).into_parts();
         let url = Url::parse("http://127.0.0.1/").expect("it is an address");
         Self {

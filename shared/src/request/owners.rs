@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{Places, Target, target};
+use super::{DestinationRoots, Target, target};
 use crate::catalogue::{Catalogue, Wanted};
 use crate::error::{Cause, Error, Side};
-use crate::reference::ImageRef;
+use crate::image::reference::ImageRef;
 
 /// The places of the catalogue's images, and of those that are asked for beside them.
-pub(super) struct Owners<'a> {
+pub(super) struct TargetOwners<'a> {
     catalogue: &'a Catalogue,
-    places: &'a Places,
+    places: &'a DestinationRoots,
     by_uri: BTreeMap<ImageRef, Owner>,
 }
 
@@ -22,9 +22,9 @@ enum Owner {
     Two(ImageRef, ImageRef),
 }
 
-impl<'a> Owners<'a> {
+impl<'a> TargetOwners<'a> {
     /// What the catalogue names itself comes before what its selections took.
-    pub(super) fn new(catalogue: &'a Catalogue, places: &'a Places) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, places: &'a DestinationRoots) -> Self {
         let mut owners = Self {
             catalogue,
             places,
@@ -83,7 +83,7 @@ impl<'a> Owners<'a> {
 fn uris<'a>(
     wanted: &'a Wanted,
     catalogue: &'a Catalogue,
-    places: &'a Places,
+    places: &'a DestinationRoots,
 ) -> impl Iterator<Item = (&'a ImageRef, ImageRef)> {
     let uri = |name: &String| {
         Some((

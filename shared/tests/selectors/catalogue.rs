@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use replicator::catalogue::{Catalogue, Document, Lists, Selected};
-use replicator::error::{Cause, Error, Side};
-use replicator::reference::{ImageRef, RepositoryRef};
-use replicator::request::{Places, Request, Trigger, TriggerKind, origin, requests};
+use image_replicator::catalogue::{Catalogue, Document, Lists, Selected};
+use image_replicator::error::{Cause, Error, Side};
+use image_replicator::image::reference::{ImageRef, RepositoryRef};
+use image_replicator::request::{
+    DestinationRoots, Request, Trigger, TriggerKind, origin, requests,
+};
 
 const TWO_DESTINATIONS: &str = "\
 destinations:
@@ -31,7 +33,7 @@ fn read(images: &str) -> Result<Catalogue, String> {
 }
 
 fn repository(name: &str) -> RepositoryRef {
-    replicator::reference::parse(name)
+    image_replicator::image::reference::parse(name)
         .expect("it is a name")
         .repository
 }
@@ -58,7 +60,7 @@ fn unreadable() -> Error {
     )
 }
 
-fn places() -> Places {
+fn places() -> DestinationRoots {
     let place = |host: &str| {
         Ok(RepositoryRef {
             registry: host.to_owned(),
@@ -82,7 +84,7 @@ fn asked(catalogue: &Catalogue) -> Vec<Request> {
 
 /// `0 docker.io/library/node:22 private` for each image.
 fn lines(catalogue: &Catalogue) -> Vec<String> {
-    let line = |wanted: &replicator::catalogue::Wanted| {
+    let line = |wanted: &image_replicator::catalogue::Wanted| {
         format!(
             "{} {} {}",
             wanted.terms.priority,

@@ -6,7 +6,7 @@ mod lists;
 
 use std::fmt::Write as _;
 
-use replicator::catalogue::{Catalogue, Document, Selector, Verdict};
+use image_replicator::catalogue::{Catalogue, Document, Selector, Verdict};
 
 /// The selector that stands as `yaml` under `tags`.
 fn selector(yaml: &str) -> Selector {

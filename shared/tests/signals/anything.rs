@@ -1,7 +1,7 @@
 //! Whatever comes, signals keep their promises.
 
+use image_replicator::events::{Signal, classify::classify, images::failures, signals};
 use proptest::prelude::*;
-use replicator::signal::{Signal, classify::classify, images::failures, signals};
 use serde_json::{Value, json};
 
 use crate::sample;

@@ -7,7 +7,7 @@ mod variants;
 use std::fs;
 use std::path::PathBuf;
 
-use replicator::signal::{Signal, signals};
+use image_replicator::events::{Signal, signals};
 use serde_json::Value;
 
 fn sample(name: &str) -> Value {

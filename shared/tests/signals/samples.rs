@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use replicator::signal::{Signal, signals};
+use image_replicator::events::{Signal, signals};
 use serde_json::json;
 
 use crate::{sample, shown_all};

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Destination;
 use crate::error::{Cause, Error};
-use crate::manifest::Blob;
+use crate::image::manifest::Blob;
 use crate::registry::transport::{Request, Response};
 use crate::registry::{BlobStream, Fault, verified};
 
@@ -98,7 +98,7 @@ impl Destination {
                 mounts.refused(&remote.repository.registry);
                 self.location(&put(blob), &answer).map(Begun::Session)
             }
-            Err(error) if error.is_worth_a_retry_now() => Err(error),
+            Err(error) if error.is_retryable_now() => Err(error),
             Err(error) => {
                 tracing::info!(
                     "blobs are not taken from other repositories: {}",

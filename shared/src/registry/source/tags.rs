@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Request, Source, persistently};
 use crate::error::{Cause, Error};
-use crate::reference::is_tag;
+use crate::image::reference::is_tag;
 
 /// How many tags are asked for at once.
 const PAGE: usize = 1000;

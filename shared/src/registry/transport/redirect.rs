@@ -3,10 +3,10 @@
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 
-use super::{Failure, Request};
+use crate::registry::{Failure, Request};
 
 /// What to ask next where an answer leads on; `None` where it is the answer.
-pub(super) fn next(
+pub(crate) fn next(
     mut request: Request,
     status: StatusCode,
     location: Option<&HeaderValue>,

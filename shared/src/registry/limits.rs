@@ -1,0 +1,4 @@
+//! Limits: how much may be asked of a registry, and how fast.
+
+pub(crate) mod meter;
+pub(crate) mod pace;
