@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::real::tools::function;
+use tests::parts::tools::function;
 
 /// What `benches compare` with `arguments` writes as JSON.
 fn compare(arguments: &[&str]) -> Value {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloud::{Cloud, Image};
+use embedded_cloud::{Cloud, Image};
 use ensure::Wanted;
 use image_replicator::aws::Aws;
 use image_replicator::engine::Replicator;

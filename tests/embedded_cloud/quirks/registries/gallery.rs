@@ -1,0 +1,238 @@
+//! The gallery of ECR Public: images that others publish.
+
+use std::time::Duration;
+
+use aws_sdk_ecrpublic::Client;
+use embedded_cloud::{Cloud, Image};
+use reqwest::header::AUTHORIZATION;
+
+use crate::{get, head, header, http, json, put, refusal, sdk, send};
+
+const NODE: &str = "docker/library/node/manifests/21";
+
+async fn cloud_with_node() -> (Cloud, Image) {
+    let cloud = Cloud::start().await;
+    let image = Image::index(1, &["linux/amd64", "linux/arm64/v8"], &[3_000], true);
+    cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &image);
+    (cloud, image)
+}
+
+/// The `Authorization` of anybody.
+async fn anonymous(cloud: &Cloud) -> String {
+    let ping = send(http().get(format!("{}/v2/", cloud.ecr_public.registry().endpoint()))).await;
+    let realm = header(&ping, "www-authenticate")
+        .expect("a challenge")
+        .split('"')
+        .nth(1)
+        .expect("a realm")
+        .to_owned();
+    let url = format!("{realm}?service=public.ecr.aws&scope=repository:docker/library/node:pull");
+    format!(
+        "Bearer {}",
+        json(send(http().get(url)).await).await["token"]
+            .as_str()
+            .expect("a token")
+    )
+}
+
+/// The `Authorization` of the account.
+async fn ours(cloud: &Cloud) -> String {
+    let answer = Client::new(&sdk(cloud, "us-east-1").await)
+        .get_authorization_token()
+        .send()
+        .await
+        .expect("a token");
+    format!(
+        "Bearer {}",
+        answer
+            .authorization_data()
+            .expect("data")
+            .authorization_token()
+            .expect("a token")
+    )
+}
+
+#[tokio::test]
+async fn anybody_reads_what_others_publish() {
+    let (cloud, image) = cloud_with_node().await;
+    let gallery = cloud.ecr_public.gallery_registry();
+    assert_eq!(
+        (gallery.host(), gallery.endpoint()),
+        ("public.ecr.aws", cloud.ecr_public.registry().endpoint())
+    );
+    let token = anonymous(&cloud).await;
+    let found = send(head(gallery, NODE, &token)).await;
+    assert_eq!(
+        (
+            found.status().as_u16(),
+            header(&found, "docker-content-digest")
+        ),
+        (200, None)
+    );
+    assert_eq!(
+        send(get(gallery, NODE, &token))
+            .await
+            .bytes()
+            .await
+            .unwrap(),
+        image.manifest()
+    );
+    let layer = &image.child("linux/amd64").layers()[0];
+    let redirect = send(get(
+        gallery,
+        &format!("docker/library/node/blobs/{layer}"),
+        &token,
+    ))
+    .await;
+    assert_eq!(redirect.status(), 307);
+    let blob = send(http().get(header(&redirect, "location").unwrap())).await;
+    assert_eq!(blob.bytes().await.unwrap().len(), 3_000);
+}
+
+#[tokio::test]
+async fn reads_with_our_token_are_told_from_anonymous_ones() {
+    let (cloud, _) = cloud_with_node().await;
+    let gallery = cloud.ecr_public.gallery_registry();
+    let (anonymous, ours) = (anonymous(&cloud).await, ours(&cloud).await);
+    cloud.counts.reset();
+    for token in [&anonymous, &ours, &ours] {
+        assert_eq!(send(get(gallery, NODE, token)).await.status(), 200);
+    }
+    assert_eq!(
+        (
+            cloud.counts.get("public.manifest.get"),
+            cloud.counts.get("public.anonymous")
+        ),
+        (3, 1)
+    );
+    assert_eq!(
+        (
+            cloud.counts.get("public.token"),
+            cloud.counts.sum("ecr_public.")
+        ),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn nobody_of_ours_writes_what_others_publish() {
+    let (cloud, image) = cloud_with_node().await;
+    let gallery = cloud.ecr_public.gallery_registry();
+    for token in [anonymous(&cloud).await, ours(&cloud).await] {
+        assert_eq!(
+            refusal(put(gallery, NODE, &token, &image).await).await,
+            (403, "DENIED".into())
+        );
+        let url = format!(
+            "{}/v2/docker/library/node/blobs/uploads/",
+            gallery.endpoint()
+        );
+        assert_eq!(
+            send(http().post(url).header(AUTHORIZATION, &token))
+                .await
+                .status(),
+            403
+        );
+    }
+    let repositories = Client::new(&sdk(&cloud, "us-east-1").await)
+        .describe_repositories()
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(repositories.repositories().len(), 0);
+}
+
+#[tokio::test]
+async fn anybody_reads_our_repositories_and_nobody_else_writes_them() {
+    let (cloud, image) = cloud_with_node().await;
+    let registry = cloud.ecr_public.registry();
+    registry.push("node", "22", &image);
+    let token = anonymous(&cloud).await;
+    assert_eq!(
+        send(get(registry, "my-alias/node/manifests/22", &token))
+            .await
+            .status(),
+        200
+    );
+    let refused = put(registry, "my-alias/node/manifests/23", &token, &image).await;
+    assert_eq!(refusal(refused).await, (403, "DENIED".into()));
+    assert_eq!(cloud.counts.get("ecr_public.anonymous"), 1);
+}
+
+#[tokio::test]
+async fn a_token_for_anybody_lives_for_a_minute_and_does_not_say_so() {
+    let (cloud, _) = cloud_with_node().await;
+    let token = anonymous(&cloud).await;
+    cloud.clock.advance(Duration::from_secs(61));
+    let response = send(get(cloud.ecr_public.gallery_registry(), NODE, &token)).await;
+    assert_eq!(response.status(), 403);
+    let message = "Your authorization token has expired. Reauthenticate and try again.";
+    assert_eq!(json(response).await["errors"][0]["message"], message);
+}
+
+#[tokio::test]
+async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
+    let (cloud, _) = cloud_with_node().await;
+    let url = format!("{}/token/", cloud.ecr_public.registry().endpoint());
+    assert_eq!(
+        send(http().get(format!("{url}?service=registry.docker.io")))
+            .await
+            .status(),
+        400
+    );
+    let url = format!("{url}?service=public.ecr.aws&scope=aws");
+    let wrong = send(http().get(&url).basic_auth("AWS", Some("wrong"))).await;
+    assert_eq!(refusal(wrong).await, (400, "DENIED".into()));
+    let login = ours(&cloud).await.replace("Bearer", "Basic");
+    let answer = json(send(http().get(&url).header(AUTHORIZATION, login)).await).await;
+    let token = format!("Bearer {}", answer["token"].as_str().unwrap());
+    assert_eq!(
+        send(get(cloud.ecr_public.gallery_registry(), NODE, &token))
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        (cloud.counts.get("public.anonymous"), &answer["expires_in"]),
+        (0, &serde_json::Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let (cloud, _) = cloud_with_node().await;
+    let (gallery, token) = (cloud.ecr_public.gallery_registry(), anonymous(&cloud).await);
+    let tag = send(get(gallery, "docker/library/node/manifests/none", &token)).await;
+    assert_eq!(refusal(tag).await, (404, "MANIFEST_UNKNOWN".into()));
+    let repository = send(get(gallery, "docker/library/none/manifests/21", &token)).await;
+    assert_eq!(refusal(repository).await, (404, "NAME_UNKNOWN".into()));
+    assert_eq!(
+        send(get(gallery, "docker/library/node/tags/list", &token))
+            .await
+            .status(),
+        404
+    );
+}
+
+#[tokio::test]
+async fn digests_are_named_or_hidden_as_a_test_wants() {
+    let (cloud, image) = cloud_with_node().await;
+    let (gallery, token) = (cloud.ecr_public.gallery_registry(), anonymous(&cloud).await);
+    gallery.name_digests();
+    let found = send(head(gallery, NODE, &token)).await;
+    assert_eq!(
+        header(&found, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
+    cloud.open.push("a", "1", &image);
+    cloud.open.hide_digests();
+    assert_eq!(
+        header(
+            &send(head(&cloud.open, "a/manifests/1", "none")).await,
+            "docker-content-digest"
+        ),
+        None
+    );
+}

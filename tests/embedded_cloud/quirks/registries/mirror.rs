@@ -1,0 +1,81 @@
+//! A mirror of Docker Hub that everybody may read.
+
+use embedded_cloud::{Cloud, Image};
+
+use crate::{get, head, header, http, put, refusal, send};
+
+const NODE: &str = "library/node/manifests/22";
+
+#[tokio::test]
+async fn the_mirror_is_read_without_any_token() {
+    let cloud = Cloud::start().await;
+    let image = Image::index(1, &["linux/amd64"], &[3_000], false);
+    cloud.mirror.push("library/node", "22", &image);
+    let url = format!("{}/v2/{NODE}", cloud.mirror.endpoint());
+    let found = send(http().head(&url)).await;
+    assert_eq!(
+        header(&found, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
+    assert_eq!(header(&found, "ratelimit-limit"), None);
+    let layer = &image.child("linux/amd64").layers()[0];
+    let blob = send(get(
+        &cloud.mirror,
+        &format!("library/node/blobs/{layer}"),
+        "none",
+    ))
+    .await;
+    assert_eq!(
+        (blob.status().as_u16(), blob.bytes().await.unwrap().len()),
+        (200, 3_000)
+    );
+    assert_eq!(
+        (
+            cloud.counts.get("mirror.manifest.head"),
+            cloud.counts.get("mirror.bytes")
+        ),
+        (1, 3_000)
+    );
+}
+
+#[tokio::test]
+async fn nothing_can_be_pushed_to_the_mirror() {
+    let cloud = Cloud::start().await;
+    let refused = put(&cloud.mirror, NODE, "none", &Image::oci(1, &[3_000])).await;
+    assert_eq!(refusal(refused).await, (403, "DENIED".into()));
+    assert_eq!(cloud.mirror.repositories().len(), 0);
+}
+
+#[tokio::test]
+async fn what_the_mirror_does_not_have_is_not_found() {
+    let cloud = Cloud::start().await;
+    assert_eq!(send(head(&cloud.mirror, NODE, "none")).await.status(), 404);
+    assert_eq!(
+        refusal(send(get(&cloud.mirror, NODE, "none")).await).await,
+        (404, "NAME_UNKNOWN".into())
+    );
+}
+
+#[tokio::test]
+async fn the_environment_names_every_registry_that_has_a_name_outside() {
+    let cloud = Cloud::start().await;
+    let environment = cloud.environment();
+    let (_, endpoints) = environment
+        .iter()
+        .find(|(name, _)| name == "REPLICATOR_REGISTRY_ENDPOINTS")
+        .expect("it is set");
+    let hosts: Vec<&str> = endpoints
+        .split(',')
+        .filter_map(|pair| Some(pair.split_once('=')?.0))
+        .collect();
+    let expected = [
+        "111122223333.dkr.ecr.us-east-1.amazonaws.com",
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+        "docker.io",
+        "public.ecr.aws",
+        "quay.io",
+        "mirror.gcr.io",
+    ];
+    assert_eq!(hosts, expected);
+    assert!(endpoints.ends_with(&format!("mirror.gcr.io={}", cloud.mirror.endpoint())));
+}

@@ -1,0 +1,268 @@
+//! What an origin can do wrong, apart from its bytes on the way.
+
+use embedded_cloud::{Cloud, Image, Registry};
+use reqwest::header::AUTHORIZATION;
+
+use crate::{ecr, get, head, header, http, hub_token, json, put, refusal, send};
+
+/// A mirror with one image.
+async fn cloud_with_mirror() -> (Cloud, Image) {
+    let cloud = Cloud::start().await;
+    let image = Image::oci(1, &[3_000]);
+    cloud.mirror.push("library/node", "22", &image);
+    (cloud, image)
+}
+
+const NODE: &str = "library/node/manifests/22";
+
+#[tokio::test]
+async fn a_liar_names_one_digest_and_sends_another_manifest() {
+    let (cloud, image) = cloud_with_mirror().await;
+    let other = Image::oci(2, &[3_000, 4_000]);
+    cloud.mirror.faults().lie(&image.digest(), &other, 1);
+    let named = send(head(&cloud.mirror, NODE, "none")).await;
+    assert_eq!(
+        header(&named, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
+    let path = format!("library/node/manifests/{}", image.digest());
+    let sent = send(get(&cloud.mirror, &path, "none")).await;
+    assert_eq!(
+        header(&sent, "docker-content-digest"),
+        Some(image.digest().as_str())
+    );
+    assert_eq!(sent.bytes().await.unwrap(), other.manifest());
+    assert_eq!(
+        send(get(&cloud.mirror, &path, "none"))
+            .await
+            .bytes()
+            .await
+            .unwrap(),
+        image.manifest()
+    );
+}
+
+/// Whether a request of each method is answered.
+async fn answers(registry: &Registry) -> [bool; 2] {
+    let url = format!("{}/v2/{NODE}", registry.endpoint());
+    [
+        http().get(&url).send().await.is_ok(),
+        http().head(&url).send().await.is_ok(),
+    ]
+}
+
+#[tokio::test]
+async fn a_dead_registry_closes_every_connection_until_it_lives_again() {
+    let (cloud, _) = cloud_with_mirror().await;
+    cloud.mirror.faults().die_after(3);
+    assert_eq!(answers(&cloud.mirror).await, [true, true]);
+    assert_eq!(answers(&cloud.mirror).await, [true, false]);
+    assert_eq!(answers(&cloud.mirror).await, [false, false]);
+    cloud.mirror.faults().revive();
+    assert_eq!(answers(&cloud.mirror).await, [true, true]);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_used_before_dies_as_well() {
+    let (cloud, _) = cloud_with_mirror().await;
+    let client = http();
+    let request = || {
+        client
+            .head(format!("{}/v2/{NODE}", cloud.mirror.endpoint()))
+            .send()
+    };
+    assert_eq!(request().await.unwrap().status(), 200);
+    cloud.mirror.faults().die_after(0);
+    request().await.expect_err("the connection is closed");
+    cloud.mirror.faults().revive();
+    assert_eq!(request().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn the_token_service_and_the_cdn_die_with_their_registry() {
+    let cloud = Cloud::start().await;
+    let image = Image::oci(1, &[3_000]);
+    cloud.hub.push("library/node", "22", &image);
+    let token = hub_token(&cloud, "library/node", None).await;
+    let blob = format!("library/node/blobs/{}", image.layers()[0]);
+    let redirect = send(get(cloud.hub.registry(), &blob, &token)).await;
+    let ping = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
+    let realm = header(&ping, "www-authenticate")
+        .unwrap()
+        .split('"')
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    cloud.hub.faults().die_after(0);
+    for address in [realm.as_str(), header(&redirect, "location").unwrap()] {
+        http()
+            .get(address)
+            .send()
+            .await
+            .expect_err("the connection is closed");
+    }
+    assert_eq!(
+        send(get(&cloud.open, "", "none")).await.status(),
+        200,
+        "other registries live"
+    );
+}
+
+#[tokio::test]
+async fn blobs_are_redirected_to_a_stranger_who_forges_them() {
+    let (cloud, image) = cloud_with_mirror().await;
+    let blob = format!("library/node/blobs/{}", image.layers()[0]);
+    cloud
+        .mirror
+        .faults()
+        .redirect_blobs(&format!("{}/deep", cloud.stranger.url()));
+    let redirect = send(get(&cloud.mirror, &blob, "Bearer secret")).await;
+    let location = header(&redirect, "location").unwrap();
+    assert_eq!(
+        (redirect.status().as_u16(), location),
+        (
+            307,
+            &*format!("{}/deep/{}", cloud.stranger.url(), image.layers()[0])
+        )
+    );
+    let forged = send(http().get(location)).await.bytes().await.unwrap();
+    cloud.mirror.faults().keep_blobs();
+    let real = send(get(&cloud.mirror, &blob, "none"))
+        .await
+        .bytes()
+        .await
+        .unwrap();
+    assert_eq!((forged.len(), real.len()), (3_000, 3_000));
+    assert!(forged != real);
+}
+
+#[tokio::test]
+async fn a_stranger_writes_down_who_came_with_what() {
+    let cloud = Cloud::start().await;
+    cloud.stranger.know_nothing();
+    let url = format!("{}/a?b=c", cloud.stranger.url());
+    assert_eq!(
+        send(http().get(&url).header(AUTHORIZATION, "Bearer secret"))
+            .await
+            .status(),
+        404
+    );
+    assert_eq!(send(http().head(&url)).await.status(), 404);
+    let requests = cloud.stranger.requests();
+    assert_eq!(
+        (requests[0].method.as_str(), requests[0].path.as_str()),
+        ("GET", "/a?b=c")
+    );
+    assert_eq!(requests[0].header("authorization"), Some("Bearer secret"));
+    assert_eq!(
+        (
+            requests[1].method.as_str(),
+            requests[1].header("authorization")
+        ),
+        ("HEAD", None)
+    );
+}
+
+#[tokio::test]
+async fn a_stranger_forges_or_knows_nothing_as_a_test_wants() {
+    let (cloud, image) = cloud_with_mirror().await;
+    let url = format!("{}/{}", cloud.stranger.url(), image.layers()[0]);
+    assert_eq!(send(http().get(&url)).await.status(), 200);
+    cloud.stranger.know_nothing();
+    assert_eq!(send(http().get(&url)).await.status(), 404);
+    cloud.stranger.forge();
+    assert_eq!(send(http().get(&url)).await.status(), 200);
+    let unknown = format!(
+        "{}/{}",
+        cloud.stranger.url(),
+        Image::oci(2, &[3_000]).layers()[0]
+    );
+    assert_eq!(send(http().get(&unknown)).await.status(), 404);
+}
+
+#[tokio::test]
+async fn lists_of_tags_are_limited_alone() {
+    let cloud = Cloud::start().await;
+    cloud
+        .hub
+        .push("library/node", "22", &Image::oci(1, &[3_000]));
+    let token = hub_token(&cloud, "library/node", None).await;
+    cloud.hub.limit_listing(1, 30);
+    assert_eq!(
+        send(get(cloud.hub.registry(), NODE, &token)).await.status(),
+        200
+    );
+    let list = || send(get(cloud.hub.registry(), "library/node/tags/list", &token));
+    let limited = list().await;
+    assert_eq!(
+        (limited.status().as_u16(), header(&limited, "retry-after")),
+        (429, Some("30"))
+    );
+    assert_eq!(limited.text().await.unwrap(), "Too Many Requests");
+    assert_eq!(list().await.status(), 200);
+    assert_eq!(cloud.hub.refused(), 0);
+}
+
+#[tokio::test]
+async fn ecr_throttles_requests_of_any_kind() {
+    let cloud = Cloud::start().await;
+    let (registry, login) = ecr(&cloud).await;
+    let image = Image::docker(1, &[3_000]);
+    registry.push("mirror/node", "22", &image);
+    cloud.ecr.throttle("manifest.get", 1);
+    let throttled = json(send(get(registry, "mirror/node/manifests/22", &login)).await).await;
+    let error = &throttled["errors"][0];
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&"TOOMANYREQUESTS".into(), &"Rate exceeded".into())
+    );
+    assert_eq!(
+        send(get(registry, "mirror/node/manifests/22", &login))
+            .await
+            .status(),
+        200
+    );
+    cloud.ecr.throttle("manifest.head", 1);
+    assert_eq!(
+        send(head(registry, "mirror/node/manifests/22", &login))
+            .await
+            .status(),
+        429
+    );
+    cloud.ecr.throttle("manifest.put", 1);
+    let put = put(registry, "mirror/node/manifests/22", &login, &image).await;
+    assert_eq!(refusal(put).await, (429, "TOOMANYREQUESTS".into()));
+}
+
+#[tokio::test]
+async fn ecr_public_throttles_tokens_and_reads_of_the_gallery() {
+    let cloud = Cloud::start().await;
+    let token = || {
+        http().get(format!(
+            "{}/token/?service=public.ecr.aws",
+            cloud.ecr_public.registry().endpoint()
+        ))
+    };
+    cloud.ecr_public.throttle("token", 1);
+    assert_eq!(
+        refusal(send(token()).await).await,
+        (429, "TOOMANYREQUESTS".into())
+    );
+    let bearer = format!(
+        "Bearer {}",
+        json(send(token()).await).await["token"].as_str().unwrap()
+    );
+    cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &Image::oci(1, &[3_000]));
+    cloud.ecr_public.throttle("manifest.get", 1);
+    let read = || {
+        send(get(
+            cloud.ecr_public.gallery_registry(),
+            "docker/library/node/manifests/21",
+            &bearer,
+        ))
+    };
+    assert_eq!(refusal(read().await).await, (429, "TOOMANYREQUESTS".into()));
+    assert_eq!(read().await.status(), 200);
+}

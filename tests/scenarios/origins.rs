@@ -1,0 +1,282 @@
+//! Whoever is level with upstream and counts no pulls gives the bytes; whatever it does wrong, the right bytes arrive.
+
+use embedded_cloud::{ALIAS, Faults, Image};
+use tests::world::{World, statuses};
+
+const ALL: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+fn image(seed: u64) -> Image {
+    Image::index(seed, &ALL, &[4000, 900], true)
+}
+
+/// A world with node:21 upstream, which is an official image.
+async fn world() -> (World, Image) {
+    let mut world = World::start().await;
+    let image = image(1);
+    world.cloud.hub.push("library/node", "21", &image);
+    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    (world, image)
+}
+
+/// The same, and the ECR Public Gallery is level.
+async fn level() -> (World, Image) {
+    let (world, image) = world().await;
+    world
+        .cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &image);
+    (world, image)
+}
+
+async fn assert_copied(world: &World, image: &Image) {
+    let report = world.refresh().await;
+    assert_eq!(
+        statuses(&report),
+        ["copied docker.io/library/node:21"],
+        "{report:#}"
+    );
+    assert_arrived(world, image);
+}
+
+fn assert_arrived(world: &World, image: &Image) {
+    let ecr = world.cloud.ecr.region("us-east-1");
+    assert_eq!(
+        ecr.image("docker-hub/library/node", "21"),
+        Some(image.digest())
+    );
+    let arrived = ecr.blobs("docker-hub/library/node");
+    assert!(
+        image
+            .blobs()
+            .iter()
+            .all(|(digest, _)| arrived.contains(digest)),
+        "{arrived:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_level_gallery_saves_every_pull() {
+    let (world, image) = level().await;
+    assert_copied(&world, &image).await;
+    let counts = world.cloud.counts.all();
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0),
+        "{counts:?}"
+    );
+    assert_eq!(world.cloud.hub.remaining(), 100);
+    let asked = (
+        world.cloud.counts.get("public.manifest.head"),
+        world.cloud.counts.get("public.manifest.get"),
+    );
+    assert_eq!(
+        asked,
+        (1, 6),
+        "a HEAD there names no digest, so that the index itself tells it"
+    );
+}
+
+#[tokio::test]
+async fn the_gallery_is_read_with_a_token_of_our_own_and_anonymously_where_the_role_has_none() {
+    let (world, image) = level().await;
+    assert_copied(&world, &image).await;
+    assert_eq!(
+        world.cloud.counts.get("public.token"),
+        0,
+        "{:?}",
+        world.cloud.counts.all()
+    );
+
+    let (world, image) = level().await;
+    world.cloud.failures.fail_next(
+        "ecr_public.api.GetAuthorizationToken",
+        "AccessDeniedException",
+        100,
+    );
+    assert_copied(&world, &image).await;
+    assert_eq!(
+        world.cloud.counts.get("public.token"),
+        1,
+        "{:?}",
+        world.cloud.counts.all()
+    );
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
+}
+
+#[tokio::test]
+async fn an_origin_of_the_catalogue_saves_every_pull() {
+    let mut world = World::start().await;
+    let image = image(1);
+    world.cloud.hub.push("grafana/grafana", "11", &image);
+    world.cloud.mirror.push("grafana/grafana", "11", &image);
+    world.catalogue("origins: [mirror.gcr.io]\nimages: [{ image: 'grafana/grafana:11' }]");
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/grafana/grafana:11"]
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_destination_of_our_own_in_another_region_is_an_origin() {
+    let mut world = World::start().await;
+    let image = image(1);
+    world.cloud.hub.push("grafana/grafana", "11", &image);
+    let destinations = "destinations:\n  here: { ecr: { repository: 'hub/{repository}' } }\n  europe: { ecr: { repository: 'hub/{repository}', region: eu-west-1 } }\norigins: [europe]\n";
+    world.catalogue(&format!(
+        "{destinations}images: [{{ image: 'grafana/grafana:11', to: [europe] }}]"
+    ));
+    world.refresh().await;
+    world.cloud.counts.reset();
+    world.catalogue(&format!(
+        "{destinations}images: [{{ image: 'grafana/grafana:11', to: [here] }}]"
+    ));
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/grafana/grafana:11"]
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.counts.sum("cdn.")
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .image("hub/grafana/grafana", "11"),
+        Some(image.digest())
+    );
+}
+
+#[tokio::test]
+async fn a_gallery_that_lags_is_left_alone() {
+    let (world, new) = world().await;
+    world
+        .cloud
+        .ecr_public
+        .gallery("docker/library/node", "21", &image(2));
+    assert_copied(&world, &new).await;
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
+    assert_eq!(
+        world.cloud.counts.get("public.manifest.get"),
+        1,
+        "what it has, which is not it"
+    );
+}
+
+#[tokio::test]
+async fn a_gallery_that_lies_is_found_out_and_docker_hub_gives_the_right_bytes() {
+    for digest in [image(1).digest(), image(1).children()[0].digest()] {
+        let (world, right) = level().await;
+        world.cloud.ecr_public.faults().lie(&digest, &image(3), 100);
+        assert_copied(&world, &right).await;
+        assert!(world.cloud.counts.get("hub.manifest.get") > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_gallery_with_wrong_layers_is_found_out() {
+    let (world, right) = level().await;
+    for layer in right.children().iter().flat_map(Image::layers) {
+        world.cloud.ecr_public.faults().corrupt_blob(&layer, 100);
+    }
+    assert_copied(&world, &right).await;
+    assert!(
+        world.cloud.counts.get("hub.blob.get") > 0,
+        "{:?}",
+        world.cloud.counts.all()
+    );
+}
+
+#[tokio::test]
+async fn a_gallery_that_dies_half_way_is_no_loss_wherever_it_dies() {
+    for requests in 1..16 {
+        let (world, right) = level().await;
+        world.cloud.ecr_public.faults().die_after(requests);
+        assert_copied(&world, &right).await;
+        let pulls = world.cloud.counts.get("hub.manifest.get");
+        assert!(pulls <= 5, "after {requests} requests: {pulls} pulls");
+        assert_eq!(world.cloud.hub.refused(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
+    let (world, _) = level().await;
+    world.cloud.hub.quota(10, 21_600);
+    world.cloud.hub.spend("ci", 9);
+    world.cloud.ecr_public.faults().die_after(2);
+    let report = world.refresh().await;
+    assert_eq!(
+        statuses(&report),
+        ["deferred docker.io/library/node:21"],
+        "{report:#}"
+    );
+    assert_eq!(
+        (
+            world.cloud.counts.get("hub.manifest.get"),
+            world.cloud.hub.remaining()
+        ),
+        (0, 1)
+    );
+    assert_eq!(
+        world
+            .cloud
+            .ecr
+            .region("us-east-1")
+            .image("docker-hub/library/node", "21"),
+        None
+    );
+}
+
+#[tokio::test]
+async fn an_origin_that_sends_us_elsewhere_gets_no_credential_there_and_nothing_wrong_arrives() {
+    let gallery = |world: &World| -> Faults { world.cloud.ecr_public.faults().clone() };
+    let (world, right) = level().await;
+    gallery(&world).redirect_blobs(&format!("{}/forged", world.cloud.stranger.url()));
+    assert_copied(&world, &right).await;
+    let visits = world.cloud.stranger.requests();
+    assert!(!visits.is_empty());
+    for visit in visits {
+        assert!(
+            !visit
+                .headers
+                .iter()
+                .any(|(name, _)| name == "authorization"),
+            "{visit:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn several_destinations_read_docker_hub_once() {
+    let mut world = World::start().await;
+    let image = image(1);
+    world.cloud.hub.push("grafana/grafana", "11", &image);
+    world.catalogue(&format!("destinations:\n  a: {{ ecr: {{ repository: 'a/{{name}}' }} }}\n  b: {{ ecr: {{ repository: 'b/{{name}}', region: eu-west-1 }} }}\n  c: {{ ecr-public: {{ alias: {ALIAS}, repository: 'c/{{name}}' }} }}\nimages: [{{ image: 'grafana/grafana:11', to: [a, b, c] }}]"));
+    let report = world.refresh().await;
+    assert_eq!(
+        statuses(&report),
+        ["copied docker.io/grafana/grafana:11"],
+        "{report:#}"
+    );
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
+    assert_eq!(
+        world.cloud.counts.get("cdn.blob.get"),
+        image.blobs().len() as u64,
+        "every layer leaves Docker Hub once"
+    );
+}

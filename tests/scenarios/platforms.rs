@@ -1,0 +1,312 @@
+//! Fewer platforms: an index that was cut to what is wanted, and is recognised without any record.
+
+use embedded_cloud::{Image, Registry};
+use serde_json::{Value, json};
+use tests::world::{World, reason, statuses};
+
+const REPOSITORY: &str = "docker-hub/library/node";
+const MANY: [&str; 4] = ["linux/amd64", "linux/arm/v7", "linux/arm64", "linux/s390x"];
+
+/// A world with node:21 upstream, for four platforms with attestations, of which two are wanted.
+async fn world() -> (World, Image) {
+    let world = World::start().await;
+    let image = Image::index(1, &MANY, &[2000, 300], true);
+    world.cloud.hub.push("library/node", "21", &image);
+    (wanting(world, "[linux/amd64, linux/arm64]"), image)
+}
+
+fn wanting(mut world: World, platforms: &str) -> World {
+    world.catalogue(&format!(
+        "images: [{{ image: node, tags: ['21'], platforms: {platforms} }}]"
+    ));
+    world
+}
+
+fn ecr(world: &World) -> &Registry {
+    world.cloud.ecr.region("us-east-1")
+}
+
+/// The index that the mirror has under node:21.
+fn mirrored(world: &World) -> Value {
+    let digest = ecr(world)
+        .image(REPOSITORY, "21")
+        .expect("the tag is there");
+    let manifest = ecr(world)
+        .manifest(REPOSITORY, &digest)
+        .expect("what the tag stands for is there");
+    serde_json::from_slice(&manifest).expect("a manifest is JSON")
+}
+
+/// The platforms of the children, attestations under the name that they go by.
+fn platforms(index: &Value) -> Vec<String> {
+    let name = |child: &Value| {
+        let part = |key: &str| {
+            child["platform"][key]
+                .as_str()
+                .map(|text| format!("/{text}"))
+                .unwrap_or_default()
+        };
+        format!(
+            "{}{}{}{}",
+            child["platform"]["os"]
+                .as_str()
+                .expect("a platform has a system"),
+            part("architecture"),
+            part("variant"),
+            part("os.version")
+        )
+    };
+    index["manifests"]
+        .as_array()
+        .expect("it is an index")
+        .iter()
+        .map(name)
+        .collect()
+}
+
+/// Forgets every state tag, as if nobody had ever kept a record.
+fn forget(world: &World) {
+    ecr(world).set_tags(REPOSITORY, &[]);
+    assert!(ecr(world).tags(REPOSITORY).is_empty());
+}
+
+#[tokio::test]
+async fn the_chosen_platforms_and_their_attestations_alone_are_copied() {
+    let (world, image) = world().await;
+    let report = world.refresh().await;
+    assert_eq!(statuses(&report), ["copied docker.io/library/node:21"]);
+    let index = mirrored(&world);
+    assert_eq!(
+        platforms(&index),
+        [
+            "linux/amd64",
+            "linux/arm64",
+            "unknown/unknown",
+            "unknown/unknown"
+        ]
+    );
+    assert_eq!(
+        index["annotations"]["image-replicator.upstream-digest"],
+        image.digest()
+    );
+    assert_eq!(
+        world.cloud.counts.get("hub.manifest.get"),
+        5,
+        "the index, two images and what attests them"
+    );
+    assert_eq!(report["images"][0]["pulls"], 5);
+    assert_ne!(report["images"][0]["targets"][0]["digest"], image.digest());
+    assert_eq!(report["images"][0]["upstream_digest"], image.digest());
+}
+
+#[tokio::test]
+async fn children_are_kept_word_for_word() {
+    let (world, image) = world().await;
+    world.refresh().await;
+    let upstream: Value = serde_json::from_slice(image.manifest()).unwrap();
+    let (upstream, here) = (upstream["manifests"].as_array().unwrap(), mirrored(&world));
+    let kept: Vec<&Value> = here["manifests"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        kept,
+        upstream
+            .iter()
+            .filter(|child| kept.contains(child))
+            .collect::<Vec<_>>(),
+        "in their order"
+    );
+}
+
+#[tokio::test]
+async fn two_copies_of_one_image_have_one_digest() {
+    let (first, _) = world().await;
+    first.refresh().await;
+    let (second, _) = world().await;
+    let second = wanting(second, "[linux/arm64, linux/amd64, linux/arm64]");
+    second.refresh().await;
+    assert_eq!(
+        ecr(&first).image(REPOSITORY, "21"),
+        ecr(&second).image(REPOSITORY, "21")
+    );
+}
+
+#[tokio::test]
+async fn a_second_refresh_costs_one_head_with_and_without_any_record() {
+    let (world, _) = world().await;
+    world.refresh().await;
+    for has_record in [true, false] {
+        if !has_record {
+            forget(&world);
+        }
+        world.cloud.counts.reset();
+        let report = world.refresh().await;
+        assert_eq!(
+            statuses(&report),
+            ["unchanged docker.io/library/node:21"],
+            "record: {has_record}"
+        );
+        assert_eq!(
+            (
+                world.cloud.counts.get("hub.manifest.head"),
+                world.cloud.counts.get("hub.manifest.get")
+            ),
+            (1, 0)
+        );
+        assert_eq!(world.cloud.counts.get("ecr.manifest.put"), 0);
+        assert_eq!(
+            world.cloud.counts.get("ecr.manifest.get"),
+            u64::from(!has_record),
+            "the annotation tells it else"
+        );
+    }
+    assert!(
+        ecr(&world).tags(REPOSITORY)["replicator:tag:21"].contains(" ok "),
+        "the record is made again"
+    );
+}
+
+#[tokio::test]
+async fn a_build_is_told_that_a_part_is_level() {
+    let (world, _) = world().await;
+    world.refresh().await;
+    for _ in 0..2 {
+        let report = world.ensure(json!({"images": ["node:21"]})).await;
+        assert_eq!(
+            statuses(&report),
+            ["unchanged docker.io/library/node:21"],
+            "{report:#}"
+        );
+        forget(&world);
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_waits_for_a_worker_recognises_the_part() {
+    let (mut world, _) = world().await;
+    let queue = world.queue();
+    let build = world.ensure(json!({"images": ["node:21"], "wait_seconds": 60}));
+    let work = async {
+        loop {
+            world.work_off(&queue).await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let report = tokio::select! { report = build => report, () = work => unreachable!("work goes on for ever") };
+    assert_eq!(
+        statuses(&report),
+        ["copied docker.io/library/node:21"],
+        "{report:#}"
+    );
+    assert_eq!(
+        report["images"][0]["targets"][0]["digest"],
+        ecr(&world).image(REPOSITORY, "21").unwrap()
+    );
+}
+
+#[tokio::test]
+async fn another_choice_is_another_copy_and_only_what_is_new_is_pulled() {
+    let (world, image) = world().await;
+    world.refresh().await;
+    world.cloud.counts.reset();
+    let world = wanting(world, "[linux/amd64, linux/arm64, linux/s390x]");
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/library/node:21"]
+    );
+    assert_eq!(platforms(&mirrored(&world)).len(), 6);
+    assert_eq!(
+        world.cloud.counts.get("hub.manifest.get"),
+        3,
+        "the index, one image and what attests it"
+    );
+    let world = wanting(world, "all");
+    world.refresh().await;
+    assert_eq!(
+        ecr(&world).image(REPOSITORY, "21"),
+        Some(image.digest()),
+        "all of it is upstream's own"
+    );
+    let world = wanting(world, "[linux/amd64]");
+    world.cloud.counts.reset();
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/library/node:21"]
+    );
+    assert_eq!(
+        platforms(&mirrored(&world)),
+        ["linux/amd64", "unknown/unknown"]
+    );
+    assert!(world.cloud.counts.get("hub.manifest.get") <= 1);
+}
+
+#[tokio::test]
+async fn a_platform_that_upstream_does_not_have_is_answered_with_those_it_has() {
+    let (world, _) = world().await;
+    let world = wanting(world, "[linux/amd64, linux/riscv64]");
+    let report = world.refresh().await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    for part in [
+        "linux/riscv64",
+        "linux/amd64, linux/arm, linux/arm64, linux/s390x",
+    ] {
+        assert!(reason(&report).contains(part), "{}", reason(&report));
+    }
+    assert_eq!(ecr(&world).image(REPOSITORY, "21"), None);
+}
+
+#[tokio::test]
+async fn variants_and_windows_versions_are_told_apart() {
+    let all = [
+        "linux/arm/v6",
+        "linux/arm/v7",
+        "windows(10.0.17763.1)/amd64",
+        "windows(10.0.20348.2)/amd64",
+    ];
+    for (choice, kept) in [
+        ("[linux/arm/v7]", vec!["linux/arm/v7"]),
+        (
+            "['windows(10.0.20348.2)/amd64']",
+            vec!["windows/amd64/10.0.20348.2"],
+        ),
+        (
+            "[windows/amd64]",
+            vec!["windows/amd64/10.0.17763.1", "windows/amd64/10.0.20348.2"],
+        ),
+    ] {
+        let world = World::start().await;
+        world
+            .cloud
+            .hub
+            .push("library/node", "21", &Image::index(1, &all, &[300], false));
+        let world = wanting(world, choice);
+        let report = world.refresh().await;
+        assert_eq!(report["ok"], true, "{choice}: {report:#}");
+        assert_eq!(platforms(&mirrored(&world)), kept);
+    }
+}
+
+#[tokio::test]
+async fn an_image_without_an_index_is_copied_as_it_is_when_it_is_for_a_chosen_platform() {
+    let world = World::start().await;
+    let image = Image::docker_for(1, "linux/amd64", &[500]);
+    world.cloud.hub.push("library/node", "21", &image);
+    let world = wanting(world, "[linux/amd64, linux/arm64]");
+    let report = world.refresh().await;
+    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert!(
+        reason(&report).contains("linux/arm64"),
+        "{}",
+        reason(&report)
+    );
+    let world = wanting(world, "[linux/amd64]");
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["copied docker.io/library/node:21"]
+    );
+    assert_eq!(ecr(&world).image(REPOSITORY, "21"), Some(image.digest()));
+    world.cloud.counts.reset();
+    assert_eq!(
+        statuses(&world.refresh().await),
+        ["unchanged docker.io/library/node:21"]
+    );
+    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
+}

@@ -1,0 +1,211 @@
+//! What a destination holds is found out with few questions, and what its registry has elsewhere is not sent again.
+
+use std::collections::BTreeMap;
+
+use embedded_cloud::Image;
+use serde_json::json;
+use tests::world::{World, in_time, statuses};
+
+/// What was asked of private ECR, but for tokens, since the counts were reset.
+fn asked(world: &World) -> BTreeMap<String, u64> {
+    let all = world.cloud.counts.all().into_iter();
+    all.filter(|(kind, _)| kind.starts_with("ecr.") && !kind.ends_with("Token"))
+        .collect()
+}
+
+fn count(world: &World, kind: &str) -> u64 {
+    world.cloud.counts.get(kind)
+}
+
+#[tokio::test]
+async fn a_new_repository_is_asked_for_nothing() {
+    let world = World::start().await;
+    world.cloud.hub.push(
+        "library/node",
+        "21",
+        &Image::index(7, &["linux/amd64", "linux/arm64/v8"], &[500, 600], true),
+    );
+    assert_eq!(
+        statuses(&world.refresh_images(&["node:21"]).await),
+        ["copied docker.io/library/node:21"]
+    );
+    let asked = asked(&world);
+    let questions = asked
+        .keys()
+        .filter(|kind| kind.contains(".head") || kind.contains("BatchCheck"));
+    assert_eq!(questions.count(), 0, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_repository_is_asked_for_all_blobs_of_an_image_at_once() {
+    let world = World::start().await;
+    world
+        .cloud
+        .hub
+        .push("library/node", "21", &Image::docker(1, &[500; 20]));
+    world.refresh_images(&["node:21"]).await;
+    world
+        .cloud
+        .hub
+        .push("library/node", "21", &Image::docker(2, &[500; 20]));
+    world.cloud.counts.reset();
+    world.refresh_images(&["node:21"]).await;
+    let asked = asked(&world);
+    assert_eq!(asked["ecr.api.BatchCheckLayerAvailability"], 1, "{asked:?}");
+    assert_eq!(
+        (asked.get("ecr.blob.head"), asked["ecr.manifest.head"]),
+        (None, 1),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn where_the_control_plane_does_not_tell_each_blob_is_asked_for() {
+    let world = World::start().await;
+    world
+        .cloud
+        .hub
+        .push("library/node", "21", &Image::docker(1, &[500; 3]));
+    world.refresh_images(&["node:21"]).await;
+    world
+        .cloud
+        .hub
+        .push("library/node", "21", &Image::docker(2, &[500; 3]));
+    world.cloud.failures.fail_next(
+        "ecr.api.BatchCheckLayerAvailability",
+        "AccessDeniedException",
+        1,
+    );
+    world.cloud.counts.reset();
+    assert_eq!(
+        statuses(&world.refresh_images(&["node:21"]).await),
+        ["copied docker.io/library/node:21"]
+    );
+    assert_eq!(count(&world, "ecr.blob.head"), 4, "{:?}", asked(&world));
+}
+
+/// Copies three images of the same layers to three repositories, with one replicator; gives the bytes sent for the last, and how many
+/// mounts each asked for.
+async fn copied_three_times(world: &World) -> (u64, [u64; 3]) {
+    let layers = [100_000, 200_000];
+    world
+        .cloud
+        .hub
+        .push("library/node", "21", &Image::docker(1, &layers));
+    world
+        .cloud
+        .hub
+        .push("grafana/grafana", "11", &Image::docker(1, &layers));
+    world
+        .cloud
+        .hub
+        .push("grafana/loki", "3", &Image::docker(1, &layers));
+    let replicator = world.replicator();
+    let (mut bytes, mut mounts) = (0, [0; 3]);
+    for (image, asked_for) in ["node:21", "grafana/grafana:11", "grafana/loki:3"]
+        .into_iter()
+        .zip(&mut mounts)
+    {
+        world.cloud.counts.reset();
+        let event = json!({"images": [{"image": image}]});
+        let report = refresh::handle(&event, "request", in_time(), &replicator)
+            .await
+            .expect("the refresh answers");
+        let report = json!(report);
+        assert_eq!(report["images"][0]["status"], "copied", "{report:#}");
+        bytes = report["images"][0]["bytes"]
+            .as_u64()
+            .expect("bytes are counted");
+        *asked_for = count(world, "ecr.blob.mount");
+    }
+    (bytes, mounts)
+}
+
+#[tokio::test]
+async fn what_another_repository_of_the_registry_has_is_taken_from_there_where_that_is_allowed() {
+    let world = World::start().await;
+    world.cloud.ecr.region("us-east-1").allow_mounts();
+    assert_eq!(copied_three_times(&world).await, (0, [0, 3, 3]));
+    assert_eq!(count(&world, "hub.blob.get"), 0, "{:?}", asked(&world));
+    let registry = world.cloud.ecr.region("us-east-1");
+    assert_eq!(
+        registry.blobs("docker-hub/grafana/loki"),
+        registry.blobs("docker-hub/library/node")
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_that_gets_the_blob_in_the_same_session_and_is_not_asked_again() {
+    let world = World::start().await;
+    let (bytes, mounts) = copied_three_times(&world).await;
+    // What is asked at the same time is asked before the first answer is there.
+    assert!(
+        bytes > 300_000 && mounts[0] == 0 && (1..=3).contains(&mounts[1]) && mounts[2] == 0,
+        "{mounts:?}"
+    );
+    assert_eq!(count(&world, "ecr.upload.post"), 3, "{:?}", asked(&world));
+}
+
+#[tokio::test]
+async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its_own_bytes() {
+    let mut world = World::start().await;
+    world.cloud.hub.quota(1000, 21_600);
+    let tags = (0..10)
+        .map(|tag| format!("'{tag}'"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let images = (0..20)
+        .map(|app| format!("{{ image: many/app-{app:02}, tags: [{tags}] }}"))
+        .collect::<Vec<_>>();
+    world.catalogue(&format!("images: [{}]", images.join(", ")));
+    let image = |app: u64, tag: u64| Image::docker(app * 10 + tag, &[1000]);
+    for (app, tag) in (0..20).flat_map(|app| (0..10).map(move |tag| (app, tag))) {
+        world.cloud.hub.push(
+            &format!("many/app-{app:02}"),
+            &tag.to_string(),
+            &image(app, tag),
+        );
+    }
+    world.refresh().await;
+    world.cloud.counts.reset();
+    let report = world.refresh().await;
+    assert!(
+        statuses(&report)
+            .iter()
+            .all(|status| status.starts_with("unchanged"))
+    );
+    assert_eq!(
+        (
+            count(&world, "hub.manifest.head"),
+            count(&world, "hub.manifest.get")
+        ),
+        (200, 0)
+    );
+    assert_eq!(count(&world, "hub.token"), 20);
+    let control = world.cloud.counts.sum("ecr.api.");
+    assert!(
+        control <= 40 + 1,
+        "40 calls and one for the registry's token: {:?}",
+        asked(&world)
+    );
+    world
+        .cloud
+        .hub
+        .push("many/app-07", "3", &Image::docker(777, &[5000]));
+    world.cloud.counts.reset();
+    let report = world.refresh().await;
+    let copied: Vec<_> = statuses(&report)
+        .into_iter()
+        .filter(|status| status.starts_with("copied"))
+        .collect();
+    assert_eq!(copied, ["copied docker.io/many/app-07:3"]);
+    assert_eq!(
+        (
+            count(&world, "hub.manifest.get"),
+            count(&world, "ecr.upload.put")
+        ),
+        (1, 2),
+        "{:?}",
+        asked(&world)
+    );
+}

@@ -1,4 +1,0 @@
-//! What the tests share: a world in the embedded cloud, and real parts that we did not write.
-
-pub mod real;
-pub mod world;
