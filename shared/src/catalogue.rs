@@ -10,6 +10,7 @@ pub mod document;
 mod entry;
 mod merge;
 pub mod naming;
+mod options;
 pub mod origins;
 pub mod range;
 pub mod rescue;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::{Document, Problems, Publish, Severity};
 pub use naming::{Destination, Kind};
+pub use options::Options;
 pub use origins::Origin;
 pub use rescue::RescueAllowList;
 pub use selection::{Lists, Selected, Selection};
@@ -50,8 +52,8 @@ pub struct Catalogue {
     pub allowed: RescueAllowList,
     /// Findings of this level and above ask upstream for something newer.
     pub severity: Severity,
-    /// The images that documents name, on the terms that are stated there.
-    named: BTreeMap<ImageRef, Terms>,
+    /// The images that documents name, with the options that they state.
+    named: BTreeMap<ImageRef, Options>,
     /// The images that selections took.
     taken: BTreeSet<ImageRef>,
     /// The catalogue beside which an event's own images are wanted.
@@ -64,66 +66,38 @@ pub struct Wanted {
     /// The upstream tag.
     pub image: ImageRef,
     /// How.
-    pub terms: Terms,
-}
-
-/// How an image, or whatever a selector takes, is mirrored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// Names of destinations, in order, each once; of what is stated in a document none where it leaves that open.
-    pub to: Vec<String>,
-    /// Higher goes first.
-    pub priority: i32,
-    /// Which of its platforms are copied; of what is stated in a document `None` where it leaves that open.
-    pub platforms: Option<Platforms>,
-}
-
-impl Terms {
-    /// Takes in what else is wanted of the same image: it goes wherever either wants it, with the platforms that either wants, as
-    /// soon as the more urgent one wants.
-    pub fn join(&mut self, other: &Self) {
-        self.platforms = match (self.platforms.take(), other.platforms.clone()) {
-            (Some(mine), Some(theirs)) => Some(mine.or(theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
-        self.priority = self.priority.max(other.priority);
-        for name in &other.to {
-            if !self.to.contains(name) {
-                self.to.push(name.clone());
-            }
-        }
-    }
+    pub options: Options,
 }
 
 impl Catalogue {
-    /// The images with their terms complete, most important first, then by name.
-    fn in_order(&self, stated: BTreeMap<ImageRef, Terms>) -> Vec<Wanted> {
-        let complete = |(image, terms)| Wanted {
-            terms: self.complete(&image, terms),
+    /// The images with their options complete, most important first, then by name.
+    fn in_order(&self, stated: BTreeMap<ImageRef, Options>) -> Vec<Wanted> {
+        let complete = |(image, options)| Wanted {
+            options: self.complete(&image, options),
             image,
         };
         let mut images: Vec<Wanted> = stated.into_iter().map(complete).collect();
         images.sort_by(|a, b| {
-            b.terms
+            b.options
                 .priority
-                .cmp(&a.terms.priority)
+                .cmp(&a.options.priority)
                 .then_with(|| a.image.cmp(&b.image))
         });
         images
     }
 
-    /// `terms` with what they leave open.
-    fn complete(&self, image: &ImageRef, mut terms: Terms) -> Terms {
+    /// `options` with what they leave open.
+    fn complete(&self, image: &ImageRef, mut options: Options) -> Options {
         let catalogue = self
             .beside
             .as_ref()
             .filter(|catalogue| catalogue.names(image));
-        let known = catalogue.map(|catalogue| catalogue.want(image.clone()).terms);
-        terms.priority = terms
+        let known = catalogue.map(|catalogue| catalogue.want(image.clone()).options);
+        options.priority = options
             .priority
             .max(known.as_ref().map_or(i32::MIN, |known| known.priority));
-        if terms.to.is_empty() {
-            terms.to = known
+        if options.to.is_empty() {
+            options.to = known
                 .as_ref()
                 .map_or_else(|| self.default_to.clone(), |known| known.to.clone());
         }
@@ -132,19 +106,21 @@ impl Catalogue {
                 .and_then(|known| known.platforms)
                 .unwrap_or_else(|| self.default_platforms.clone())
         };
-        terms.platforms = Some(terms.platforms.unwrap_or_else(left_open));
-        terms
+        options.platforms = Some(options.platforms.unwrap_or_else(left_open));
+        options
     }
 
     /// The destinations and images of `to` for an image that is asked for by name: as in the catalogue where it is there, else
     /// by default. Selections count by the rules that need no list (see [`Selector::admits`]).
     pub fn want(&self, image: ImageRef) -> Wanted {
-        let selected = self.selections_of(&image).map(|selection| &selection.terms);
+        let selected = self
+            .selections_of(&image)
+            .map(|selection| &selection.options);
         let mut stated = self.named.get(&image).into_iter().chain(selected);
-        let mut terms = stated.next().cloned().unwrap_or_default();
-        stated.for_each(|other| terms.join(other));
+        let mut options = stated.next().cloned().unwrap_or_default();
+        stated.for_each(|other| options.join(other));
         Wanted {
-            terms: self.complete(&image, terms),
+            options: self.complete(&image, options),
             image,
         }
     }

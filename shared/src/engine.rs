@@ -157,7 +157,7 @@ impl Replicator {
         });
         let names: BTreeSet<&String> = images
             .iter()
-            .flat_map(|wanted| &wanted.terms.to)
+            .flat_map(|wanted| &wanted.options.to)
             .chain(origins)
             .collect();
         let places = self

@@ -96,12 +96,12 @@ pub fn requests(
             image: wanted.image.clone(),
             targets: Vec::new(),
             unplaced: Vec::new(),
-            platforms: wanted.terms.platforms.clone().unwrap_or_default(),
-            priority: wanted.terms.priority,
+            platforms: wanted.options.platforms.clone().unwrap_or_default(),
+            priority: wanted.options.priority,
             origins: origins(catalogue, places, &wanted.image),
             trigger: trigger.clone(),
         };
-        if wanted.terms.to.is_empty() {
+        if wanted.options.to.is_empty() {
             let error = Error::new(
                 Side::Configuration,
                 Cause::Invalid,
@@ -111,7 +111,7 @@ pub fn requests(
                 "say which destinations: `defaults.to` in the catalogue says it for all images",
             ));
         }
-        for name in &wanted.terms.to {
+        for name in &wanted.options.to {
             match owners.place(name, &wanted.image) {
                 Ok(target) => request.targets.push(target),
                 Err(error) => request.unplaced.push(error),
@@ -195,7 +195,7 @@ pub fn origin(
     };
     let named = catalogue.images.iter().find(|wanted| {
         wanted
-            .terms
+            .options
             .to
             .iter()
             .any(|name| is_here(&wanted.image, name))

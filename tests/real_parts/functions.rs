@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use embedded_cloud::Image;
 use image_replicator::aws::Aws;
-use image_replicator::catalogue::Terms;
+use image_replicator::catalogue::Options;
 use image_replicator::outcome::retry_schedule::RetrySchedule;
 use image_replicator::settings;
 use jiff::Timestamp;
@@ -224,7 +224,7 @@ async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
     let hours =
         |hours: i64| Timestamp::from_second(now.as_second() + hours * 3600).expect("it is soon");
     let wish = |at: Timestamp, image: &str| {
-        RetrySchedule::new(at, [(image.parse().expect("an image"), Terms::default())])
+        RetrySchedule::new(at, [(image.parse().expect("an image"), Options::default())])
     };
     let join = async |wish: &RetrySchedule| {
         aws.merge_retry_schedule(&settings, wish, now)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Entry, PlatformsSpec};
 use super::{
-    Catalogue, Destination, Document, Problems, RescueAllowList, Selection, Severity, Terms, entry,
-    origins,
+    Catalogue, Destination, Document, Options, Problems, RescueAllowList, Selection, Severity,
+    entry, origins,
 };
 use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, RepositoryRef};
@@ -79,17 +79,17 @@ impl Catalogue {
         let images = self
             .images
             .iter()
-            .map(|wanted| (wanted.image.to_string(), wanted.terms.clone()));
+            .map(|wanted| (wanted.image.to_string(), wanted.options.clone()));
         let selections = self.selections.iter().flat_map(|(repository, selections)| {
             selections
                 .iter()
-                .map(move |selection| (selection.name(repository), selection.terms.clone()))
+                .map(move |selection| (selection.name(repository), selection.options.clone()))
         });
-        for (what, terms) in images.chain(selections) {
-            let to = if terms.to.is_empty() {
+        for (what, options) in images.chain(selections) {
+            let to = if options.to.is_empty() {
                 &self.default_to
             } else {
-                &terms.to
+                &options.to
             };
             if to.is_empty() && self.beside.is_none() {
                 problems.add(format!(
@@ -109,7 +109,7 @@ impl Catalogue {
     fn check_places(&self, problems: &mut Problems) {
         let mut taken: BTreeMap<(&str, String, String), &ImageRef> = BTreeMap::new();
         for wanted in &self.images {
-            for name in &wanted.terms.to {
+            for name in &wanted.options.to {
                 let Some(destination) = self.destinations.get(name) else {
                     continue;
                 };
@@ -180,29 +180,29 @@ fn default_platforms(documents: &[&Document]) -> Platforms {
 
 fn collect(
     document: &Document,
-    named: &mut BTreeMap<ImageRef, Terms>,
+    named: &mut BTreeMap<ImageRef, Options>,
     selections: &mut BTreeMap<RepositoryRef, Vec<Selection>>,
     problems: &mut Problems,
 ) {
     for (index, entry) in document.images.iter().enumerate() {
-        let terms = Terms::of(document, entry);
+        let options = Options::of(document, entry);
         let read = entry::read(document, entry, index, problems);
         for image in read.images {
             named
                 .entry(image)
-                .or_insert_with(|| terms.clone())
-                .join(&terms);
+                .or_insert_with(|| options.clone())
+                .join(&options);
         }
         for (repository, selector) in read.selectors {
             selections.entry(repository).or_default().push(Selection {
                 selector,
-                terms: terms.clone(),
+                options: options.clone(),
             });
         }
     }
 }
 
-impl Terms {
+impl Options {
     /// What `document` states for `entry`.
     fn of(document: &Document, entry: &Entry) -> Self {
         let stated = entry
@@ -216,16 +216,16 @@ impl Terms {
             .as_ref()
             .or(document.defaults.platforms.as_ref());
         let platforms = platforms.map(|PlatformsSpec(platforms)| platforms.clone());
-        let mut terms = Self {
+        let mut options = Self {
             to: Vec::new(),
             priority: entry.priority,
             platforms,
         };
-        terms.join(&Self {
+        options.join(&Self {
             to: stated,
-            ..terms.clone()
+            ..options.clone()
         });
-        terms
+        options
     }
 }
 
@@ -258,11 +258,11 @@ images:
 
     fn lines(catalogue: &Catalogue) -> Vec<String> {
         let line = |wanted: &Wanted| {
-            let Terms {
+            let Options {
                 to,
                 priority,
                 platforms,
-            } = &wanted.terms;
+            } = &wanted.options;
             format!(
                 "{priority} {} {to:?} {}",
                 wanted.image,
@@ -354,7 +354,7 @@ images:
         let of = |tag: &str| {
             catalogue
                 .want(format!("node:{tag}").parse().unwrap())
-                .terms
+                .options
                 .platforms
                 .unwrap()
                 .to_string()
@@ -391,11 +391,11 @@ images:
         assert_eq!(
             catalogue
                 .want("grafana/grafana:11.2.0".parse().unwrap())
-                .terms
+                .options
                 .to,
             ["private", "public"]
         );
-        let unknown = catalogue.want("redis:7".parse().unwrap()).terms;
+        let unknown = catalogue.want("redis:7".parse().unwrap()).options;
         assert_eq!(unknown.to, ["private"]);
         assert_eq!(
             unknown.platforms.unwrap().to_string(),

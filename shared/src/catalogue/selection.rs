@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Catalogue, Selector, Terms, Verdict};
+use super::{Catalogue, Options, Selector, Verdict};
 use crate::error::{Cause, Error, Side};
 use crate::image::reference::{ImageRef, RepositoryRef};
 
@@ -18,7 +18,7 @@ pub struct Selection {
     /// Which.
     pub selector: Selector,
     /// How.
-    pub terms: Terms,
+    pub options: Options,
 }
 
 /// The tags of each repository, or why they could not be listed.
@@ -67,8 +67,8 @@ impl Catalogue {
                     self.taken.insert(image.clone());
                     wanted
                         .entry(image)
-                        .or_insert_with(|| selection.terms.clone())
-                        .join(&selection.terms);
+                        .or_insert_with(|| selection.options.clone())
+                        .join(&selection.options);
                 }
                 all.push(Selected {
                     name: selection.name(&repository),
@@ -126,10 +126,10 @@ impl Catalogue {
     }
 
     fn destinations_of<'a>(&'a self, selection: &'a Selection) -> &'a [String] {
-        if selection.terms.to.is_empty() {
+        if selection.options.to.is_empty() {
             &self.default_to
         } else {
-            &selection.terms.to
+            &selection.options.to
         }
     }
 

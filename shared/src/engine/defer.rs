@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Replicator;
-use crate::catalogue::{Catalogue, Publish, Terms};
+use crate::catalogue::{Catalogue, Options, Publish};
 use crate::error::Error;
 use crate::outcome::report::{Done, Outcome};
 use crate::outcome::retry_schedule::RetrySchedule;
@@ -19,7 +19,7 @@ impl Replicator {
     /// Where nothing can be woken up, that fails, or a refresh would wait for a scan that has been, as far as `catalogue` says, the
     /// errors say nothing: whoever asked asks again, or the next refresh.
     pub async fn postpone(&self, outcomes: &mut [Outcome], catalogue: Option<&Catalogue>) {
-        let wishes: Vec<Option<Terms>> = outcomes
+        let wishes: Vec<Option<Options>> = outcomes
             .iter()
             .map(|outcome| wish(outcome, catalogue))
             .collect();
@@ -82,7 +82,7 @@ impl Replicator {
 }
 
 /// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, and where a refresh would wait for a scan.
-fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
+fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Options> {
     let waiting = outcome.places.iter().filter(|place| {
         place
             .result
@@ -96,10 +96,10 @@ fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Terms> {
     let waits_for_scan =
         |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
     let platforms = Some(outcome.platforms.clone());
-    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Terms {
+    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Options {
         to,
         platforms,
-        ..Terms::default()
+        ..Options::default()
     })
 }
 

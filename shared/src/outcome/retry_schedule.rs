@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::catalogue::Terms;
+use crate::catalogue::Options;
 use crate::catalogue::document::PlatformsSpec;
 use crate::image::reference::ImageRef;
 
@@ -23,12 +23,12 @@ pub struct RetrySchedule {
     /// When.
     pub at: Timestamp,
     /// Which images, and how; `None`: all of the catalogue, because there are too many to be named.
-    pub images: Option<BTreeMap<ImageRef, Terms>>,
+    pub images: Option<BTreeMap<ImageRef, Options>>,
 }
 
 impl RetrySchedule {
     /// A wake-up for `images`.
-    pub fn new(at: Timestamp, images: impl IntoIterator<Item = (ImageRef, Terms)>) -> Self {
+    pub fn new(at: Timestamp, images: impl IntoIterator<Item = (ImageRef, Options)>) -> Self {
         Self {
             at,
             images: Some(join(BTreeMap::new(), images)),
@@ -67,7 +67,7 @@ impl RetrySchedule {
             .images
             .iter()
             .flatten()
-            .map(|(image, terms)| json!(Entry::of(image, terms)))
+            .map(|(image, options)| json!(Entry::of(image, options)))
             .collect::<Vec<Value>>();
         if images.is_empty() {
             return event.to_string();
@@ -91,22 +91,26 @@ impl RetrySchedule {
         let event: Option<Event> = serde_json::from_str(input).ok();
         Self {
             at,
-            images: event
-                .map(|event| join(BTreeMap::new(), event.images.into_iter().map(Entry::terms))),
+            images: event.map(|event| {
+                join(
+                    BTreeMap::new(),
+                    event.images.into_iter().map(Entry::options),
+                )
+            }),
         }
     }
 }
 
-/// `known` with `more`: each image on the terms of both.
+/// `known` with `more`: each image with the options of both.
 fn join(
-    mut known: BTreeMap<ImageRef, Terms>,
-    more: impl IntoIterator<Item = (ImageRef, Terms)>,
-) -> BTreeMap<ImageRef, Terms> {
-    for (image, terms) in more {
+    mut known: BTreeMap<ImageRef, Options>,
+    more: impl IntoIterator<Item = (ImageRef, Options)>,
+) -> BTreeMap<ImageRef, Options> {
+    for (image, options) in more {
         known
             .entry(image)
-            .or_insert_with(|| terms.clone())
-            .join(&terms);
+            .or_insert_with(|| options.clone())
+            .join(&options);
     }
     known
 }
@@ -122,23 +126,23 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(image: &ImageRef, terms: &Terms) -> Self {
-        let platforms = terms.platforms.clone().map(PlatformsSpec);
+    fn of(image: &ImageRef, options: &Options) -> Self {
+        let platforms = options.platforms.clone().map(PlatformsSpec);
         Self {
             image: image.clone(),
-            to: terms.to.clone(),
+            to: options.to.clone(),
             platforms,
         }
     }
 
-    fn terms(self) -> (ImageRef, Terms) {
+    fn options(self) -> (ImageRef, Options) {
         let platforms = self.platforms.map(|PlatformsSpec(platforms)| platforms);
         (
             self.image,
-            Terms {
+            Options {
                 to: self.to,
                 platforms,
-                ..Terms::default()
+                ..Options::default()
             },
         )
     }
@@ -161,16 +165,16 @@ mod tests {
 
     fn wake_up_for(seconds: i64, to: &[&str], images: &[&str]) -> RetrySchedule {
         let to = to.iter().map(|&name| name.to_owned()).collect();
-        let terms = Terms {
+        let options = Options {
             to,
             platforms: Some(Platforms::ALL),
-            ..Terms::default()
+            ..Options::default()
         };
         RetrySchedule::new(
             at(seconds),
             images
                 .iter()
-                .map(|image| (image.parse().unwrap(), terms.clone())),
+                .map(|image| (image.parse().unwrap(), options.clone())),
         )
     }
 
@@ -206,7 +210,7 @@ mod tests {
         let images = catalogue
             .images
             .into_iter()
-            .map(|wanted| (wanted.image, wanted.terms))
+            .map(|wanted| (wanted.image, wanted.options))
             .collect();
         assert_eq!(Some(images), asked.images);
     }

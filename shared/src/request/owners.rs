@@ -91,7 +91,7 @@ fn uris<'a>(
             target(catalogue, places, name, &wanted.image).ok()?.uri,
         ))
     };
-    wanted.terms.to.iter().filter_map(uri)
+    wanted.options.to.iter().filter_map(uri)
 }
 
 fn taken(uri: &ImageRef, owner: &str, image: &ImageRef) -> Error {

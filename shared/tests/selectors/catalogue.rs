@@ -87,9 +87,9 @@ fn lines(catalogue: &Catalogue) -> Vec<String> {
     let line = |wanted: &image_replicator::catalogue::Wanted| {
         format!(
             "{} {} {}",
-            wanted.terms.priority,
+            wanted.options.priority,
             wanted.image,
-            wanted.terms.to.join("+")
+            wanted.options.to.join("+")
         )
     };
     catalogue.images.iter().map(line).collect()
@@ -179,11 +179,11 @@ fn an_image_that_is_asked_for_by_name_is_wanted_where_a_selection_may_take_it() 
     let catalogue = catalogue(
         "  - { image: node, tags: { semver: '>=20 <23', latest: 1 }, to: [public], priority: 3 }\n  - { image: node, tags: [22], to: [private] }\n",
     );
-    let to = |name: &str| catalogue.want(image(name)).terms.to;
+    let to = |name: &str| catalogue.want(image(name)).options.to;
     assert_eq!(to("node:21.5"), ["public"]);
     assert_eq!(to("node:22"), ["private", "public"]);
     assert_eq!(to("node:23"), ["private"], "by default");
-    assert_eq!(catalogue.want(image("node:21.5")).terms.priority, 3);
+    assert_eq!(catalogue.want(image("node:21.5")).options.priority, 3);
     assert!(catalogue.allows(&image("node:21.5")) && catalogue.allows(&image("node:22")));
     assert!(!catalogue.allows(&image("node:23")) && !catalogue.allows(&image("redis:21.5")));
 }
@@ -427,7 +427,10 @@ fn a_pin_stands_alone_and_shares_no_place_with_its_tag() {
     );
     let selection = catalogue("  - { image: node, tags: { glob: '*' }, to: [public] }\n");
     assert_eq!(
-        selection.want(image(&format!("node:21@{digest}"))).terms.to,
+        selection
+            .want(image(&format!("node:21@{digest}")))
+            .options
+            .to,
         ["private"],
         "a selector takes tags"
     );
@@ -458,7 +461,7 @@ fn ten_thousand_tags_are_placed_in_no_time() {
     let wanted: usize = catalogue
         .images
         .iter()
-        .map(|wanted| catalogue.want(wanted.image.clone()).terms.to.len())
+        .map(|wanted| catalogue.want(wanted.image.clone()).options.to.len())
         .sum();
     let took = began.elapsed();
     assert_eq!((requests.len(), wanted), (10_000, 10_000));
