@@ -7,7 +7,7 @@ use image_replicator::engine::{Replicator, Session};
 use image_replicator::error::Error;
 use image_replicator::image::digest::Digest;
 use image_replicator::image::reference::RepositoryRef;
-use image_replicator::outcome::state::{self, Tags};
+use image_replicator::outcome::state::{self, ResourceTags};
 use serde_json::json;
 
 use crate::output;
@@ -61,14 +61,14 @@ pub(crate) async fn show(
     Ok(strange.is_empty() && states.values().all(is_well))
 }
 
-fn is_well(state: &Result<Tags, Error>) -> bool {
-    let summary = |tags: &Tags| tags.get(state::STATUS).cloned();
+fn is_well(state: &Result<ResourceTags, Error>) -> bool {
+    let summary = |tags: &ResourceTags| tags.get(state::STATUS_KEY).cloned();
     state
         .as_ref()
         .is_ok_and(|tags| !matches!(summary(tags).as_deref(), Some("failed" | "partial")))
 }
 
-fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
+fn rows(repository: &str, state: &Result<ResourceTags, Error>) -> Vec<Vec<String>> {
     let row = |cells: [&str; 5]| {
         std::iter::once(repository)
             .chain(cells)
@@ -79,16 +79,16 @@ fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
         Ok(tags) => tags,
         Err(error) => return vec![row(["-", "unknown", &error.chain(), "", ""])],
     };
-    let entries = state::entries(tags);
+    let entries = state::tag_records(tags);
     if entries.is_empty() {
         return vec![row(["-", "no record", "", "", ""])];
     }
-    let entry = |(key, entry): (&String, &state::Entry)| {
+    let entry = |(key, entry): (&String, &state::TagRecord)| {
         let digest = entry.digest.as_ref().map_or("-", Digest::short);
-        let since = state::time(entry.since.unwrap_or(entry.at));
-        let next_try = entry.until.map(state::time).unwrap_or_default();
+        let since = state::format_time(entry.first_deferred_at.unwrap_or(entry.recorded_at));
+        let next_try = entry.retry_at.map(state::format_time).unwrap_or_default();
         row([
-            &key[state::TAG.len()..],
+            &key[state::TAG_KEY_PREFIX.len()..],
             &entry.status.to_string(),
             digest,
             &since,
@@ -98,7 +98,7 @@ fn rows(repository: &str, state: &Result<Tags, Error>) -> Vec<Vec<String>> {
     entries.iter().map(entry).collect()
 }
 
-fn as_json(state: &Result<Tags, Error>) -> serde_json::Value {
+fn as_json(state: &Result<ResourceTags, Error>) -> serde_json::Value {
     match state {
         Ok(tags) => json!(
             tags.iter()

@@ -16,8 +16,8 @@ use crate::image::manifest::Manifest;
 use crate::image::platform::Platforms;
 use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 use crate::image::subset::SubsetOf;
-use crate::outcome::state::{self, Tags};
-use crate::plan::budget::{Budget, Candidate, Verdict, allot};
+use crate::outcome::state::{self, ResourceTags};
+use crate::plan::budget::{Allotment, Budget, Candidate, allot};
 use crate::plan::price::{Hints, Price};
 use crate::request::{Request, Target, Trigger};
 
@@ -29,7 +29,7 @@ pub struct Survey {
     /// What each destination repository holds.
     pub mirrors: BTreeMap<RepositoryRef, Result<RepositoryTags, Error>>,
     /// The resource tags of repositories that are not level, as far as they could be read.
-    pub records: BTreeMap<RepositoryRef, Tags>,
+    pub records: BTreeMap<RepositoryRef, ResourceTags>,
     /// What the indexes under tags of the mirror stand for, where platforms were chosen.
     pub subsets: BTreeMap<ImageRef, SubsetOf>,
     /// What is under tags of the mirror that are about to move.
@@ -308,7 +308,7 @@ pub fn is_up_to_date(
 fn known(
     seen: &UpstreamTag,
     mirror: &RepositoryTags,
-    record: Option<&Tags>,
+    record: Option<&ResourceTags>,
     request: &Request,
 ) -> Option<Digest> {
     let holds = |digest: &Digest| mirror.values().any(|held| held == digest);
@@ -316,11 +316,11 @@ fn known(
         return Some(&seen.digest).filter(|digest| holds(digest)).cloned();
     }
     let choice = request.platforms.fingerprint();
-    let entries = state::entries(record?)
+    let entries = state::tag_records(record?)
         .into_values()
         .filter(|entry| entry.digest.as_ref() == Some(&seen.digest));
     let parts = entries
-        .filter_map(|entry| entry.part)
+        .filter_map(|entry| entry.subset)
         .filter(|part| part.choice == choice);
     parts.map(|part| part.digest).find(holds)
 }
@@ -328,7 +328,7 @@ fn known(
 /// Since when the record says that one of the places waits.
 fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
     let entry = |target: &Target| {
-        state::entry(
+        state::tag_record(
             survey.records.get(target.uri.repository())?,
             target.uri.tag(),
         )
@@ -336,7 +336,7 @@ fn waits_since(request: &Request, survey: &Survey) -> Option<Timestamp> {
     request
         .targets
         .iter()
-        .filter_map(|target| entry(target)?.waits_since())
+        .filter_map(|target| entry(target)?.deferred_since())
         .min()
 }
 
@@ -363,17 +363,17 @@ fn keep_within(budget: &Budget, planned: &mut [Planned], priorities: &[i32], now
                     digest,
                     platforms,
                     priority,
-                    waits_since: *waits_since,
+                    deferred_since: *waits_since,
                     price,
                 },
             ))
         })
         .unzip();
-    let verdicts = allot(&candidates, budget, now);
+    let allotments = allot(&candidates, budget, now);
     for (index, _) in indexes
         .into_iter()
-        .zip(verdicts)
-        .filter(|(_, verdict)| *verdict == Verdict::Deferred)
+        .zip(allotments)
+        .filter(|(_, allotment)| *allotment == Allotment::Defer)
     {
         let error = out_of_pulls(&planned[index], budget);
         for step in planned[index]

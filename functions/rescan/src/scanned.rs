@@ -6,7 +6,7 @@ use image_replicator::error::Error;
 use image_replicator::events::Scan;
 use image_replicator::image::reference::ImageRef;
 use image_replicator::outcome::report::Outcome;
-use image_replicator::outcome::state::{self, Entry, EntryStatus, RecordedSubset, TagUpdate};
+use image_replicator::outcome::state::{self, RecordStatus, RecordedSubset, TagRecord, TagUpdate};
 use image_replicator::plan::{Action, Step, UpstreamTag};
 use image_replicator::request::{Request, Trigger};
 use jiff::SignedDuration;
@@ -66,14 +66,15 @@ impl Scanned {
         session: &Session,
         replicator: &Replicator,
     ) -> Led {
-        let is_fresh = |entry: &Entry| replicator.now().duration_since(entry.at) < COOL_DOWN;
+        let is_fresh =
+            |entry: &TagRecord| replicator.now().duration_since(entry.recorded_at) < COOL_DOWN;
         match self.on_record(replicator).await.filter(is_fresh) {
-            Some(entry) if entry.status == EntryStatus::WaitingForUpstream => {
+            Some(entry) if entry.status == RecordStatus::WaitingForUpstream => {
                 return Led::Ignored(
                     "upstream was asked within the hour and had nothing newer".to_owned(),
                 );
             }
-            Some(entry) if entry.status == EntryStatus::Ok => {
+            Some(entry) if entry.status == RecordStatus::Ok => {
                 return self.wait(entry, replicator).await;
             }
             _ => {}
@@ -90,13 +91,13 @@ impl Scanned {
             .iter()
             .find(|planned| planned.steps.iter().any(is_up_to_date))
         {
-            let part = RecordedSubset::new(Some(&self.scan.digest), &planned.platforms);
+            let subset = RecordedSubset::new(Some(&self.scan.digest), &planned.platforms);
             let upstream = planned.upstream.clone();
             return self
                 .wait(
-                    Entry {
-                        part,
-                        ..Entry::new(upstream, EntryStatus::Ok, replicator.now())
+                    TagRecord {
+                        subset,
+                        ..TagRecord::new(upstream, RecordStatus::Ok, replicator.now())
                     },
                     replicator,
                 )
@@ -106,28 +107,28 @@ impl Scanned {
     }
 
     /// What the state tags say of the scanned digest.
-    async fn on_record(&self, replicator: &Replicator) -> Option<Entry> {
+    async fn on_record(&self, replicator: &Replicator) -> Option<TagRecord> {
         let tags = replicator.state(self.uri.repository()).await.ok()?;
-        let entry = state::entry(&tags, self.uri.tag())?;
-        (entry.here() == Some(&self.scan.digest)).then_some(entry)
+        let entry = state::tag_record(&tags, self.uri.tag())?;
+        (entry.mirrored_digest() == Some(&self.scan.digest)).then_some(entry)
     }
 
-    async fn wait(&self, known: Entry, replicator: &Replicator) -> Led {
-        self.note(known, EntryStatus::WaitingForUpstream, replicator)
+    async fn wait(&self, known: TagRecord, replicator: &Replicator) -> Led {
+        self.note(known, RecordStatus::WaitingForUpstream, replicator)
             .await;
         Led::Waiting
     }
 
-    async fn note(&self, known: Entry, status: EntryStatus, replicator: &Replicator) {
+    async fn note(&self, known: TagRecord, status: RecordStatus, replicator: &Replicator) {
         let news = TagUpdate {
             tag: self.uri.tag().to_owned(),
             upstream: self.upstream.repository().to_string(),
             digest: known.digest,
             status,
             is_copied: false,
-            part: known.part,
-            until: None,
-            note: self.scan.severities.to_string(),
+            subset: known.subset,
+            retry_at: None,
+            findings: self.scan.severities.to_string(),
         };
         replicator.note(self.uri.repository(), &[news]).await;
     }
@@ -146,9 +147,9 @@ impl Scanned {
             .and_then(|entry| entry.digest.clone())
             .unwrap_or(self.scan.digest.clone());
         if let Some(entry) =
-            on_record.filter(|entry| entry.status == EntryStatus::WaitingForUpstream)
+            on_record.filter(|entry| entry.status == RecordStatus::WaitingForUpstream)
         {
-            self.note(entry, EntryStatus::Ok, replicator).await;
+            self.note(entry, RecordStatus::Ok, replicator).await;
         }
         let mut requests = self.requests(catalogue, replicator).await;
         for request in &mut requests {

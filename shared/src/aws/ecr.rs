@@ -11,7 +11,7 @@ use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::host::Host;
 use crate::image::reference::RepositoryRef;
-use crate::outcome::state::{Changes, Tags};
+use crate::outcome::state::{ResourceTags, TagChanges};
 use crate::plan::RepositoryTags;
 
 /// The most images that one page of an answer holds.
@@ -167,7 +167,7 @@ impl EcrRepository {
     }
 
     /// The repository's resource tags.
-    pub(super) async fn tags(&self) -> Result<Tags, Error> {
+    pub(super) async fn tags(&self) -> Result<ResourceTags, Error> {
         let answer = self
             .client
             .list_tags_for_resource()
@@ -185,7 +185,7 @@ impl EcrRepository {
     }
 
     /// Writes `changes`: what goes first makes room for what comes.
-    pub(super) async fn write_tags(&self, changes: &Changes) -> Result<(), Error> {
+    pub(super) async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
         if !changes.remove.is_empty() {
             let keys = Some(changes.remove.clone());
             let request = self

@@ -10,7 +10,7 @@ use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::host::{ECR_PUBLIC, Host};
 use crate::image::reference::RepositoryRef;
-use crate::outcome::state::{Changes, Tags};
+use crate::outcome::state::{ResourceTags, TagChanges};
 use crate::plan::RepositoryTags;
 
 /// The most images that one page of an answer holds.
@@ -160,7 +160,7 @@ impl EcrPublicRepository<'_> {
     }
 
     /// The repository's resource tags.
-    pub(super) async fn tags(&self) -> Result<Tags, Error> {
+    pub(super) async fn tags(&self) -> Result<ResourceTags, Error> {
         let answer = self
             .client
             .list_tags_for_resource()
@@ -178,7 +178,7 @@ impl EcrPublicRepository<'_> {
     }
 
     /// Writes `changes`: what goes first makes room for what comes.
-    pub(super) async fn write_tags(&self, changes: &Changes) -> Result<(), Error> {
+    pub(super) async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
         let arn = self.arn().await?;
         if !changes.remove.is_empty() {
             let keys = Some(changes.remove.clone());

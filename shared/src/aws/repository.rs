@@ -8,7 +8,7 @@ use super::{Aws, Mutability};
 use crate::error::Error;
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
-use crate::outcome::state::{Changes, Tags};
+use crate::outcome::state::{ResourceTags, TagChanges};
 use crate::plan::RepositoryTags;
 
 /// One repository with a control plane.
@@ -73,7 +73,7 @@ impl Repository<'_> {
     }
 
     /// Its resource tags.
-    pub async fn tags(&self) -> Result<Tags, Error> {
+    pub async fn tags(&self) -> Result<ResourceTags, Error> {
         match &self.0 {
             Either::Private(repository) => repository.tags().await,
             Either::Public(repository) => repository.tags().await,
@@ -81,7 +81,7 @@ impl Repository<'_> {
     }
 
     /// Writes `changes` to its resource tags.
-    pub async fn write_tags(&self, changes: &Changes) -> Result<(), Error> {
+    pub async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
         match &self.0 {
             Either::Private(repository) => repository.write_tags(changes).await,
             Either::Public(repository) => repository.write_tags(changes).await,

@@ -44,11 +44,11 @@ impl Replicator {
             .unwrap_or(u32::MAX);
         let at = match self.budget() {
             // As it was before this run: what has just been spent comes back with what is planned.
-            Some(budget) => {
-                budget
-                    .before(spent)
-                    .frees_at(pulls, planned.saturating_add(spent), now)
-            }
+            Some(budget) => budget.before_spending(spent).estimate_retry_at(
+                pulls,
+                planned.saturating_add(spent),
+                now,
+            ),
             None => now + SIX_HOURS,
         };
         let wanted = RetrySchedule::new(

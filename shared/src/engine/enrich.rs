@@ -15,13 +15,13 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::{ImageRef, RepositoryRef};
 use crate::image::subset::SubsetOf;
-use crate::outcome::state::{self, RecordedSubset, Tags};
+use crate::outcome::state::{self, RecordedSubset, ResourceTags};
 use crate::plan::{Survey, UpstreamTag, is_up_to_date};
 use crate::request::{Request, Target};
 
 /// What a closer look has found.
 enum Found {
-    Record(RepositoryRef, Tags),
+    Record(RepositoryRef, ResourceTags),
     SubsetOf(ImageRef, SubsetOf),
     Predecessor(ImageRef, Manifest),
     Origin(ImageRef, RepositoryRef),
@@ -271,11 +271,11 @@ fn recorded(
     present: &Digest,
     request: &Request,
 ) -> Option<SubsetOf> {
-    let entry = state::entry(
+    let entry = state::tag_record(
         survey.records.get(target.uri.repository())?,
         target.uri.tag(),
     )?;
     let part = RecordedSubset::new(Some(present), &request.platforms);
-    let is_it = entry.digest.as_ref() == Some(&seen.digest) && entry.part == part;
+    let is_it = entry.digest.as_ref() == Some(&seen.digest) && entry.subset == part;
     is_it.then(|| SubsetOf::new(seen.digest.clone(), &request.platforms))
 }

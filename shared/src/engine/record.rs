@@ -10,7 +10,9 @@ use crate::error::{Cause, Error};
 use crate::image::reference::RepositoryRef;
 use crate::outcome::notice::Notice;
 use crate::outcome::report::{Done, Outcome, TargetOutcome};
-use crate::outcome::state::{Changes, EntryStatus, RecordedSubset, TagUpdate, Tags, changes};
+use crate::outcome::state::{
+    RecordStatus, RecordedSubset, ResourceTags, TagChanges, TagUpdate, plan_changes,
+};
 use crate::request::Trigger;
 
 /// Repositories at once.
@@ -81,7 +83,7 @@ impl Replicator {
                     // What was seen before the copies is good enough to tell that there is nothing to write.
                     let seen = session.remembered(&repository);
                     if !seen.is_some_and(|tags| {
-                        changes(&tags, &news, wanted, now) == Changes::default()
+                        plan_changes(&tags, &news, wanted, now) == TagChanges::default()
                     }) {
                         self.write(&repository, &news, wanted).await;
                     }
@@ -127,15 +129,15 @@ impl Replicator {
         let Some(control) = self.aws.repository(repository).await else {
             return Ok(());
         };
-        let changes = changes(&control.tags().await?, news, wanted, self.now());
+        let changes = plan_changes(&control.tags().await?, news, wanted, self.now());
         control.write_tags(&changes).await
     }
 
     /// The resource tags of `repository`; none where the registry has no such thing.
-    pub async fn state(&self, repository: &RepositoryRef) -> Result<Tags, Error> {
+    pub async fn state(&self, repository: &RepositoryRef) -> Result<ResourceTags, Error> {
         match self.aws.repository(repository).await {
             Some(control) => control.tags().await,
-            None => Ok(Tags::new()),
+            None => Ok(ResourceTags::new()),
         }
     }
 }
@@ -148,9 +150,9 @@ fn notices(outcomes: &[Outcome]) -> Vec<Notice> {
 fn new(outcome: &Outcome, place: &TargetOutcome) -> Option<TagUpdate> {
     let status = match &place.result {
         Ok(Done::Queued | Done::AwaitsScan) => return None,
-        Ok(Done::Unchanged | Done::Copied) => EntryStatus::Ok,
-        Err(error) if error.is_transient() => EntryStatus::Deferred,
-        Err(_) => EntryStatus::Failed,
+        Ok(Done::Unchanged | Done::Copied) => RecordStatus::Ok,
+        Err(error) if error.is_transient() => RecordStatus::Deferred,
+        Err(_) => RecordStatus::Failed,
     };
     let level = place.present.as_ref().filter(|_| place.result.is_ok());
     Some(TagUpdate {
@@ -159,8 +161,8 @@ fn new(outcome: &Outcome, place: &TargetOutcome) -> Option<TagUpdate> {
         digest: outcome.upstream.clone(),
         status,
         is_copied: matches!(place.result, Ok(Done::Copied)),
-        part: RecordedSubset::new(level, &outcome.platforms),
-        until: place.result.as_ref().err().and_then(Error::retry_at),
-        note: String::new(),
+        subset: RecordedSubset::new(level, &outcome.platforms),
+        retry_at: place.result.as_ref().err().and_then(Error::retry_at),
+        findings: String::new(),
     })
 }

@@ -16,7 +16,7 @@ use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::RepositoryRef;
-use crate::outcome::state::Tags;
+use crate::outcome::state::ResourceTags;
 
 /// A unit of the memory that blobs take while they are read.
 const UNIT_BYTES: u64 = 256 * 1024;
@@ -53,7 +53,7 @@ pub struct Session {
     blobs: PerKey<(RepositoryRef, Digest), OnceCell<()>>,
     manifests: PerKey<(RepositoryRef, Digest), OnceCell<Manifest>>,
     pulled: PerKey<(RepositoryRef, Digest), Semaphore>,
-    states: Mutex<HashMap<RepositoryRef, Tags>>,
+    states: Mutex<HashMap<RepositoryRef, ResourceTags>>,
     /// Registries of origins that could not be reached.
     down: Mutex<HashSet<String>>,
 }
@@ -214,7 +214,7 @@ impl Session {
     }
 
     /// Keeps the resource tags of `repository` as they were seen.
-    pub(super) fn remember(&self, repository: &RepositoryRef, tags: &Tags) {
+    pub(super) fn remember(&self, repository: &RepositoryRef, tags: &ResourceTags) {
         self.states
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -222,7 +222,7 @@ impl Session {
     }
 
     /// The resource tags of `repository`, where they were seen in this run.
-    pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<Tags> {
+    pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<ResourceTags> {
         self.states
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

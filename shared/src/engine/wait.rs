@@ -11,7 +11,7 @@ use crate::image::platform::Platforms;
 use crate::image::reference::ImageRef;
 use crate::image::subset::SubsetOf;
 use crate::outcome::report::{Done, Outcome, TargetOutcome};
-use crate::outcome::state::{self, EntryStatus};
+use crate::outcome::state::{self, RecordStatus};
 
 /// The first pause between two looks; each is a half longer than the last, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -83,18 +83,18 @@ impl Replicator {
             }
         }
         let tags = self.state(uri.repository()).await.ok()?;
-        let entry = state::entry(&tags, uri.tag())?;
+        let entry = state::tag_record(&tags, uri.tag())?;
         // Tags hold whole seconds.
         let cause = match entry.status {
-            EntryStatus::Failed => Cause::Unexpected,
-            EntryStatus::Deferred => Cause::Deferred,
-            EntryStatus::Ok | EntryStatus::WaitingForUpstream => return None,
+            RecordStatus::Failed => Cause::Unexpected,
+            RecordStatus::Deferred => Cause::Deferred,
+            RecordStatus::Ok | RecordStatus::WaitingForUpstream => return None,
         };
-        let is_news = entry.at.as_second() >= asked.as_second();
+        let is_news = entry.recorded_at.as_second() >= asked.as_second();
         is_news.then(|| {
             let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
             let error = error.because("a worker recorded it so; the log of replicate says why");
-            Err(entry.until.into_iter().fold(error, Error::until))
+            Err(entry.retry_at.into_iter().fold(error, Error::until))
         })
     }
 

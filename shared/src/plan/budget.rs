@@ -1,6 +1,6 @@
 //! Docker Hub's quota planned like a budget: what is copied now, and when the rest.
 //!
-//! Pure: prices and the quota come in, a verdict for each copy goes out. Copies are taken by priority, then by how long they have
+//! Pure: prices and the quota come in, an allotment for each copy goes out. Copies are taken by priority, then by how long they have
 //! been waiting, then by price; what does not fit is put off, and what comes after it may still fit. Nothing is begun that the
 //! budget cannot finish, as far as its price was judged right.
 
@@ -17,11 +17,11 @@ use crate::plan::quota::Quota;
 use crate::settings::Reserve;
 
 /// The window of a quota that does not state one: Docker Hub's six hours.
-const WINDOW: u64 = 6 * 3600;
+const DEFAULT_WINDOW_SECONDS: u64 = 6 * 3600;
 /// What is planned now is spent within an invocation's longest time.
-const SPENDING: Duration = Duration::from_mins(15);
+const MAX_INVOCATION_TIME: Duration = Duration::from_mins(15);
 /// No sooner is anything tried again.
-const SOONEST: Duration = Duration::from_mins(5);
+const MIN_RETRY_DELAY: Duration = Duration::from_mins(5);
 
 /// A copy that costs pulls.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Candidate<'a> {
     /// Higher goes first.
     pub priority: i32,
     /// Since when upstream is known to have it; `None` when that is news.
-    pub waits_since: Option<Timestamp>,
+    pub deferred_since: Option<Timestamp>,
     /// What it costs.
     pub price: &'a Price,
 }
@@ -55,11 +55,11 @@ pub struct Budget {
 
 /// What becomes of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Allotment {
     /// It fits.
     Take,
     /// It does not fit now.
-    Deferred,
+    Defer,
 }
 
 impl Budget {
@@ -67,7 +67,7 @@ impl Budget {
     pub fn from_quota(quota: Option<Quota>, reserve: Reserve) -> Option<Self> {
         let quota = quota.filter(|quota| quota.metered)?;
         let (limit, remaining) = (quota.limit?, quota.remaining?);
-        let window = Duration::from_secs(quota.window_seconds.unwrap_or(WINDOW));
+        let window = Duration::from_secs(quota.window_seconds.unwrap_or(DEFAULT_WINDOW_SECONDS));
         Some(Self {
             limit,
             remaining,
@@ -78,7 +78,7 @@ impl Budget {
 
     /// What it was before `pulls` of it were spent.
     #[must_use]
-    pub fn before(self, pulls: u32) -> Self {
+    pub fn before_spending(self, pulls: u32) -> Self {
         Self {
             remaining: self.remaining.saturating_add(pulls).min(self.limit),
             ..self
@@ -91,29 +91,29 @@ impl Budget {
     }
 
     /// Pulls that may be spent in a window that nobody else spends from. One pull is never too much for good.
-    pub fn whole(&self) -> u32 {
+    pub fn per_window(&self) -> u32 {
         self.limit.saturating_sub(self.reserve).max(1)
     }
 
     /// What is to be set aside for a copy before it begins. More than one pull is only judged, which never keeps one out for good.
-    pub fn needs(&self, price: &Price) -> u32 {
-        price.pulls.min(self.whole())
+    pub fn pulls_to_reserve(&self, price: &Price) -> u32 {
+        price.pulls.min(self.per_window())
     }
 
     /// When the window is likely to have freed `pulls` more than are left after the ones that are `planned`.
     ///
     /// Docker Hub says how long its window is and not when it began. What others have spent in it comes back bit by bit: it is taken
     /// for evenly spread. What is not enough comes back when what is planned now leaves the window.
-    pub fn frees_at(&self, pulls: u32, planned: u32, now: Timestamp) -> Timestamp {
+    pub fn estimate_retry_at(&self, pulls: u32, planned: u32, now: Timestamp) -> Timestamp {
         let spent = self.limit.saturating_sub(self.remaining);
         let lacking = pulls.saturating_sub(self.available().saturating_sub(planned));
         let wait = if lacking <= spent {
             self.window
                 .mul_f64(f64::from(lacking) / f64::from(spent.max(1)))
         } else {
-            self.window + SPENDING
+            self.window + MAX_INVOCATION_TIME
         };
-        now + wait.max(SOONEST)
+        now + wait.max(MIN_RETRY_DELAY)
     }
 }
 
@@ -121,10 +121,10 @@ impl Budget {
 ///
 /// A copy that has waited for a window or longer and does not fit is saved up for: nothing that ranks below it is taken meanwhile. Not so
 /// one that needs a whole window: while anybody else pulls, that would be for ever.
-pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> Vec<Verdict> {
+pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> Vec<Allotment> {
     let mut ranked: Vec<usize> = (0..candidates.len()).collect();
     ranked.sort_by_key(|&index| rank(&candidates[index]));
-    let mut verdicts = vec![Verdict::Deferred; candidates.len()];
+    let mut allotments = vec![Allotment::Defer; candidates.len()];
     let mut left = budget.available();
     let mut paid: BTreeSet<(&RepositoryRef, &Digest, String)> = BTreeSet::new();
     for index in ranked {
@@ -137,27 +137,27 @@ pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> V
         let needs = if paid.contains(&content) {
             0
         } else {
-            budget.needs(candidate.price)
+            budget.pulls_to_reserve(candidate.price)
         };
         if needs <= left {
             left -= needs;
             paid.insert(content);
-            verdicts[index] = Verdict::Take;
-        } else if needs < budget.whole() && is_overdue(candidate, budget, now) {
+            allotments[index] = Allotment::Take;
+        } else if needs < budget.per_window() && is_overdue(candidate, budget, now) {
             left = 0;
         }
     }
-    verdicts
+    allotments
 }
 
 /// By priority, then by how long it waits, then by price; the name makes the order one.
 fn rank<'a>(candidate: &Candidate<'a>) -> impl Ord + use<'a> {
-    let waits_since = candidate
-        .waits_since
+    let deferred_since = candidate
+        .deferred_since
         .map_or((true, Timestamp::MAX), |since| (false, since));
     (
         std::cmp::Reverse(candidate.priority),
-        waits_since,
+        deferred_since,
         candidate.price.pulls,
         candidate.image,
     )
@@ -165,7 +165,7 @@ fn rank<'a>(candidate: &Candidate<'a>) -> impl Ord + use<'a> {
 
 fn is_overdue(candidate: &Candidate<'_>, budget: &Budget, now: Timestamp) -> bool {
     let waited = candidate
-        .waits_since
+        .deferred_since
         .and_then(|since| Duration::try_from(now.duration_since(since)).ok());
     waited.is_some_and(|waited| waited >= budget.window)
 }
@@ -192,7 +192,7 @@ mod tests {
             limit,
             remaining,
             reserve,
-            window: Duration::from_secs(WINDOW),
+            window: Duration::from_secs(DEFAULT_WINDOW_SECONDS),
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    fn decide(wishes: &[Wish], budget: &Budget) -> Vec<Verdict> {
+    fn decide(wishes: &[Wish], budget: &Budget) -> Vec<Allotment> {
         let images: Vec<ImageRef> = (0..wishes.len())
             .map(|n| format!("app{n:03}:1").parse().unwrap())
             .collect();
@@ -221,7 +221,7 @@ mod tests {
                 digest: &digests[n],
                 platforms: &ALL,
                 priority: *priority,
-                waits_since: hours.map(since),
+                deferred_since: hours.map(since),
                 price: &prices[n],
             })
             .collect();
@@ -229,9 +229,9 @@ mod tests {
     }
 
     fn taken(wishes: &[Wish], budget: &Budget) -> Vec<usize> {
-        let verdicts = decide(wishes, budget);
+        let allotments = decide(wishes, budget);
         (0..wishes.len())
-            .filter(|&n| verdicts[n] == Verdict::Take)
+            .filter(|&n| allotments[n] == Allotment::Take)
             .collect()
     }
 
@@ -286,12 +286,12 @@ mod tests {
     fn a_price_that_was_judged_above_any_window_waits_for_a_whole_one() {
         assert_eq!(
             decide(&[(0, None, 91)], &budget(100, 100, 10)),
-            [Verdict::Take]
+            [Allotment::Take]
         );
         let wishes = [(9, Some(20), 91), (0, None, 1)];
         assert_eq!(
             decide(&wishes, &budget(100, 99, 10)),
-            [Verdict::Deferred, Verdict::Take],
+            [Allotment::Defer, Allotment::Take],
             "and keeps nobody waiting"
         );
     }
@@ -306,15 +306,15 @@ mod tests {
             digest: &digest,
             platforms,
             priority: 0,
-            waits_since: None,
+            deferred_since: None,
             price: &price,
         };
-        let verdicts = allot(
+        let allotments = allot(
             &[candidate(&image), candidate(&other)],
             &budget(100, 5, 0),
             now(),
         );
-        assert_eq!(verdicts, [Verdict::Take, Verdict::Take]);
+        assert_eq!(allotments, [Allotment::Take, Allotment::Take]);
         let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
         let part = Candidate {
             platforms: &amd64,
@@ -330,8 +330,8 @@ mod tests {
         assert_eq!(
             (decide(9), decide(10)),
             (
-                vec![Verdict::Take, Verdict::Deferred],
-                vec![Verdict::Take; 2]
+                vec![Allotment::Take, Allotment::Defer],
+                vec![Allotment::Take; 2]
             )
         );
     }
@@ -340,17 +340,20 @@ mod tests {
     fn others_pulls_come_back_bit_by_bit_and_our_own_after_a_window() {
         let after = |seconds: i64| now() + jiff::SignedDuration::from_secs(seconds);
         assert_eq!(
-            budget(100, 10, 10).frees_at(45, 0, now()),
+            budget(100, 10, 10).estimate_retry_at(45, 0, now()),
             after(10_800),
             "half of the 90 that others have spent"
         );
-        assert_eq!(budget(100, 10, 10).frees_at(1, 0, now()), after(300));
         assert_eq!(
-            budget(30, 30, 3).frees_at(20, 27, now()),
+            budget(100, 10, 10).estimate_retry_at(1, 0, now()),
+            after(300)
+        );
+        assert_eq!(
+            budget(30, 30, 3).estimate_retry_at(20, 27, now()),
             after(21_600 + 900)
         );
         assert_eq!(
-            budget(100, 50, 10).frees_at(30, 20, now()),
+            budget(100, 50, 10).estimate_retry_at(30, 20, now()),
             after(4_320),
             "20 of the 30 are left"
         );
@@ -365,7 +368,7 @@ mod tests {
             None
         );
         let budget = Budget::from_quota(quota("50;w=21600"), Reserve::Percent(10)).unwrap();
-        assert_eq!((budget.available(), budget.whole()), (30, 180));
+        assert_eq!((budget.available(), budget.per_window()), (30, 180));
     }
 
     fn wishes() -> impl Strategy<Value = Vec<Wish>> {
@@ -383,15 +386,15 @@ mod tests {
         #[test]
         fn nothing_is_put_off_for_the_sake_of_what_ranks_below_it(wishes in wishes(), remaining in 0..200u32) {
             let budget = budget(200, remaining, 0);
-            let verdicts = decide(&wishes, &budget);
+            let allotments = decide(&wishes, &budget);
             let rank = |n: usize| (std::cmp::Reverse(wishes[n].0), wishes[n].1.map_or(1, |hours| -hours), wishes[n].2, n);
             let is_saved_up_for = |n: usize| {
-                verdicts[n] == Verdict::Deferred && wishes[n].1.is_some_and(|hours| hours >= 6)
+                allotments[n] == Allotment::Defer && wishes[n].1.is_some_and(|hours| hours >= 6)
             };
-            for n in (0..wishes.len()).filter(|&n| verdicts[n] == Verdict::Deferred) {
+            for n in (0..wishes.len()).filter(|&n| allotments[n] == Allotment::Defer) {
                 let above = |m: &usize| rank(*m) < rank(n);
                 let spent_above: u32 =
-                    (0..wishes.len()).filter(above).filter(|&m| verdicts[m] == Verdict::Take).map(|m| wishes[m].2).sum();
+                    (0..wishes.len()).filter(above).filter(|&m| allotments[m] == Allotment::Take).map(|m| wishes[m].2).sum();
                 let is_behind = (0..wishes.len()).filter(above).any(is_saved_up_for);
                 prop_assert!(spent_above + wishes[n].2 > remaining || is_behind, "{n} of {wishes:?}");
             }
@@ -405,21 +408,21 @@ mod tests {
             let prices: Vec<Price> = wishes.iter().map(|(_, _, pulls)| exact(*pulls)).collect();
             let mut candidates: Vec<Candidate<'_>> = (0..wishes.len())
                 .map(|n| Candidate {
-                    image: &images[n], digest: &digests[n], platforms: &ALL, priority: wishes[n].0, waits_since: None, price: &prices[n],
+                    image: &images[n], digest: &digests[n], platforms: &ALL, priority: wishes[n].0, deferred_since: None, price: &prices[n],
                 })
                 .collect();
-            let verdicts = allot(&candidates, &budget(200, remaining, 0), now());
+            let allotments = allot(&candidates, &budget(200, remaining, 0), now());
             candidates.reverse();
             let mut reversed = allot(&candidates, &budget(200, remaining, 0), now());
             reversed.reverse();
-            prop_assert_eq!(verdicts, reversed);
+            prop_assert_eq!(allotments, reversed);
         }
 
         #[test]
         fn a_budget_for_everything_puts_nothing_off(wishes in wishes()) {
             let total: u32 = wishes.iter().map(|wish| wish.2).sum();
-            let verdicts = decide(&wishes, &budget(total + 10, total + 10, 10));
-            prop_assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Take));
+            let allotments = decide(&wishes, &budget(total + 10, total + 10, 10));
+            prop_assert!(allotments.iter().all(|allotment| *allotment == Allotment::Take));
         }
     }
 }

@@ -92,7 +92,9 @@ impl<'a> Upstream<'a> {
             needs: registries
                 .meter()
                 .budget()
-                .map_or(planned.price.pulls, |budget| budget.needs(&planned.price)),
+                .map_or(planned.price.pulls, |budget| {
+                    budget.pulls_to_reserve(&planned.price)
+                }),
             price: AtomicU32::new(planned.price.pulls),
             bytes: AtomicU64::new(0),
         };

@@ -130,11 +130,11 @@ impl Upstream<'_> {
         let pulls = missing.saturating_add(u32::try_from(self.claim.counted()).unwrap_or(u32::MAX));
         self.price.store(pulls, Ordering::Relaxed);
         match self.registries.meter().budget() {
-            Some(budget) if pulls > budget.whole() => {
+            Some(budget) if pulls > budget.per_window() => {
                 let Budget { limit, reserve, .. } = budget;
                 let why = format!(
                     "it costs {pulls} pulls, and no window allows more than {} of {limit}; choose fewer platforms, or a smaller reserve than {reserve}",
-                    budget.whole()
+                    budget.per_window()
                 );
                 Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image))
                     .because(why)

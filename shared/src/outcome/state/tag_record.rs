@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::{MAX_VALUE, time};
+use super::{MAX_VALUE_CHARACTERS, format_time};
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
 
@@ -17,21 +17,21 @@ use crate::image::platform::Platforms;
 ///
 /// A digest that nobody could find out is `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TagRecord {
     /// The upstream digest.
     pub digest: Option<Digest>,
     /// What became of the tag.
-    pub status: EntryStatus,
+    pub status: RecordStatus,
     /// When that was.
-    pub at: Timestamp,
+    pub recorded_at: Timestamp,
     /// What is here instead of upstream's index; `None` for an image as it is upstream.
-    pub part: Option<RecordedSubset>,
+    pub subset: Option<RecordedSubset>,
     /// Since when it waits, when it was put off before.
-    pub since: Option<Timestamp>,
+    pub first_deferred_at: Option<Timestamp>,
     /// When it is tried again by itself.
-    pub until: Option<Timestamp>,
+    pub retry_at: Option<Timestamp>,
     /// What a scan found, such as `critical=1 high=3`; empty otherwise.
-    pub note: String,
+    pub findings: String,
 }
 
 /// An index cut down to some platforms, as the record remembers it.
@@ -56,7 +56,7 @@ impl RecordedSubset {
 
 /// What became of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryStatus {
+pub enum RecordStatus {
     /// Level with upstream.
     Ok,
     /// To be tried again by itself.
@@ -67,24 +67,28 @@ pub enum EntryStatus {
     WaitingForUpstream,
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TagRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = self.digest.as_ref().map_or("-", Digest::as_str);
-        let mut text = format!("{digest} {} {}", self.status, time(self.at));
+        let mut text = format!("{digest} {} {}", self.status, format_time(self.recorded_at));
         let part = self
-            .part
+            .subset
             .as_ref()
-            .map(|part| format!("as={} of={}", part.digest, part.choice));
-        let since = self.since.map(|since| format!("since={}", time(since)));
-        let until = self.until.map(|until| format!("until={}", time(until)));
+            .map(|subset| format!("as={} of={}", subset.digest, subset.choice));
+        let since = self
+            .first_deferred_at
+            .map(|since| format!("since={}", format_time(since)));
+        let until = self
+            .retry_at
+            .map(|until| format!("until={}", format_time(until)));
         // What does not fit is the end of what a scan found; its worst comes first.
         for word in part
             .into_iter()
             .chain(since)
             .chain(until)
-            .chain(self.note.split_whitespace().map(str::to_owned))
+            .chain(self.findings.split_whitespace().map(str::to_owned))
         {
-            if text.len() + 1 + word.len() > MAX_VALUE {
+            if text.len() + 1 + word.len() > MAX_VALUE_CHARACTERS {
                 break;
             }
             text.push(' ');
@@ -94,7 +98,7 @@ impl fmt::Display for Entry {
     }
 }
 
-impl FromStr for Entry {
+impl FromStr for TagRecord {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -114,52 +118,53 @@ impl FromStr for Entry {
             match word.split_once('=') {
                 Some(("as", digest)) => part = Some(digest.parse().map_err(|_| ())?),
                 Some(("of", name)) => choice = Some(name.to_owned()),
-                Some(("since", at)) => entry.since = Some(at.parse().map_err(|_| ())?),
-                Some(("until", at)) => entry.until = Some(at.parse().map_err(|_| ())?),
+                Some(("since", at)) => entry.first_deferred_at = Some(at.parse().map_err(|_| ())?),
+                Some(("until", at)) => entry.retry_at = Some(at.parse().map_err(|_| ())?),
                 _ => {
                     entry
-                        .note
-                        .push_str(if entry.note.is_empty() { "" } else { " " });
-                    entry.note.push_str(word);
+                        .findings
+                        .push_str(if entry.findings.is_empty() { "" } else { " " });
+                    entry.findings.push_str(word);
                 }
             }
         }
-        entry.part = part
+        entry.subset = part
             .zip(choice)
             .map(|(digest, choice)| RecordedSubset { digest, choice });
         Ok(entry)
     }
 }
 
-impl Entry {
+impl TagRecord {
     /// An entry with nothing more to say.
-    pub fn new(digest: Option<Digest>, status: EntryStatus, at: Timestamp) -> Self {
+    pub fn new(digest: Option<Digest>, status: RecordStatus, recorded_at: Timestamp) -> Self {
         Self {
             digest,
             status,
-            at,
-            part: None,
-            since: None,
-            until: None,
-            note: String::new(),
+            recorded_at,
+            subset: None,
+            first_deferred_at: None,
+            retry_at: None,
+            findings: String::new(),
         }
     }
 
     /// Since when upstream is known to have something newer; `None` where the tag is level, or what it lacks is not coming.
-    pub fn waits_since(&self) -> Option<Timestamp> {
-        (self.status == EntryStatus::Deferred).then(|| self.since.unwrap_or(self.at))
+    pub fn deferred_since(&self) -> Option<Timestamp> {
+        (self.status == RecordStatus::Deferred)
+            .then(|| self.first_deferred_at.unwrap_or(self.recorded_at))
     }
 
     /// The digest that the tag has here when it is level: the part's where there is one, else upstream's.
-    pub fn here(&self) -> Option<&Digest> {
-        self.part
+    pub fn mirrored_digest(&self) -> Option<&Digest> {
+        self.subset
             .as_ref()
-            .map(|part| &part.digest)
+            .map(|subset| &subset.digest)
             .or(self.digest.as_ref())
     }
 }
 
-impl fmt::Display for EntryStatus {
+impl fmt::Display for RecordStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Ok => "ok",
@@ -170,14 +175,14 @@ impl fmt::Display for EntryStatus {
     }
 }
 
-impl EntryStatus {
+impl RecordStatus {
     /// Whether the tag has upstream's digest.
     pub fn is_up_to_date(self) -> bool {
         matches!(self, Self::Ok | Self::WaitingForUpstream)
     }
 }
 
-impl FromStr for EntryStatus {
+impl FromStr for RecordStatus {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -211,18 +216,18 @@ mod tests {
                 "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab critical=1 high=3"
             ),
         ] {
-            assert_eq!(text.parse::<Entry>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<TagRecord>().unwrap().to_string(), text);
         }
-        assert!(format!("{UPSTREAM} ok today").parse::<Entry>().is_err());
-        assert!(format!("{UPSTREAM} ok").parse::<Entry>().is_err());
+        assert!(format!("{UPSTREAM} ok today").parse::<TagRecord>().is_err());
+        assert!(format!("{UPSTREAM} ok").parse::<TagRecord>().is_err());
     }
 
     #[test]
     fn what_is_here_is_the_part_where_there_is_one() {
-        let entry: Entry = format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as={HERE} of=x")
+        let entry: TagRecord = format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as={HERE} of=x")
             .parse()
             .unwrap();
-        assert_eq!(entry.here().unwrap().as_str(), HERE);
+        assert_eq!(entry.mirrored_digest().unwrap().as_str(), HERE);
     }
 
     #[test]
@@ -230,8 +235,8 @@ mod tests {
         let text = format!(
             "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab"
         );
-        let mut entry: Entry = text.parse().unwrap();
-        entry.note =
+        let mut entry: TagRecord = text.parse().unwrap();
+        entry.findings =
             "critical=100 high=3000 medium=10000 low=100000 informational=1000000 undefined=1"
                 .to_owned();
         assert_eq!(
