@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use image_replicator::catalogue::Selected;
+use image_replicator::catalogue::SelectionResult;
 use image_replicator::engine::{Replicator, Session};
 use image_replicator::error::Error;
 use image_replicator::image::digest::Digest;
@@ -22,7 +22,7 @@ pub(crate) async fn show(
 ) -> Result<bool, Error> {
     let Asked { requests, selected } =
         sync::ask(replicator, images, &[], &Session::new(None)).await?;
-    let unknown: Vec<Error> = selected.iter().filter_map(Selected::trouble).collect();
+    let unknown: Vec<Error> = selected.iter().filter_map(SelectionResult::error).collect();
     let unplaced = requests.iter().flat_map(|request| &request.unplaced);
     let strange: BTreeSet<String> = unknown.iter().chain(unplaced).map(Error::chain).collect();
     for problem in &strange {

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use image_replicator::catalogue::{Catalogue, Selected};
+use image_replicator::catalogue::{Catalogue, SelectionResult};
 use image_replicator::engine::{Replicator, Scope, Session};
 use image_replicator::error::Error;
 use image_replicator::outcome::report::{ImageReport, Outcome, Policy, Report};
@@ -24,7 +24,7 @@ const NO_DEADLINE: SystemTime = SystemTime::UNIX_EPOCH;
 pub(crate) struct Asked {
     pub(crate) requests: Vec<Request>,
     /// What became of the catalogue's selections.
-    pub(crate) selected: Vec<Selected>,
+    pub(crate) selected: Vec<SelectionResult>,
 }
 
 /// Brings the mirror level with upstream.
@@ -88,7 +88,7 @@ pub(crate) async fn show_plan(
     }
     let is_refused = |action: &Action| matches!(action, Action::Refuse(_));
     let mut steps = plan.0.iter().flat_map(|planned| &planned.steps);
-    let is_selected = selected.iter().all(|selected| selected.trouble().is_none());
+    let is_selected = selected.iter().all(|selected| selected.error().is_none());
     let is_placed = plan.0.iter().all(|planned| planned.unplaced.is_empty());
     Ok(is_selected && is_placed && !steps.any(|step| is_refused(&step.action)))
 }

@@ -22,12 +22,12 @@ pub mod version;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::{Document, Problems, Publish, Severity};
-pub use naming::{Destination, Kind};
+pub use naming::{Destination, DestinationKind};
 pub use options::Options;
 pub use origins::Origin;
 pub use rescue::RescueAllowList;
-pub use selection::{Lists, Selected, Selection};
-pub use selector::{Selector, Verdict};
+pub use selection::{Selection, SelectionResult, TagLists};
+pub use selector::{Selector, TagVerdict};
 
 use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, RepositoryRef};
@@ -45,7 +45,7 @@ pub struct Catalogue {
     pub origins: Vec<Origin>,
     /// The images, most important first, then by name; each image once. What selections take joins them in
     /// [`expand`](Self::expand).
-    pub images: Vec<Wanted>,
+    pub images: Vec<CatalogueImage>,
     /// The selections whose repository has yet to be listed.
     pub selections: BTreeMap<RepositoryRef, Vec<Selection>>,
     /// What a pull failure may have copied beside them.
@@ -62,7 +62,7 @@ pub struct Catalogue {
 
 /// One tag that is to be mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct CatalogueImage {
     /// The upstream tag.
     pub image: ImageRef,
     /// How.
@@ -71,12 +71,12 @@ pub struct Wanted {
 
 impl Catalogue {
     /// The images with their options complete, most important first, then by name.
-    fn in_order(&self, stated: BTreeMap<ImageRef, Options>) -> Vec<Wanted> {
-        let complete = |(image, options)| Wanted {
+    fn in_order(&self, stated: BTreeMap<ImageRef, Options>) -> Vec<CatalogueImage> {
+        let complete = |(image, options)| CatalogueImage {
             options: self.complete(&image, options),
             image,
         };
-        let mut images: Vec<Wanted> = stated.into_iter().map(complete).collect();
+        let mut images: Vec<CatalogueImage> = stated.into_iter().map(complete).collect();
         images.sort_by(|a, b| {
             b.options
                 .priority
@@ -91,8 +91,8 @@ impl Catalogue {
         let catalogue = self
             .beside
             .as_ref()
-            .filter(|catalogue| catalogue.names(image));
-        let known = catalogue.map(|catalogue| catalogue.want(image.clone()).options);
+            .filter(|catalogue| catalogue.covers(image));
+        let known = catalogue.map(|catalogue| catalogue.resolve(image.clone()).options);
         options.priority = options
             .priority
             .max(known.as_ref().map_or(i32::MIN, |known| known.priority));
@@ -112,24 +112,26 @@ impl Catalogue {
 
     /// The destinations and images of `to` for an image that is asked for by name: as in the catalogue where it is there, else
     /// by default. Selections count by the rules that need no list (see [`Selector::admits`]).
-    pub fn want(&self, image: ImageRef) -> Wanted {
+    pub fn resolve(&self, image: ImageRef) -> CatalogueImage {
         let selected = self
             .selections_of(&image)
             .map(|selection| &selection.options);
         let mut stated = self.named.get(&image).into_iter().chain(selected);
         let mut options = stated.next().cloned().unwrap_or_default();
         stated.for_each(|other| options.join(other));
-        Wanted {
+        CatalogueImage {
             options: self.complete(&image, options),
             image,
         }
     }
 
     /// Whether the catalogue names `image`, a selection took it, or one may take it.
-    pub fn names(&self, image: &ImageRef) -> bool {
+    pub fn covers(&self, image: &ImageRef) -> bool {
         self.is_named(image)
             || self.taken.contains(image)
-            || self.catalogues().any(|catalogue| catalogue.may_take(image))
+            || self
+                .catalogues()
+                .any(|catalogue| catalogue.may_select(image))
     }
 
     /// Whether a document names `image` itself.
@@ -139,7 +141,7 @@ impl Catalogue {
     }
 
     /// The images, and those of the catalogue that they are wanted beside.
-    pub fn all_images(&self) -> impl Iterator<Item = &Wanted> {
+    pub fn all_images(&self) -> impl Iterator<Item = &CatalogueImage> {
         self.catalogues().flat_map(|catalogue| &catalogue.images)
     }
 
@@ -147,7 +149,7 @@ impl Catalogue {
         std::iter::successors(Some(self), |catalogue| catalogue.beside.as_deref())
     }
 
-    fn may_take(&self, image: &ImageRef) -> bool {
+    fn may_select(&self, image: &ImageRef) -> bool {
         self.selections_of(image).next().is_some()
     }
 
@@ -163,11 +165,11 @@ impl Catalogue {
 
     /// Whether an event may have `image` copied: the catalogue names it, or `rescue.allow` its repository.
     pub fn allows(&self, image: &ImageRef) -> bool {
-        self.names(image) || self.allowed.matches(image.repository())
+        self.covers(image) || self.allowed.matches(image.repository())
     }
 
     /// Says that `name` is unknown, and what is known.
-    pub fn no_such_destination(&self, name: &str) -> String {
+    pub fn unknown_destination(&self, name: &str) -> String {
         let known = self
             .destinations
             .keys()

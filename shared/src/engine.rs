@@ -25,7 +25,9 @@ pub use record::Scope;
 pub use session::Session;
 
 use crate::aws::{Aws, Keyring};
-use crate::catalogue::{Catalogue, Destination, Document, Kind, Origin, Problems, Wanted};
+use crate::catalogue::{
+    Catalogue, CatalogueImage, Destination, DestinationKind, Document, Origin, Problems,
+};
 use crate::error::{Cause, Error, Side};
 use crate::image::host::{ECR_PUBLIC, Host, ecr_host};
 use crate::image::reference::RepositoryRef;
@@ -113,7 +115,7 @@ impl Replicator {
     /// The images of `text`, a document with the catalogue's shape, and where they go: as `text` says, else as the catalogue does.
     pub async fn inline(&self, text: &str) -> Result<Catalogue, Error> {
         let event = Document::parse("event", text).map_err(invalid)?;
-        Catalogue::beside(&self.documents().await?, &event).map_err(invalid)
+        Catalogue::with_event(&self.documents().await?, &event).map_err(invalid)
     }
 
     async fn documents(&self) -> Result<Vec<Document>, Error> {
@@ -148,7 +150,7 @@ impl Replicator {
     pub async fn requests(
         &self,
         catalogue: &Catalogue,
-        images: &[Wanted],
+        images: &[CatalogueImage],
         trigger: &Trigger,
     ) -> Vec<Request> {
         let origins = catalogue.origins.iter().filter_map(|origin| match origin {
@@ -225,13 +227,15 @@ impl Replicator {
     async fn place(&self, destination: &Destination) -> Result<RepositoryRef, Error> {
         let at = |registry: String, path: String| RepositoryRef { registry, path };
         match &destination.kind {
-            Kind::Registry { host } => Ok(at(host.clone(), String::new())),
-            Kind::EcrPublic { alias: Some(alias) } => Ok(at(ECR_PUBLIC.to_owned(), alias.clone())),
-            Kind::EcrPublic { alias: None } => Ok(at(
+            DestinationKind::Registry { host } => Ok(at(host.clone(), String::new())),
+            DestinationKind::EcrPublic { alias: Some(alias) } => {
+                Ok(at(ECR_PUBLIC.to_owned(), alias.clone()))
+            }
+            DestinationKind::EcrPublic { alias: None } => Ok(at(
                 ECR_PUBLIC.to_owned(),
                 self.aws.public_registry().await?.alias.clone(),
             )),
-            Kind::Ecr { account, region } => self
+            DestinationKind::Ecr { account, region } => self
                 .registry_of(account.as_deref(), region.as_deref())
                 .await
                 .map(|host| at(host, String::new())),

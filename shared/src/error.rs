@@ -104,14 +104,14 @@ impl Error {
 
     /// The same error with the time at which the same is tried again by itself.
     #[must_use]
-    pub fn until(mut self, at: Timestamp) -> Self {
+    pub fn with_retry_at(mut self, at: Timestamp) -> Self {
         self.until = Some(at);
         self
     }
 
     /// The same error on another side.
     #[must_use]
-    pub fn on(mut self, side: Side) -> Self {
+    pub fn with_side(mut self, side: Side) -> Self {
         self.side = side;
         self
     }
@@ -283,7 +283,7 @@ mod tests {
         let at = Timestamp::from_second(1_790_000_000).unwrap();
         let error = Error::new(Side::Source, Cause::InsufficientPulls, "copy node:21")
             .because("3 are left")
-            .until(at);
+            .with_retry_at(at);
         assert_eq!(
             error.chain(),
             "source: cannot copy node:21: the pulls that are left do not suffice: 3 are left; it is tried again at 2026-09-21T14:13:20Z"

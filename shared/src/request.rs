@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalogue::origins::gallery;
-use crate::catalogue::{Catalogue, Origin, Publish, Wanted};
+use crate::catalogue::origins::gallery_reference;
+use crate::catalogue::{Catalogue, CatalogueImage, Origin, Publish};
 use crate::error::{Cause, Error, Side};
 use crate::image::platform::Platforms;
 use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
@@ -86,12 +86,12 @@ pub type DestinationRoots = BTreeMap<String, Result<RepositoryRef, Error>>;
 /// The requests for `images`.
 pub fn requests(
     catalogue: &Catalogue,
-    images: &[Wanted],
+    images: &[CatalogueImage],
     places: &DestinationRoots,
     trigger: &Trigger,
 ) -> Vec<Request> {
     let mut owners = TargetOwners::new(catalogue, places);
-    let mut request = |wanted: &Wanted| {
+    let mut request = |wanted: &CatalogueImage| {
         let mut request = Request {
             image: wanted.image.clone(),
             targets: Vec::new(),
@@ -129,10 +129,10 @@ fn origins(catalogue: &Catalogue, places: &DestinationRoots, image: &ImageRef) -
     }
     let name = |origin: &Origin| match origin {
         Origin::Destination(name) => Some(target(catalogue, places, name, image).ok()?.uri),
-        Origin::Registry(_) => origin.image_of(image),
+        Origin::Registry(_) => origin.reference_for(image),
     };
     let mut names: Vec<ImageRef> = catalogue.origins.iter().filter_map(name).collect();
-    names.extend(gallery(image).filter(|gallery| !names.contains(gallery)));
+    names.extend(gallery_reference(image).filter(|gallery| !names.contains(gallery)));
     names
 }
 
@@ -150,16 +150,16 @@ fn target(
         )
         .because(why)
     };
-    let unknown = || invalid(catalogue.no_such_destination(name));
+    let unknown = || invalid(catalogue.unknown_destination(name));
     let destination = catalogue.destinations.get(name).ok_or_else(unknown)?;
     // Without this anybody's `registry.example/library/node` could take the place of Docker Hub's.
     let is_elsewhere = image.repository().registry != DOCKER_HUB;
-    if is_elsewhere && !destination.tells_registries_apart() && !catalogue.names(image) {
+    if is_elsewhere && !destination.separates_registries() && !catalogue.covers(image) {
         return Err(invalid(format!(
             "the naming of destination {name} has no {{registry}}, so that images from elsewhere than Docker Hub have to be in the catalogue"
         )));
     }
-    let (path, tag) = destination.place(image).map_err(invalid)?;
+    let (path, tag) = destination.target_name(image).map_err(invalid)?;
     let place = places.get(name).ok_or_else(unknown)?.clone()?;
     let path = if place.path.is_empty() {
         path
@@ -209,7 +209,7 @@ pub fn origin(
     let selected =
         || here().find_map(|(name, path)| catalogue.selectable_at(name, path, uri.tag()).next());
     let by_template =
-        || here().find_map(|(name, path)| catalogue.destinations[name].image_at(path, uri.tag()));
+        || here().find_map(|(name, path)| catalogue.destinations[name].find_image(path, uri.tag()));
     named
         .map(|wanted| wanted.image.clone())
         .or_else(selected)

@@ -123,7 +123,9 @@ async fn bring(
     replicator: &Replicator,
 ) -> Result<Vec<Outcome>, Error> {
     let catalogue = replicator.any_catalogue().await?;
-    let images: Vec<_> = images.map(|image| catalogue.want(image.clone())).collect();
+    let images: Vec<_> = images
+        .map(|image| catalogue.resolve(image.clone()))
+        .collect();
     let mut requests = replicator.requests(&catalogue, &images, trigger).await;
     requests.iter_mut().for_each(leave_out_what_waits);
     let asked = replicator.now();

@@ -189,7 +189,7 @@ impl Scanned {
         replicator
             .requests(
                 catalogue,
-                &[catalogue.want(self.upstream.clone())],
+                &[catalogue.resolve(self.upstream.clone())],
                 &self.trigger,
             )
             .await

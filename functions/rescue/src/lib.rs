@@ -176,7 +176,7 @@ fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &DestinationRoots
 /// the catalogue pins just these.
 fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, InvalidReference> {
     match name.parse() {
-        Ok(pin) if catalogue.names(&pin) => Ok(pin),
+        Ok(pin) if catalogue.covers(&pin) => Ok(pin),
         _ => name.split('@').next().unwrap_or_default().parse(),
     }
 }
@@ -211,7 +211,7 @@ async fn bring(
 ) -> Vec<Outcome> {
     let mut requests: Vec<Request> = Vec::with_capacity(wanted.len());
     for (image, trigger) in wanted {
-        let images = [catalogue.want(image.clone())];
+        let images = [catalogue.resolve(image.clone())];
         requests.extend(replicator.requests(catalogue, &images, trigger).await);
     }
     replicator.bring(&requests, session).await

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use super::tags::Tags;
+use super::tags::TagsSpec;
 use crate::image::platform::{Platform, Platforms};
 
 /// One document, read but not yet resolved.
@@ -32,7 +32,7 @@ pub struct Document {
     pub rescan: RescanSpec,
     /// The images.
     #[serde(default)]
-    pub images: Vec<Entry>,
+    pub images: Vec<ImageEntry>,
 }
 
 /// What a pull failure may have copied although no catalogue names it.
@@ -92,11 +92,11 @@ pub struct Defaults {
 /// Tags of one repository.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct ImageEntry {
     /// The repository, with a tag or a digest where `tags` is not given.
     pub image: Spanned<String>,
     /// The tags.
-    pub tags: Option<Spanned<Tags>>,
+    pub tags: Option<Spanned<TagsSpec>>,
     /// Names of destinations; absent: as `defaults` says.
     pub to: Option<Vec<String>>,
     /// Higher goes first.
@@ -231,7 +231,7 @@ impl Document {
     }
 }
 
-impl Entry {
+impl ImageEntry {
     /// The line on which the entry's image stands.
     pub(super) fn line(&self) -> u64 {
         self.image.referenced.line()

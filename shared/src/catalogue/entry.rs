@@ -1,13 +1,13 @@
 //! One entry of `images`: the images that it names, and the selectors that take more.
 
-use super::document::{Document, Entry, Problems};
+use super::document::{Document, ImageEntry, Problems};
 use super::selector::Selector;
 use super::tags::Fault;
-use crate::image::reference::{self, ImageRef, Name, RepositoryRef};
+use crate::image::reference::{self, ImageRef, ParsedReference, RepositoryRef};
 
 /// What an entry asks for.
 #[derive(Default)]
-pub(super) struct Read {
+pub(super) struct ParsedEntry {
     pub(super) images: Vec<ImageRef>,
     pub(super) selectors: Vec<(RepositoryRef, Selector)>,
 }
@@ -15,13 +15,13 @@ pub(super) struct Read {
 /// Reads `entry`, which is number `index` of `document`. What is wrong with it is added to `problems`, and left out.
 pub(super) fn read(
     document: &Document,
-    entry: &Entry,
+    entry: &ImageEntry,
     index: usize,
     problems: &mut Problems,
-) -> Read {
+) -> ParsedEntry {
     let key = format!("images[{index}]");
     let at = document.at(entry.line(), &key);
-    let mut read = Read::default();
+    let mut read = ParsedEntry::default();
     let name = match reference::parse(&entry.image.value) {
         Ok(name) => name,
         Err(problem) => {
@@ -34,7 +34,7 @@ pub(super) fn read(
         .as_ref()
         .map(|tags| tags.value.parts(tags.referenced.line(), &key))
         .unwrap_or_default();
-    let Name {
+    let ParsedReference {
         repository,
         tag: own_tag,
         digest,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Entry, PlatformsSpec};
+use super::document::{ImageEntry, PlatformsSpec};
 use super::{
     Catalogue, Destination, Document, Options, Problems, RescueAllowList, Selection, Severity,
     entry, origins,
@@ -20,7 +20,7 @@ impl Catalogue {
 
     /// The images of `event`, a document of its own beside those of the catalogue, and where they go: as `event` says, else as the
     /// catalogue does. None may take the place of one in the catalogue.
-    pub fn beside(documents: &[Document], event: &Document) -> Result<Self, Problems> {
+    pub fn with_event(documents: &[Document], event: &Document) -> Result<Self, Problems> {
         let known: Vec<&Document> = documents.iter().collect();
         let all: Vec<&Document> = documents.iter().chain([event]).collect();
         Self::assemble(&all, &all, None)?;
@@ -100,7 +100,7 @@ impl Catalogue {
                 .iter()
                 .filter(|name| !self.destinations.contains_key(*name))
             {
-                problems.add(format!("{what}: to: {}", self.no_such_destination(name)));
+                problems.add(format!("{what}: to: {}", self.unknown_destination(name)));
             }
         }
     }
@@ -113,7 +113,7 @@ impl Catalogue {
                 let Some(destination) = self.destinations.get(name) else {
                     continue;
                 };
-                match destination.place(&wanted.image) {
+                match destination.target_name(&wanted.image) {
                     Err(problem) => {
                         problems.add(format!("{}: destination {name}: {problem}", wanted.image))
                     }
@@ -204,7 +204,7 @@ fn collect(
 
 impl Options {
     /// What `document` states for `entry`.
-    fn of(document: &Document, entry: &Entry) -> Self {
+    fn of(document: &Document, entry: &ImageEntry) -> Self {
         let stated = entry
             .to
             .as_ref()
@@ -232,7 +232,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::Wanted;
+    use crate::catalogue::CatalogueImage;
 
     const DESIGN: &str = r#"
 destinations:
@@ -257,7 +257,7 @@ images:
     }
 
     fn lines(catalogue: &Catalogue) -> Vec<String> {
-        let line = |wanted: &Wanted| {
+        let line = |wanted: &CatalogueImage| {
             let Options {
                 to,
                 priority,
@@ -353,7 +353,7 @@ images:
         let catalogue = read(&[DESIGN, team]).unwrap();
         let of = |tag: &str| {
             catalogue
-                .want(format!("node:{tag}").parse().unwrap())
+                .resolve(format!("node:{tag}").parse().unwrap())
                 .options
                 .platforms
                 .unwrap()
@@ -390,12 +390,12 @@ images:
         let catalogue = read(&[DESIGN]).unwrap();
         assert_eq!(
             catalogue
-                .want("grafana/grafana:11.2.0".parse().unwrap())
+                .resolve("grafana/grafana:11.2.0".parse().unwrap())
                 .options
                 .to,
             ["private", "public"]
         );
-        let unknown = catalogue.want("redis:7".parse().unwrap()).options;
+        let unknown = catalogue.resolve("redis:7".parse().unwrap()).options;
         assert_eq!(unknown.to, ["private"]);
         assert_eq!(
             unknown.platforms.unwrap().to_string(),

@@ -13,7 +13,7 @@ pub struct Destination {
     /// Its name in the catalogue and in results.
     pub name: String,
     /// Which registry it is.
-    pub kind: Kind,
+    pub kind: DestinationKind,
     /// When images go there.
     pub publish: Publish,
     repository: Template,
@@ -22,7 +22,7 @@ pub struct Destination {
 
 /// Which registry a destination is; what is `None` is found out from AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DestinationKind {
     /// Private Amazon ECR.
     Ecr {
         /// Twelve digits.
@@ -54,21 +54,21 @@ impl Destination {
                         "{account:?} and {region:?} are no AWS account and region"
                     ));
                 }
-                let kind = Kind::Ecr {
+                let kind = DestinationKind::Ecr {
                     account: ecr.account.clone(),
                     region: ecr.region.clone(),
                 };
                 (kind, &ecr.repository, &ecr.tag)
             }
             DestinationSpec::EcrPublic(public) => (
-                Kind::EcrPublic {
+                DestinationKind::EcrPublic {
                     alias: public.alias.clone(),
                 },
                 &public.repository,
                 &public.tag,
             ),
             DestinationSpec::Registry(registry) => (
-                Kind::Registry {
+                DestinationKind::Registry {
                     host: host(&registry.host)?,
                 },
                 &registry.repository,
@@ -97,7 +97,7 @@ impl Destination {
     pub(super) fn default_private() -> Self {
         let parse =
             |text| Template::parse(text).expect("the text is a constant with known placeholders");
-        let kind = Kind::Ecr {
+        let kind = DestinationKind::Ecr {
             account: None,
             region: None,
         };
@@ -111,14 +111,14 @@ impl Destination {
     }
 
     /// Whether images of two registries can never meet in one place here.
-    pub fn tells_registries_apart(&self) -> bool {
+    pub fn separates_registries(&self) -> bool {
         [&self.repository, &self.tag]
             .iter()
             .any(|template| template.0.contains(&Part::Registry))
     }
 
     /// Repository path and tag of `image` at this destination, without the host and without ECR Public's alias.
-    pub fn place(&self, image: &ImageRef) -> Result<(String, String), String> {
+    pub fn target_name(&self, image: &ImageRef) -> Result<(String, String), String> {
         let (path, tag) = (self.repository.render(image), self.tag.render(image));
         let check = format!("registry.invalid/{path}:{tag}").parse::<ImageRef>();
         match check {
@@ -131,7 +131,7 @@ impl Destination {
     /// The image that has `path` and `tag` at this destination; `None` where the templates leave that open.
     ///
     /// What a template does not name is Docker Hub's: `{name}` alone is an official image. The answer is checked by placing it.
-    pub fn image_at(&self, path: &str, tag: &str) -> Option<ImageRef> {
+    pub fn find_image(&self, path: &str, tag: &str) -> Option<ImageRef> {
         let (path_parts, tag_parts) = (self.repository.capture(path)?, self.tag.capture(tag)?);
         let named = |part: &Part| {
             path_parts
@@ -158,17 +158,22 @@ impl Destination {
             named(&Part::Tag)?,
         )
         .ok()?;
-        (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
+        (self.target_name(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
     }
 
     /// The image of `repository` that has `path` and `tag` at this destination; `None` where the templates leave its tag open.
-    pub fn image_of(&self, repository: &RepositoryRef, path: &str, tag: &str) -> Option<ImageRef> {
+    pub fn find_image_of(
+        &self,
+        repository: &RepositoryRef,
+        path: &str,
+        tag: &str,
+    ) -> Option<ImageRef> {
         let (path_template, tag_template) =
             (self.repository.of(repository), self.tag.of(repository));
         let (in_path, in_tag) = (path_template.capture(path)?, tag_template.capture(tag)?);
         let (_, upstream_tag) = in_path.first().or(in_tag.first())?;
         let image = ImageRef::new(repository.clone(), upstream_tag).ok()?;
-        (self.place(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
+        (self.target_name(&image) == Ok((path.to_owned(), tag.to_owned()))).then_some(image)
     }
 }
 
@@ -295,7 +300,7 @@ mod tests {
     use super::*;
 
     fn destination(repository: &str, tag: &str) -> Result<Destination, String> {
-        let kind = Kind::Registry {
+        let kind = DestinationKind::Registry {
             host: "127.0.0.1:5000".to_owned(),
         };
         let (repository, tag) = (Template::parse(repository)?, Template::parse(tag)?);
@@ -310,14 +315,14 @@ mod tests {
 
     fn place(repository: &str, tag: &str, image: &str) -> Result<String, String> {
         destination(repository, tag)?
-            .place(&image.parse().unwrap())
+            .target_name(&image.parse().unwrap())
             .map(|(path, tag)| format!("{path}:{tag}"))
     }
 
     fn back(repository: &str, tag: &str, path: &str, placed_tag: &str) -> Option<String> {
         destination(repository, tag)
             .unwrap()
-            .image_at(path, placed_tag)
+            .find_image(path, placed_tag)
             .map(|image| image.to_string())
     }
 
@@ -400,7 +405,7 @@ mod tests {
             let known = reference::parse("grafana/grafana").unwrap().repository;
             destination(repository, tag)
                 .unwrap()
-                .image_of(&known, path, placed)
+                .find_image_of(&known, path, placed)
                 .map(|image| image.tag().to_owned())
         };
         assert_eq!(

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{DestinationSpec, Document, Problems, RegistrySpec};
-use super::naming::{Destination, Kind};
+use super::naming::{Destination, DestinationKind};
 use crate::image::host::ECR_PUBLIC;
 use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 
@@ -68,14 +68,14 @@ impl Origin {
     }
 
     /// The name of `image` at this registry; `None` where it has none, and for a destination, whose place is found elsewhere.
-    pub fn image_of(&self, image: &ImageRef) -> Option<ImageRef> {
+    pub fn reference_for(&self, image: &ImageRef) -> Option<ImageRef> {
         let Self::Registry(registry) = self else {
             return None;
         };
-        let Kind::Registry { host } = &registry.kind else {
+        let DestinationKind::Registry { host } = &registry.kind else {
             return None;
         };
-        let (path, tag) = registry.place(image).ok()?;
+        let (path, tag) = registry.target_name(image).ok()?;
         ImageRef::new(
             RepositoryRef {
                 registry: host.clone(),
@@ -88,7 +88,7 @@ impl Origin {
 }
 
 /// The name of a Docker Official Image in the ECR Public Gallery.
-pub fn gallery(image: &ImageRef) -> Option<ImageRef> {
+pub fn gallery_reference(image: &ImageRef) -> Option<ImageRef> {
     let repository = image.repository();
     let is_official = repository.registry == DOCKER_HUB && repository.namespace() == "library";
     let path = format!("docker/{}", repository.path);
@@ -117,7 +117,7 @@ mod tests {
         let lab = Destination::new("lab", &DestinationSpec::Registry(lab)).unwrap();
         let origin = Origin::parse(origin, &[("lab".to_owned(), lab)].into())?;
         Ok(origin
-            .image_of(&image.parse().unwrap())
+            .reference_for(&image.parse().unwrap())
             .map(|image| image.to_string()))
     }
 
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn official_images_are_in_the_gallery() {
-        let at = |image: &str| gallery(&image.parse().unwrap()).map(|image| image.to_string());
+        let at =
+            |image: &str| gallery_reference(&image.parse().unwrap()).map(|image| image.to_string());
         assert_eq!(
             at("node:21").unwrap(),
             "public.ecr.aws/docker/library/node:21"

@@ -65,7 +65,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::version::read;
+    use crate::catalogue::version::parse_tag;
 
     /// Those of a few tags that are in `range`.
     fn within(range: &str) -> Vec<&'static str> {
@@ -81,7 +81,7 @@ mod tests {
         ];
         let range = Range::parse(range).unwrap();
         tags.into_iter()
-            .filter(|tag| range.contains(&read(tag).unwrap().version.number))
+            .filter(|tag| range.contains(&parse_tag(tag).unwrap().version.number))
             .collect()
     }
 

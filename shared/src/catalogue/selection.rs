@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Catalogue, Options, Selector, Verdict};
+use super::{Catalogue, Options, Selector, TagVerdict};
 use crate::error::{Cause, Error, Side};
 use crate::image::reference::{ImageRef, RepositoryRef};
 
@@ -22,17 +22,17 @@ pub struct Selection {
 }
 
 /// The tags of each repository, or why they could not be listed.
-pub type Lists = BTreeMap<RepositoryRef, Result<Vec<String>, Error>>;
+pub type TagLists = BTreeMap<RepositoryRef, Result<Vec<String>, Error>>;
 
 /// What became of one selection.
 #[derive(Clone, Debug)]
-pub struct Selected {
+pub struct SelectionResult {
     /// Its name: `docker.io/library/nginx:{glob 1.27.*}`.
     pub name: String,
     /// The repository.
     pub repository: RepositoryRef,
     /// A verdict on each tag, newest first, or why the tags could not be listed.
-    pub verdicts: Result<Vec<Verdict>, Error>,
+    pub verdicts: Result<Vec<TagVerdict>, Error>,
 }
 
 impl Selection {
@@ -47,7 +47,7 @@ impl Catalogue {
     ///
     /// An image that is named as well, or taken twice, goes wherever anybody wants it. Selections whose repository could not be
     /// listed stay what they are, so that nothing else takes their places.
-    pub fn expand(mut self, lists: &Lists) -> (Self, Vec<Selected>) {
+    pub fn expand(mut self, lists: &TagLists) -> (Self, Vec<SelectionResult>) {
         let mut wanted = self.named.clone();
         let mut all = Vec::new();
         for (repository, selections) in std::mem::take(&mut self.selections) {
@@ -70,7 +70,7 @@ impl Catalogue {
                         .or_insert_with(|| selection.options.clone())
                         .join(&selection.options);
                 }
-                all.push(Selected {
+                all.push(SelectionResult {
                     name: selection.name(&repository),
                     repository: repository.clone(),
                     verdicts,
@@ -102,7 +102,7 @@ impl Catalogue {
                 let image = self
                     .destinations
                     .get(name)?
-                    .image_of(repository, path, tag)?;
+                    .find_image_of(repository, path, tag)?;
                 sent.any(|selection| selection.selector.admits(image.tag()))
                     .then_some(image)
             })
@@ -110,7 +110,7 @@ impl Catalogue {
 
     /// Another image than `image` that a selection may take to its place at the destination called `name`. What a catalogue names
     /// itself comes before what its selections may take.
-    pub fn claimant(&self, name: &str, image: &ImageRef) -> Option<ImageRef> {
+    pub fn competing_image(&self, name: &str, image: &ImageRef) -> Option<ImageRef> {
         let rivals: Vec<&Self> = self
             .catalogues()
             .filter(|catalogue| !catalogue.selections.is_empty() && !catalogue.is_named(image))
@@ -118,7 +118,7 @@ impl Catalogue {
         if rivals.is_empty() {
             return None;
         }
-        let (path, tag) = self.destinations.get(name)?.place(image).ok()?;
+        let (path, tag) = self.destinations.get(name)?.target_name(image).ok()?;
         let mut claimants = rivals
             .into_iter()
             .flat_map(|catalogue| catalogue.selectable_at(name, &path, &tag));
@@ -138,9 +138,9 @@ impl Catalogue {
         repository: &RepositoryRef,
         selection: &Selection,
         tags: &[String],
-    ) -> Vec<Verdict> {
+    ) -> Vec<TagVerdict> {
         let mut verdicts = selection.selector.judge(tags);
-        for verdict in verdicts.iter_mut().filter(|verdict| !verdict.is_taken) {
+        for verdict in verdicts.iter_mut().filter(|verdict| !verdict.is_selected) {
             if ImageRef::new(repository.clone(), &verdict.tag)
                 .is_ok_and(|image| self.is_named(&image))
             {
@@ -151,24 +151,24 @@ impl Catalogue {
     }
 }
 
-fn taken(repository: &RepositoryRef, verdict: &Verdict) -> Option<ImageRef> {
+fn taken(repository: &RepositoryRef, verdict: &TagVerdict) -> Option<ImageRef> {
     verdict
-        .is_taken
+        .is_selected
         .then(|| ImageRef::new(repository.clone(), &verdict.tag).ok())
         .flatten()
 }
 
-impl Selected {
+impl SelectionResult {
     /// Whether the tags of the repository could be listed.
     pub fn is_listed(&self) -> bool {
         self.verdicts.is_ok()
     }
 
     /// Why the selection comes to nothing: there is no list, or no tag on it is taken. `None` where it takes some.
-    pub fn trouble(&self) -> Option<Error> {
+    pub fn error(&self) -> Option<Error> {
         match &self.verdicts {
             Err(error) => Some(error.clone()),
-            Ok(verdicts) if verdicts.iter().any(|verdict| verdict.is_taken) => None,
+            Ok(verdicts) if verdicts.iter().any(|verdict| verdict.is_selected) => None,
             Ok(verdicts) => {
                 let error = Error::new(
                     Side::Source,
@@ -182,7 +182,7 @@ impl Selected {
 }
 
 /// A few tags that were dropped, and why.
-fn examples(verdicts: &[Verdict]) -> String {
+fn examples(verdicts: &[TagVerdict]) -> String {
     let few: Vec<_> = verdicts
         .iter()
         .take(EXAMPLES)
@@ -195,24 +195,32 @@ fn examples(verdicts: &[Verdict]) -> String {
 }
 
 /// A line for the selection, and one for each tag.
-impl fmt::Display for Selected {
+impl fmt::Display for SelectionResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdicts = match &self.verdicts {
             Ok(verdicts) => verdicts,
             Err(error) => return writeln!(f, "refuse  {}  {}", self.name, error.chain()),
         };
-        let taken = verdicts.iter().filter(|verdict| verdict.is_taken).count();
+        let taken = verdicts
+            .iter()
+            .filter(|verdict| verdict.is_selected)
+            .count();
         writeln!(
             f,
             "select  {}  {taken} of {} tags",
             self.name,
             verdicts.len()
         )?;
-        for Verdict { tag, is_taken, why } in verdicts {
+        for TagVerdict {
+            tag,
+            is_selected,
+            why,
+        } in verdicts
+        {
             writeln!(
                 f,
                 "{}  {}:{tag}  {why}",
-                if *is_taken { "take  " } else { "drop  " },
+                if *is_selected { "take  " } else { "drop  " },
                 self.repository
             )?;
         }
@@ -221,11 +229,11 @@ impl fmt::Display for Selected {
 }
 
 /// The selection as `replicator plan --json` prints it.
-impl Serialize for Selected {
+impl Serialize for SelectionResult {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tag = |verdict: &Verdict| serde_json::json!({"tag": verdict.tag, "taken": verdict.is_taken, "why": verdict.why});
+        let tag = |verdict: &TagVerdict| serde_json::json!({"tag": verdict.tag, "taken": verdict.is_selected, "why": verdict.why});
         let tags: Vec<_> = self.verdicts.iter().flatten().map(tag).collect();
-        let reason = self.trouble().map(|error| error.chain());
+        let reason = self.error().map(|error| error.chain());
         serde_json::json!({"selection": self.name, "tags": tags, "reason": reason})
             .serialize(serializer)
     }

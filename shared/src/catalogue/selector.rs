@@ -9,7 +9,7 @@ use globset::GlobMatcher;
 use regex::Regex;
 
 use super::range::Range;
-use super::version::{Number, Reading, Stage, read};
+use super::version::{Number, ParsedTag, Stage, parse_tag};
 use crate::image::reference::digest_in;
 
 /// Rules that a tag has to pass, all of them.
@@ -41,11 +41,11 @@ pub(super) struct WholeTag {
 
 /// Whether a tag is mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct TagVerdict {
     /// The tag.
     pub tag: String,
     /// Whether it is taken, or dropped.
-    pub is_taken: bool,
+    pub is_selected: bool,
     /// Why, to be read after the tag: `does not match 1.27.*`.
     pub why: String,
 }
@@ -53,16 +53,16 @@ pub struct Verdict {
 /// A tag under consideration; `Err` once a rule dropped it.
 struct Candidate<'a> {
     tag: &'a str,
-    reading: Option<Reading<'a>>,
+    reading: Option<ParsedTag<'a>>,
     judged: Result<Vec<String>, String>,
 }
 
 impl Selector {
     /// One verdict for each of `tags`, however often and in whatever order they stand there; newest first, as `newest` counts.
-    pub fn judge(&self, tags: &[String]) -> Vec<Verdict> {
+    pub fn judge(&self, tags: &[String]) -> Vec<TagVerdict> {
         let unique: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
         let candidate = |tag| {
-            let reading = read(tag);
+            let reading = parse_tag(tag);
             Candidate {
                 tag,
                 judged: self.by_itself(tag, reading.as_ref()),
@@ -78,10 +78,10 @@ impl Selector {
 
     /// Whether `tag` passes every rule that can be decided without the other tags: all but `latest` and `newest`.
     pub fn admits(&self, tag: &str) -> bool {
-        self.by_itself(tag, read(tag).as_ref()).is_ok()
+        self.by_itself(tag, parse_tag(tag).as_ref()).is_ok()
     }
 
-    fn by_itself(&self, tag: &str, reading: Option<&Reading>) -> Result<Vec<String>, String> {
+    fn by_itself(&self, tag: &str, reading: Option<&ParsedTag>) -> Result<Vec<String>, String> {
         if digest_in(tag).is_some() {
             return Err("is the name of a digest".to_owned());
         }
@@ -106,7 +106,7 @@ impl Selector {
         }
     }
 
-    fn in_range(&self, range: &Range, reading: Option<&Reading>) -> Result<String, String> {
+    fn in_range(&self, range: &Range, reading: Option<&ParsedTag>) -> Result<String, String> {
         let reading = reading.ok_or("has no version")?;
         let text = range.as_str();
         match &reading.version.number {
@@ -186,14 +186,14 @@ impl Candidate<'_> {
         }
     }
 
-    fn verdict(self) -> Verdict {
-        let is_taken = self.judged.is_ok();
+    fn verdict(self) -> TagVerdict {
+        let is_selected = self.judged.is_ok();
         let why = self
             .judged
             .map_or_else(|why| why, |passed| passed.join(", "));
-        Verdict {
+        TagVerdict {
             tag: self.tag.to_owned(),
-            is_taken,
+            is_selected,
             why,
         }
     }

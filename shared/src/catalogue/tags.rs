@@ -13,16 +13,16 @@ pub use spec::SelectorSpec;
 
 /// A list of tags and selectors, or one selector alone.
 #[derive(Debug)]
-pub enum Tags {
+pub enum TagsSpec {
     /// A list.
-    List(Vec<Spanned<Item>>),
+    List(Vec<Spanned<TagsItem>>),
     /// One selector.
     Selector(Box<SelectorSpec>),
 }
 
 /// One item of the list.
 #[derive(Debug)]
-pub enum Item {
+pub enum TagsItem {
     /// The name of a tag.
     Tag(String),
     /// The name of a tag that is a number or a truth value to YAML, which takes `1.10` for `1.1`: its text is in the document.
@@ -31,13 +31,13 @@ pub enum Item {
     Selector(Box<SelectorSpec>),
 }
 
-impl Default for Tags {
+impl Default for TagsSpec {
     fn default() -> Self {
         Self::List(Vec::new())
     }
 }
 
-impl Tags {
+impl TagsSpec {
     /// The names, and the selectors, each with its line and its key. The tags stand below `key`, on `line`.
     pub(super) fn parts(
         &self,
@@ -51,9 +51,9 @@ impl Tags {
         let (mut names, mut specs) = (Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
             match &item.value {
-                Item::Tag(name) => names.push(name.as_str()),
-                Item::Scalar => {}
-                Item::Selector(spec) => {
+                TagsItem::Tag(name) => names.push(name.as_str()),
+                TagsItem::Scalar => {}
+                TagsItem::Selector(spec) => {
                     specs.push((
                         spec.as_ref(),
                         item.referenced.line(),
@@ -70,7 +70,7 @@ impl Tags {
         let Self::List(items) = self else { return };
         for item in items
             .iter_mut()
-            .filter(|item| matches!(item.value, Item::Scalar))
+            .filter(|item| matches!(item.value, TagsItem::Scalar))
         {
             let span = item.defined.span();
             let ends = span
@@ -81,7 +81,7 @@ impl Tags {
                 Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
             });
             // Without its text it becomes a tag that no registry has, which is a problem with a line.
-            item.value = Item::Tag(
+            item.value = TagsItem::Tag(
                 range
                     .and_then(|range| document.get(range))
                     .unwrap_or_default()
@@ -91,7 +91,7 @@ impl Tags {
     }
 }
 
-impl<'de> Deserialize<'de> for Tags {
+impl<'de> Deserialize<'de> for TagsSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OfTags)
     }
@@ -100,27 +100,27 @@ impl<'de> Deserialize<'de> for Tags {
 struct OfTags;
 
 impl<'de> Visitor<'de> for OfTags {
-    type Value = Tags;
+    type Value = TagsSpec;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of tags and selectors, or one selector")
     }
 
-    fn visit_unit<E>(self) -> Result<Tags, E> {
-        Ok(Tags::default())
+    fn visit_unit<E>(self) -> Result<TagsSpec, E> {
+        Ok(TagsSpec::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Tags, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(items)).map(Tags::List)
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<TagsSpec, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(TagsSpec::List)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagsSpec, A::Error> {
         SelectorSpec::deserialize(MapAccessDeserializer::new(map))
-            .map(|spec| Tags::Selector(Box::new(spec)))
+            .map(|spec| TagsSpec::Selector(Box::new(spec)))
     }
 }
 
-impl<'de> Deserialize<'de> for Item {
+impl<'de> Deserialize<'de> for TagsItem {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OfItem)
     }
@@ -129,34 +129,34 @@ impl<'de> Deserialize<'de> for Item {
 struct OfItem;
 
 impl<'de> Visitor<'de> for OfItem {
-    type Value = Item;
+    type Value = TagsItem;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a tag or a selector")
     }
 
-    fn visit_str<E>(self, tag: &str) -> Result<Item, E> {
-        Ok(Item::Tag(tag.to_owned()))
+    fn visit_str<E>(self, tag: &str) -> Result<TagsItem, E> {
+        Ok(TagsItem::Tag(tag.to_owned()))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Item, E> {
-        Ok(Item::Scalar)
+    fn visit_bool<E>(self, _: bool) -> Result<TagsItem, E> {
+        Ok(TagsItem::Scalar)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Item, E> {
-        Ok(Item::Scalar)
+    fn visit_i64<E>(self, _: i64) -> Result<TagsItem, E> {
+        Ok(TagsItem::Scalar)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Item, E> {
-        Ok(Item::Scalar)
+    fn visit_u64<E>(self, _: u64) -> Result<TagsItem, E> {
+        Ok(TagsItem::Scalar)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Item, E> {
-        Ok(Item::Scalar)
+    fn visit_f64<E>(self, _: f64) -> Result<TagsItem, E> {
+        Ok(TagsItem::Scalar)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagsItem, A::Error> {
         SelectorSpec::deserialize(MapAccessDeserializer::new(map))
-            .map(|spec| Item::Selector(Box::new(spec)))
+            .map(|spec| TagsItem::Selector(Box::new(spec)))
     }
 }

@@ -9,7 +9,7 @@
 const SEPARATORS: [char; 3] = ['.', '-', '_'];
 
 /// Words for pre-releases, from the earliest to the latest; those of one line mean the same.
-pub const WORDS: [&[&str]; 11] = [
+pub const PRE_RELEASE_WORDS: [&[&str]; 11] = [
     &["nightly"],
     &["snapshot"],
     &["dev"],
@@ -25,14 +25,14 @@ pub const WORDS: [&[&str]; 11] = [
 
 /// What a tag says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading<'a> {
+pub struct ParsedTag<'a> {
     /// The version.
     pub version: Version,
     /// What else the tag says, `slim-bookworm`; empty where that is nothing.
     pub variant: &'a str,
 }
 
-/// A version. The order is: the number, a release above its pre-releases, their kinds as in [`WORDS`], their counts.
+/// A version. The order is: the number, a release above its pre-releases, their kinds as in [`PRE_RELEASE_WORDS`], their counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// Its numeric part.
@@ -53,14 +53,14 @@ pub enum Number {
 /// Whether a version is released.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Not yet: the line of [`WORDS`] that says so, and the numbers behind it.
+    /// Not yet: the line of [`PRE_RELEASE_WORDS`] that says so, and the numbers behind it.
     PreRelease(usize, Vec<u64>),
     /// It is.
     Release,
 }
 
 /// Reads `tag`; `None` where it has no version.
-pub fn read(tag: &str) -> Option<Reading<'_>> {
+pub fn parse_tag(tag: &str) -> Option<ParsedTag<'_>> {
     let rest = tag.strip_prefix('v').unwrap_or(tag);
     let (number, rest) = date(rest).or_else(|| parts(rest))?;
     let (stage, rest) = pre_release(rest).unwrap_or((Stage::Release, rest));
@@ -70,7 +70,7 @@ pub fn read(tag: &str) -> Option<Reading<'_>> {
         rest.strip_prefix(SEPARATORS)
             .filter(|name| !name.is_empty())?
     };
-    Some(Reading {
+    Some(ParsedTag {
         version: Version { number, stage },
         variant,
     })
@@ -141,7 +141,9 @@ fn pre_release(text: &str) -> Option<(Stage, &str)> {
             .unwrap_or(text.len()),
     );
     let is_it = |known: &&str| word.eq_ignore_ascii_case(known);
-    let kind = WORDS.iter().position(|words| words.iter().any(is_it))?;
+    let kind = PRE_RELEASE_WORDS
+        .iter()
+        .position(|words| words.iter().any(is_it))?;
     let (numbers, rest) = counts(after);
     let is_clear = word.len() > 1 || begins_with_digit(after);
     (is_clear && is_end(rest)).then_some((Stage::PreRelease(kind, numbers), rest))
@@ -191,7 +193,7 @@ mod tests {
 
     /// `3.13.0.0 rc[1] slim-bookworm`, or `-` for no version.
     fn text(tag: &str) -> String {
-        let Some(Reading { version, variant }) = read(tag) else {
+        let Some(ParsedTag { version, variant }) = parse_tag(tag) else {
             return "-".to_owned();
         };
         let number = match version.number {
@@ -200,7 +202,7 @@ mod tests {
         };
         let stage = match version.stage {
             Stage::Release => String::new(),
-            Stage::PreRelease(kind, counts) => format!("{}{counts:?}", WORDS[kind][0]),
+            Stage::PreRelease(kind, counts) => format!("{}{counts:?}", PRE_RELEASE_WORDS[kind][0]),
         };
         format!("{number} {stage} {variant}")
             .split_whitespace()
@@ -304,24 +306,24 @@ mod tests {
         ];
         for pair in ascending.windows(2) {
             assert!(
-                read(pair[0]).unwrap().version < read(pair[1]).unwrap().version,
+                parse_tag(pair[0]).unwrap().version < parse_tag(pair[1]).unwrap().version,
                 "{pair:?}"
             );
         }
         assert_eq!(
-            read("22.11").unwrap().version,
-            read("v22.11.0-slim").unwrap().version
+            parse_tag("22.11").unwrap().version,
+            parse_tag("v22.11.0-slim").unwrap().version
         );
         assert_eq!(
-            read("1.0rc1").unwrap().version,
-            read("1.0.0-RC.1").unwrap().version
+            parse_tag("1.0rc1").unwrap().version,
+            parse_tag("1.0.0-RC.1").unwrap().version
         );
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_and_its_variant_is_its_end(tag in "\\PC{0,20}|v?[0-9a-z.\\-_]{0,30}|[0-9]{15,30}") {
-            if let Some(reading) = read(&tag) {
+            if let Some(reading) = parse_tag(&tag) {
                 prop_assert!(tag.ends_with(reading.variant));
                 prop_assert!(tag.trim_start_matches('v').starts_with(|char: char| char.is_ascii_digit()));
             }

@@ -65,7 +65,7 @@ impl Replicator {
                     if let Err(error) = &mut place.result
                         && error.is_waiting_for_pulls()
                     {
-                        *error = error.clone().until(at);
+                        *error = error.clone().with_retry_at(at);
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::{Replicator, Session};
-use crate::catalogue::Selected;
+use crate::catalogue::SelectionResult;
 use crate::error::{Cause, Error};
 use crate::image::reference::RepositoryRef;
 use crate::outcome::notice::Notice;
@@ -40,7 +40,7 @@ impl Replicator {
     pub async fn record_expanded(
         &self,
         outcomes: &[Outcome],
-        selected: &[Selected],
+        selected: &[SelectionResult],
         trigger: &Trigger,
         scope: Scope,
         session: &Session,
@@ -52,7 +52,7 @@ impl Replicator {
                 .filter_map(|selected| Notice::from_selection(selected, trigger)),
         );
         self.announce(&news).await;
-        let is_whole = selected.iter().all(Selected::is_listed);
+        let is_whole = selected.iter().all(SelectionResult::is_listed);
         self.remember(
             outcomes,
             if is_whole { scope } else { Scope::Part },

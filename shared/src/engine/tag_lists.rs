@@ -3,7 +3,7 @@
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::{Replicator, Session};
-use crate::catalogue::{Catalogue, Selected};
+use crate::catalogue::{Catalogue, SelectionResult};
 use crate::error::Side;
 use crate::image::reference::RepositoryRef;
 
@@ -18,7 +18,7 @@ impl Replicator {
         &self,
         catalogue: Catalogue,
         session: &Session,
-    ) -> (Catalogue, Vec<Selected>) {
+    ) -> (Catalogue, Vec<SelectionResult>) {
         let list = |repository: RepositoryRef| async move {
             let source = self.registries.source(&repository);
             let tags = session

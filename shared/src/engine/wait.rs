@@ -94,7 +94,7 @@ impl Replicator {
         is_news.then(|| {
             let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
             let error = error.because("a worker recorded it so; the log of replicate says why");
-            Err(entry.retry_at.into_iter().fold(error, Error::until))
+            Err(entry.retry_at.into_iter().fold(error, Error::with_retry_at))
         })
     }
 

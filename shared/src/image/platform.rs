@@ -71,7 +71,7 @@ impl Platform {
     ///
     /// A version of Windows that is not named is any; one that is named holds for its monthly builds too: `10.0.17763` is
     /// `10.0.17763.6293`.
-    pub fn is(&self, wanted: &Self) -> bool {
+    pub fn matches(&self, wanted: &Self) -> bool {
         let is_version = |wanted: &String| {
             let rest = self
                 .os_version
@@ -277,12 +277,12 @@ mod tests {
     #[test]
     fn a_version_of_windows_holds_for_its_builds() {
         let server = Platform::new("windows", Some("10.0.17763.6293"), "amd64", None);
-        assert!(server.is(&platform("windows/amd64")));
-        assert!(server.is(&platform("windows(10.0.17763)/amd64")));
-        assert!(server.is(&platform("windows(10.0.17763.6293)/amd64")));
-        assert!(!server.is(&platform("windows(10.0.1776)/amd64")));
-        assert!(!server.is(&platform("windows(10.0.20348)/amd64")));
-        assert!(!server.is(&platform("linux/amd64")));
+        assert!(server.matches(&platform("windows/amd64")));
+        assert!(server.matches(&platform("windows(10.0.17763)/amd64")));
+        assert!(server.matches(&platform("windows(10.0.17763.6293)/amd64")));
+        assert!(!server.matches(&platform("windows(10.0.1776)/amd64")));
+        assert!(!server.matches(&platform("windows(10.0.20348)/amd64")));
+        assert!(!server.matches(&platform("linux/amd64")));
     }
 
     #[test]
@@ -304,9 +304,9 @@ mod tests {
 
     #[test]
     fn a_variant_is_told_from_another() {
-        assert!(Platform::new("linux", None, "arm", Some("v7")).is(&platform("linux/arm")));
-        assert!(!Platform::new("linux", None, "arm", Some("v6")).is(&platform("linux/arm")));
-        assert!(Platform::new("linux", None, "arm64", None).is(&platform("linux/arm64/v8")));
+        assert!(Platform::new("linux", None, "arm", Some("v7")).matches(&platform("linux/arm")));
+        assert!(!Platform::new("linux", None, "arm", Some("v6")).matches(&platform("linux/arm")));
+        assert!(Platform::new("linux", None, "arm64", None).matches(&platform("linux/arm64/v8")));
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub fn digest_in(tag: &str) -> Option<Digest> {
 
 /// What a text names: a repository, and where they are written, a tag and a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
+pub struct ParsedReference {
     /// The repository.
     pub repository: RepositoryRef,
     /// The tag.
@@ -159,8 +159,8 @@ pub struct Name {
 }
 
 /// Reads what `text` names.
-pub fn parse(text: &str) -> Result<Name, InvalidReference> {
-    grammar::name(text).map_err(|reason| InvalidReference::new(text, reason))
+pub fn parse(text: &str) -> Result<ParsedReference, InvalidReference> {
+    grammar::parse(text).map_err(|reason| InvalidReference::new(text, reason))
 }
 
 /// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").
@@ -175,7 +175,7 @@ impl FromStr for ImageRef {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Name {
+        let ParsedReference {
             repository,
             tag,
             digest,

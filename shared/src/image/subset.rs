@@ -24,7 +24,7 @@ pub const PLATFORMS: &str = "image-replicator.platforms";
 #[error(
     "upstream has no {missing}; it has {there}; name the platforms that it has, or write `platforms: all`"
 )]
-pub struct Missing {
+pub struct MissingPlatforms {
     missing: String,
     there: String,
 }
@@ -39,11 +39,11 @@ pub struct SubsetOf {
 }
 
 /// The part of `index` for `platforms`; `index` itself where nothing is left out, and where it is no index.
-pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, Missing> {
+pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, MissingPlatforms> {
     let Content::Index(children) = &index.content else {
         return Ok(index.clone());
     };
-    let kept = chosen(children, platforms)?;
+    let kept = select_children(children, platforms)?;
     if kept.len() == children.len() {
         return Ok(index.clone());
     }
@@ -58,17 +58,20 @@ pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, Missi
 }
 
 /// The children for `platforms`, in the index's order, and what attests something of them.
-pub fn chosen(children: &[Child], platforms: &Platforms) -> Result<Vec<Child>, Missing> {
+pub fn select_children(
+    children: &[Child],
+    platforms: &Platforms,
+) -> Result<Vec<Child>, MissingPlatforms> {
     if platforms.is_all() {
         return Ok(children.to_vec());
     }
     let there = || children.iter().filter_map(|child| child.platform.as_ref());
-    require(platforms, there)?;
+    check_available(platforms, there)?;
     let is_wanted = |child: &Child| {
         child
             .platform
             .as_ref()
-            .is_some_and(|platform| platforms.iter().any(|wanted| platform.is(wanted)))
+            .is_some_and(|platform| platforms.iter().any(|wanted| platform.matches(wanted)))
     };
     let wanted: Vec<&Digest> = children
         .iter()
@@ -86,20 +89,23 @@ pub fn chosen(children: &[Child], platforms: &Platforms) -> Result<Vec<Child>, M
 }
 
 /// Makes sure that each of `platforms` is among those `there`.
-pub fn require<'a, I>(platforms: &Platforms, there: impl Fn() -> I) -> Result<(), Missing>
+pub fn check_available<'a, I>(
+    platforms: &Platforms,
+    there: impl Fn() -> I,
+) -> Result<(), MissingPlatforms>
 where
     I: Iterator<Item = &'a Platform>,
 {
     let missing = platforms
         .iter()
-        .filter(|wanted| !there().any(|platform| platform.is(wanted)));
+        .filter(|wanted| !there().any(|platform| platform.matches(wanted)));
     let missing: Vec<String> = missing.map(ToString::to_string).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let mut there: Vec<String> = there().map(ToString::to_string).collect();
     there.dedup();
-    Err(Missing {
+    Err(MissingPlatforms {
         missing: missing.join(" and no "),
         there: there.join(", "),
     })
@@ -162,7 +168,7 @@ impl SubsetOf {
     pub fn from_manifest(manifest: &Manifest, platforms: &Platforms) -> Option<Self> {
         let is_whole = || {
             matches!(&manifest.content, Content::Index(children)
-                if chosen(children, platforms).is_ok_and(|kept| kept.len() == children.len()))
+                if select_children(children, platforms).is_ok_and(|kept| kept.len() == children.len()))
         };
         Self::from_annotations(manifest)
             .or_else(|| is_whole().then(|| Self::new(manifest.digest.clone(), platforms)))
@@ -290,7 +296,7 @@ mod tests {
         let Content::Index(children) = index().content else {
             panic!("no index")
         };
-        let kept = chosen(&children, &platforms(&["linux/arm64"])).unwrap();
+        let kept = select_children(&children, &platforms(&["linux/arm64"])).unwrap();
         assert_eq!(
             kept.iter()
                 .map(|child| child.digest.clone())

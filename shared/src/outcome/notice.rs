@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalogue::Selected;
+use crate::catalogue::SelectionResult;
 use crate::outcome::report::{Done, ImageReport, Outcome, Policy, Status};
 use crate::request::Trigger;
 
@@ -58,7 +58,7 @@ impl Notice {
     }
 
     /// What is new about a selection; `None` where it takes tags.
-    pub fn from_selection(selected: &Selected, trigger: &Trigger) -> Option<Self> {
+    pub fn from_selection(selected: &SelectionResult, trigger: &Trigger) -> Option<Self> {
         let report = ImageReport::from_selection(selected)?;
         let kind = if report.status == Status::Failed {
             NoticeKind::Failed

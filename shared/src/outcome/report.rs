@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::catalogue::Selected;
+use crate::catalogue::SelectionResult;
 use crate::error::{Cause, Error};
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
@@ -164,7 +164,7 @@ impl Report {
 
     /// The same with an entry for each selection that came to nothing.
     #[must_use]
-    pub fn with_selections(mut self, selected: &[Selected]) -> Self {
+    pub fn with_selections(mut self, selected: &[SelectionResult]) -> Self {
         self.images
             .extend(selected.iter().filter_map(ImageReport::from_selection));
         Self::new(self.images, self.quota)
@@ -260,8 +260,8 @@ impl ImageReport {
 
     /// The report on a selection that came to nothing: `deferred` when its tags could not be listed for now, else `failed`. `None`
     /// where it takes some: those have reports of their own.
-    pub fn from_selection(selected: &Selected) -> Option<Self> {
-        let error = selected.trouble()?;
+    pub fn from_selection(selected: &SelectionResult) -> Option<Self> {
+        let error = selected.error()?;
         let status = if error.is_transient() {
             Status::Deferred
         } else {

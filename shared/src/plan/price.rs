@@ -82,8 +82,8 @@ fn by_predecessor(
     {
         return None;
     }
-    let count =
-        subset::chosen(children, platforms).map_or(children.len(), |chosen| chosen.len()) as u64;
+    let count = subset::select_children(children, platforms)
+        .map_or(children.len(), |chosen| chosen.len()) as u64;
     let before_bytes = predecessor.bytes.len() as u64;
     let count = match size_bytes.filter(|bytes| platforms.is_all() && *bytes > before_bytes) {
         Some(bytes) => (count.saturating_mul(bytes) + before_bytes / 2) / before_bytes,

@@ -151,7 +151,7 @@ impl Authorizer {
             .get((repository.clone(), access), Renewable::default);
         let get = || async {
             let challenge = self.challenge(&repository.registry, side).await;
-            match challenge.map_err(|error| error.on(side))? {
+            match challenge.map_err(|error| error.with_side(side))? {
                 Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
                 // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
                 Challenge::Open | Challenge::Basic => Ok(Token {
@@ -209,5 +209,5 @@ fn header(
 ) -> Result<Option<HeaderValue>, Error> {
     token
         .map(|token| Some(token.header.clone()))
-        .map_err(|error| error.on(side))
+        .map_err(|error| error.with_side(side))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::{DestinationRoots, Target, target};
-use crate::catalogue::{Catalogue, Wanted};
+use crate::catalogue::{Catalogue, CatalogueImage};
 use crate::error::{Cause, Error, Side};
 use crate::image::reference::ImageRef;
 
@@ -65,7 +65,7 @@ impl<'a> TargetOwners<'a> {
     pub(super) fn place(&mut self, name: &str, image: &ImageRef) -> Result<Target, Error> {
         let target = target(self.catalogue, self.places, name, image)?;
         let taken = |owner: String| Err(taken(&target.uri, &owner, image));
-        if let Some(claimant) = self.catalogue.claimant(name, image) {
+        if let Some(claimant) = self.catalogue.competing_image(name, image) {
             return taken(claimant.to_string());
         }
         match self
@@ -81,7 +81,7 @@ impl<'a> TargetOwners<'a> {
 }
 
 fn uris<'a>(
-    wanted: &'a Wanted,
+    wanted: &'a CatalogueImage,
     catalogue: &'a Catalogue,
     places: &'a DestinationRoots,
 ) -> impl Iterator<Item = (&'a ImageRef, ImageRef)> {

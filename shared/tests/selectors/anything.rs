@@ -59,7 +59,7 @@ proptest! {
     fn the_newest_are_no_more_than_asked_for_and_match_the_glob(tags in tags(), most in 1..5_usize) {
         let selector = selector(&format!("{{ glob: '1*', newest: {most} }}"));
         let verdicts = selector.judge(&tags);
-        let taken: Vec<_> = verdicts.iter().filter(|verdict| verdict.is_taken).collect();
+        let taken: Vec<_> = verdicts.iter().filter(|verdict| verdict.is_selected).collect();
         let admitted = verdicts.iter().filter(|verdict| selector.admits(&verdict.tag)).count();
         prop_assert_eq!(taken.len(), most.min(admitted));
         prop_assert!(taken.iter().all(|verdict| verdict.tag.starts_with('1')));
@@ -69,7 +69,7 @@ proptest! {
     fn what_is_taken_passes_by_itself_too(tags in tags(), yaml in selectors()) {
         let selector = selector(&yaml);
         for verdict in selector.judge(&tags) {
-            prop_assert!(!verdict.is_taken || selector.admits(&verdict.tag), "{:?}", verdict);
+            prop_assert!(!verdict.is_selected || selector.admits(&verdict.tag), "{:?}", verdict);
         }
     }
 }

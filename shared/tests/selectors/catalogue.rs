@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use image_replicator::catalogue::{Catalogue, Document, Lists, Selected};
+use image_replicator::catalogue::{Catalogue, Document, SelectionResult, TagLists};
 use image_replicator::error::{Cause, Error, Side};
 use image_replicator::image::reference::{ImageRef, RepositoryRef};
 use image_replicator::request::{
@@ -42,7 +42,7 @@ fn image(name: &str) -> ImageRef {
     name.parse().expect("it is an image")
 }
 
-fn lists(lists: &[(&str, &[&str])]) -> Lists {
+fn lists(lists: &[(&str, &[&str])]) -> TagLists {
     let list = |(name, tags): &(&str, &[&str])| {
         (
             repository(name),
@@ -84,7 +84,7 @@ fn asked(catalogue: &Catalogue) -> Vec<Request> {
 
 /// `0 docker.io/library/node:22 private` for each image.
 fn lines(catalogue: &Catalogue) -> Vec<String> {
-    let line = |wanted: &image_replicator::catalogue::Wanted| {
+    let line = |wanted: &image_replicator::catalogue::CatalogueImage| {
         format!(
             "{} {} {}",
             wanted.options.priority,
@@ -95,9 +95,9 @@ fn lines(catalogue: &Catalogue) -> Vec<String> {
     catalogue.images.iter().map(line).collect()
 }
 
-fn trouble(selected: &Selected) -> String {
+fn trouble(selected: &SelectionResult) -> String {
     selected
-        .trouble()
+        .error()
         .map(|error| error.chain())
         .unwrap_or_default()
 }
@@ -129,7 +129,7 @@ drop    docker.io/library/node:18  is outside >=20
 drop    docker.io/library/node:lts  has no version; the catalogue names it
 "
     );
-    assert!(selected.iter().all(|selected| selected.trouble().is_none()));
+    assert!(selected.iter().all(|selected| selected.error().is_none()));
 }
 
 #[test]
@@ -179,11 +179,11 @@ fn an_image_that_is_asked_for_by_name_is_wanted_where_a_selection_may_take_it() 
     let catalogue = catalogue(
         "  - { image: node, tags: { semver: '>=20 <23', latest: 1 }, to: [public], priority: 3 }\n  - { image: node, tags: [22], to: [private] }\n",
     );
-    let to = |name: &str| catalogue.want(image(name)).options.to;
+    let to = |name: &str| catalogue.resolve(image(name)).options.to;
     assert_eq!(to("node:21.5"), ["public"]);
     assert_eq!(to("node:22"), ["private", "public"]);
     assert_eq!(to("node:23"), ["private"], "by default");
-    assert_eq!(catalogue.want(image("node:21.5")).options.priority, 3);
+    assert_eq!(catalogue.resolve(image("node:21.5")).options.priority, 3);
     assert!(catalogue.allows(&image("node:21.5")) && catalogue.allows(&image("node:22")));
     assert!(!catalogue.allows(&image("node:23")) && !catalogue.allows(&image("redis:21.5")));
 }
@@ -276,7 +276,7 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
         ),
     );
     let beside = |event: &str| {
-        Catalogue::beside(std::slice::from_ref(&team), &document("event", event))
+        Catalogue::with_event(std::slice::from_ref(&team), &document("event", event))
             .expect("it makes sense")
     };
     let list = lists(&[("node", &["18", "20.1", "22"])]);
@@ -292,7 +292,7 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
     let (stated, _) =
         beside("images: [{ image: node, tags: { semver: '22' }, to: [private] }]").expand(&list);
     assert_eq!(lines(&stated), ["0 docker.io/library/node:22 private"]);
-    let (named, _) = beside("images: [{ image: 'node:22' }]").expand(&Lists::new());
+    let (named, _) = beside("images: [{ image: 'node:22' }]").expand(&TagLists::new());
     assert_eq!(
         lines(&named),
         ["0 docker.io/library/node:22 public"],
@@ -309,8 +309,9 @@ fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
         ),
     );
     let refused = |event: &str| {
-        let catalogue = Catalogue::beside(std::slice::from_ref(&team), &document("event", event))
-            .expect("it makes sense");
+        let catalogue =
+            Catalogue::with_event(std::slice::from_ref(&team), &document("event", event))
+                .expect("it makes sense");
         asked(&catalogue)
             .iter()
             .flat_map(|request| &request.unplaced)
@@ -428,7 +429,7 @@ fn a_pin_stands_alone_and_shares_no_place_with_its_tag() {
     let selection = catalogue("  - { image: node, tags: { glob: '*' }, to: [public] }\n");
     assert_eq!(
         selection
-            .want(image(&format!("node:21@{digest}")))
+            .resolve(image(&format!("node:21@{digest}")))
             .options
             .to,
         ["private"],
@@ -447,7 +448,7 @@ fn ten_thousand_tags_are_placed_in_no_time() {
     };
     let catalogue = catalogue(&(0..1000).map(entry).collect::<String>());
     let tags: Vec<String> = (0..20).map(|n| format!("1.{n}")).collect();
-    let lists: Lists = (0..1000)
+    let lists: TagLists = (0..1000)
         .map(|n| {
             (
                 repository(&format!("quay.io/team/tool{n}")),
@@ -461,7 +462,7 @@ fn ten_thousand_tags_are_placed_in_no_time() {
     let wanted: usize = catalogue
         .images
         .iter()
-        .map(|wanted| catalogue.want(wanted.image.clone()).options.to.len())
+        .map(|wanted| catalogue.resolve(wanted.image.clone()).options.to.len())
         .sum();
     let took = began.elapsed();
     assert_eq!((requests.len(), wanted), (10_000, 10_000));

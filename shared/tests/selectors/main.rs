@@ -6,7 +6,7 @@ mod lists;
 
 use std::fmt::Write as _;
 
-use image_replicator::catalogue::{Catalogue, Document, Selector, Verdict};
+use image_replicator::catalogue::{Catalogue, Document, Selector, TagVerdict};
 
 /// The selector that stands as `yaml` under `tags`.
 fn selector(yaml: &str) -> Selector {
@@ -22,14 +22,14 @@ fn selector(yaml: &str) -> Selector {
         .selector
 }
 
-fn judge(yaml: &str, tags: &[&str]) -> Vec<Verdict> {
+fn judge(yaml: &str, tags: &[&str]) -> Vec<TagVerdict> {
     selector(yaml).judge(&tags.iter().map(|&tag| tag.to_owned()).collect::<Vec<_>>())
 }
 
 /// `+ 22: is within >=20` for each tag, newest first.
-fn text(verdicts: &[Verdict]) -> String {
+fn text(verdicts: &[TagVerdict]) -> String {
     verdicts.iter().fold(String::new(), |mut text, verdict| {
-        let sign = if verdict.is_taken { '+' } else { '-' };
+        let sign = if verdict.is_selected { '+' } else { '-' };
         let _ = writeln!(text, "{sign} {}: {}", verdict.tag, verdict.why);
         text
     })
@@ -39,7 +39,7 @@ fn text(verdicts: &[Verdict]) -> String {
 fn taken(yaml: &str, tags: &[&str]) -> Vec<String> {
     judge(yaml, tags)
         .into_iter()
-        .filter(|verdict| verdict.is_taken)
+        .filter(|verdict| verdict.is_selected)
         .map(|verdict| verdict.tag)
         .collect()
 }

@@ -163,7 +163,7 @@ impl<'a> Upstream<'a> {
         if let [configuration, ..] = manifest.blobs() {
             let platform = self.platform(configuration).await?;
             if let Some(platform) = &platform {
-                subset::require(&planned.platforms, || std::iter::once(platform))
+                subset::check_available(&planned.platforms, || std::iter::once(platform))
                     .map_err(invalid)?;
             }
             return Ok(manifest);

@@ -3,7 +3,7 @@
 //! A line is read once, word by word, with the last three words in mind: `docker pull` before a word makes it an image, as does
 //! `metadata for`. A word that merely looks like one may be what the build is about to push.
 
-use crate::image::reference::{self, Name, RepositoryRef};
+use crate::image::reference::{self, ParsedReference, RepositoryRef};
 
 /// The longest word that may name an image, in bytes.
 const LONGEST: usize = 512;
@@ -201,7 +201,7 @@ fn named(word: &str) -> Option<Mention> {
     let (name, digest) = word
         .split_once('@')
         .map_or((word, None), |(name, digest)| (name, Some(digest)));
-    let Name {
+    let ParsedReference {
         repository, tag, ..
     } = reference::parse(name).ok()?;
     let is_pinned_only = digest.is_some() && tag.is_none();

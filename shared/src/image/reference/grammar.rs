@@ -6,13 +6,13 @@
 
 use crate::image::digest::Digest;
 
-use super::{DOCKER_HUB, Name, RepositoryRef, is_docker_hub, is_tag};
+use super::{DOCKER_HUB, ParsedReference, RepositoryRef, is_docker_hub, is_tag};
 
 /// The longest path of a repository, in bytes.
 const LONGEST: usize = 255;
 
 /// Reads `[registry/]repository[:tag][@digest]`; an error says what is wrong with it.
-pub(super) fn name(text: &str) -> Result<Name, String> {
+pub(super) fn parse(text: &str) -> Result<ParsedReference, String> {
     let (named, digest) = match text.split_once('@') {
         Some((named, digest)) => (
             named,
@@ -33,7 +33,7 @@ pub(super) fn name(text: &str) -> Result<Name, String> {
     if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
         return Err(format!("{tag:?} is not a tag"));
     }
-    Ok(Name {
+    Ok(ParsedReference {
         repository: repository(name)?,
         tag: tag.map(str::to_owned),
         digest,
@@ -115,7 +115,7 @@ mod tests {
         #[test]
         fn oci_client_reads_the_same(text in "[ab0.:/_-]{0,12}|((localhost|a\\.b|127\\.0\\.0\\.1)(:[0-9]{0,2})?/)?[a-z0-9._/-]{1,10}(:[A-Za-z0-9._-]{0,6})?(@sha256:[0a]{64})?") {
             let theirs = text.parse::<Reference>().ok().filter(|theirs| is_host(theirs.registry()));
-            let ours = name(&text).ok();
+            let ours = parse(&text).ok();
             prop_assert_eq!(ours.is_some(), theirs.is_some(), "{}", text);
             if let (Some(ours), Some(theirs)) = (ours, theirs) {
                 let whole = Reference::with_tag(ours.repository.registry, ours.repository.path, String::new());
