@@ -1,4 +1,6 @@
-//! What the SAM template promises.
+//! What the SAM template and the example catalogue promise.
+
+mod example;
 
 use std::collections::BTreeSet;
 
@@ -7,7 +9,7 @@ use image_replicator::outcome::metrics::{METRICS, NAMESPACE};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// The text of the parameter `Catalogue`: what stands below its `Default: |`, by indentation.
+/// The default of the parameter `Catalogue`: the indented text below its `Default: |`.
 fn default_catalogue() -> String {
     let below = TEMPLATE
         .split_once("\n  Catalogue:\n")
@@ -23,14 +25,14 @@ fn default_catalogue() -> String {
 }
 
 #[test]
-fn the_templates_own_catalogue_is_a_good_one() {
-    let document = Document::parse("template", &default_catalogue()).expect("it can be read");
-    let catalogue = Catalogue::merge(&[document]).expect("it makes sense");
+fn the_default_catalogue_of_the_template_is_valid() {
+    let document = Document::parse("template", &default_catalogue()).expect("it parses");
+    let catalogue = Catalogue::merge(&[document]).expect("it resolves");
     assert!(!catalogue.images.is_empty());
     assert_eq!(catalogue.default_to, ["private"]);
 }
 
-/// The text of one resource, by indentation.
+/// The indented text of one resource of the template.
 fn resource(name: &str) -> String {
     let below = TEMPLATE
         .split_once(&format!("\n  {name}:\n"))
@@ -43,8 +45,8 @@ fn resource(name: &str) -> String {
         .join("\n")
 }
 
-/// The names after `["ImageReplicator", "` in the dashboard.
-fn on_the_dashboard() -> BTreeSet<String> {
+/// The metric names after `["ImageReplicator", "` in the dashboard.
+fn dashboard_metrics() -> BTreeSet<String> {
     let dashboard = resource("Dashboard");
     let start = format!(r#"["{NAMESPACE}", ""#);
     dashboard
@@ -57,7 +59,7 @@ fn on_the_dashboard() -> BTreeSet<String> {
 #[test]
 fn the_dashboard_shows_every_metric_that_the_functions_emit_and_no_other() {
     let emitted: BTreeSet<String> = METRICS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(on_the_dashboard(), emitted);
+    assert_eq!(dashboard_metrics(), emitted);
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn alarms_watch_metrics_that_the_functions_emit() {
 }
 
 #[test]
-fn every_function_that_puts_off_may_ask_for_the_wake_up_and_no_other() {
+fn only_functions_that_defer_images_may_write_the_retry_schedule() {
     for function in ["Refresh", "Replicate", "Rescue", "Rescan"] {
         let text = resource(function);
         for part in [
@@ -106,7 +108,7 @@ fn every_function_that_puts_off_may_ask_for_the_wake_up_and_no_other() {
 }
 
 #[test]
-fn the_wake_up_is_one_schedule_and_one_role_that_invokes_refresh_alone() {
+fn the_retry_is_one_schedule_with_one_role_that_may_invoke_only_refresh() {
     let policy = resource("WakeUpPolicy");
     for part in [
         "Action: [scheduler:GetSchedule, scheduler:CreateSchedule, scheduler:UpdateSchedule]",
@@ -146,6 +148,6 @@ fn every_function_that_surveys_may_read_manifests_of_the_mirror_and_ecr_public()
     }
     assert!(
         resource("CopyPolicy").contains("ecr:GetDownloadUrlForLayer"),
-        "blobs of a mirror fill another"
+        "one target is filled from another"
     );
 }
