@@ -97,8 +97,8 @@ fn furnish(cloud: &Cloud) -> String {
     cloud
         .hub
         .push("library/redis", "7", &Image::oci(7, &[1_500_000]));
-    cloud.hub.user("ci", "demo-access-token");
-    cloud.hub.quota(QUOTA, 6 * 3600);
+    cloud.hub.add_user("ci", "demo-access-token");
+    cloud.hub.set_quota(QUOTA, 6 * 3600);
     cloud.secrets.put(
         "docker-hub",
         r#"{"username":"ci","accessToken":"demo-access-token"}"#,
@@ -106,7 +106,7 @@ fn furnish(cloud: &Cloud) -> String {
     cloud
         .parameters
         .put("/image-replicator/catalogue/default", CATALOGUE);
-    cloud.sqs.fifo("copies", 5400)
+    cloud.sqs.create_fifo_queue("copies", 5400)
 }
 
 fn replicator(cloud: &Cloud, queue: &str) -> Result<Replicator, Error> {
@@ -220,7 +220,7 @@ fn show_state(cloud: &Cloud) {
     for repository in registry.repositories() {
         line(format_args!("   {repository}"));
         for (key, value) in registry
-            .tags(&repository)
+            .resource_tags(&repository)
             .iter()
             .filter(|(key, _)| key.starts_with("replicator:"))
         {

@@ -29,7 +29,7 @@ impl World {
     /// A cloud with a Docker Hub user `ci`, whose credential is in a secret, and no catalogue yet.
     pub async fn start() -> Self {
         let cloud = Cloud::start().await;
-        cloud.hub.user("ci", PASSWORD);
+        cloud.hub.add_user("ci", PASSWORD);
         let mut world = Self {
             settings: cloud.environment().into_iter().collect(),
             cloud,
@@ -55,7 +55,7 @@ impl World {
 
     /// Puts a queue between `refresh` and `replicate`, and gives its address.
     pub fn queue(&mut self) -> String {
-        let url = self.cloud.sqs.fifo("copies", 5400);
+        let url = self.cloud.sqs.create_fifo_queue("copies", 5400);
         self.set("REPLICATOR_QUEUE_URL", &url);
         url
     }

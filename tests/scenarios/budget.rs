@@ -52,7 +52,7 @@ async fn world() -> World {
         })
         .collect();
     world.catalogue(&json!({ "images": images }).to_string());
-    world.cloud.hub.quota(1000, WINDOW);
+    world.cloud.hub.set_quota(1000, WINDOW);
     publish(&world, 1);
     assert_eq!(world.refresh().await["ok"], true);
     publish(&world, 2);
@@ -60,7 +60,7 @@ async fn world() -> World {
         .cloud
         .clock
         .advance(Duration::from_secs(u64::from(WINDOW) + 1));
-    world.cloud.hub.quota(30, WINDOW);
+    world.cloud.hub.set_quota(30, WINDOW);
     world.cloud.counts.reset();
     world
 }
@@ -104,7 +104,7 @@ async fn the_most_valued_set_that_fits_is_copied_and_wake_ups_copy_the_rest() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/app39");
+        .resource_tags("docker-hub/library/app39");
     let entry = &tags["replicator:tag:1"];
     assert!(
         entry.contains(" deferred ")
@@ -139,7 +139,7 @@ async fn the_most_valued_set_that_fits_is_copied_and_wake_ups_copy_the_rest() {
     assert_eq!(
         (
             world.cloud.counts.get("hub.manifest.get"),
-            world.cloud.hub.refused()
+            world.cloud.hub.refused_pulls()
         ),
         (25 + 15 + 30, 0)
     );
@@ -167,7 +167,7 @@ async fn eight_workers_side_by_side_copy_the_same_set_and_leave_the_reserve_alon
     assert_eq!(
         (
             world.cloud.counts.get("hub.manifest.get"),
-            world.cloud.hub.refused()
+            world.cloud.hub.refused_pulls()
         ),
         (70, 0)
     );
@@ -182,7 +182,7 @@ async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
         "destinations:\n  private: { ecr: { repository: 'docker-hub/{repository}' } }\n  lab: { ecr: { repository: 'lab/{repository}' } }\ndefaults: { to: [private] }\nimages: [{ image: library/app00, tags: ['1'] }]",
     );
     world.cloud.hub.push(&name(0), "1", &image(0, 1));
-    world.cloud.hub.quota(0, WINDOW);
+    world.cloud.hub.set_quota(0, WINDOW);
     let wish =
         json!({"images": [{"image": "app00:1", "to": ["lab"], "platforms": ["linux/amd64"]}]});
     world.refresh_with(wish).await.unwrap();
@@ -190,7 +190,7 @@ async fn what_an_event_wants_differently_is_woken_up_for_as_it_was_wanted() {
     let held = |path: &str| world.cloud.ecr.region("us-east-1").image(path, "1");
     assert_eq!(held("lab/library/app00"), None);
 
-    world.cloud.hub.quota(1000, WINDOW);
+    world.cloud.hub.set_quota(1000, WINDOW);
     world.wait_for_wake_up().await.expect("a wake-up");
     world.work_off(&queue).await;
     let amd64 = image(0, 1).children()[0].digest();

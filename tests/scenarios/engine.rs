@@ -95,7 +95,7 @@ async fn a_source_that_knows_no_ranges_sends_everything_again_and_the_upload_sta
 async fn a_source_that_sends_another_range_than_was_asked_for_is_asked_for_everything() {
     let (world, image, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
-    world.cloud.hub.faults().mistake_range(&layer, 2);
+    world.cloud.hub.faults().send_wrong_range(&layer, 2);
     copied_by(3, &world, &image).await;
 }
 

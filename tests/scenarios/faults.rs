@@ -44,7 +44,7 @@ async fn a_missing_tag_is_failed_and_the_others_are_copied() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(
         tags["replicator:tag:99"].starts_with("- failed 20"),
         "{tags:?}"
@@ -147,7 +147,7 @@ async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
             .ok
     );
 
-    world.cloud.hub.user("ci", "rotated");
+    world.cloud.hub.add_user("ci", "rotated");
     world
         .cloud
         .secrets
@@ -238,7 +238,7 @@ async fn pulls_that_do_not_suffice_defer_without_asking_and_a_copy_makes_it_stal
             .hub
             .push("library/node", tag, &Image::oci(seed, &[100]));
     }
-    world.cloud.hub.quota(1, 21_600);
+    world.cloud.hub.set_quota(1, 21_600);
     world.cloud.counts.reset();
     let report = world.refresh().await;
     let words: Vec<String> = statuses(&report)
@@ -261,14 +261,14 @@ async fn pulls_that_do_not_suffice_defer_without_asking_and_a_copy_makes_it_stal
     assert_eq!(report["quota"]["remaining"], 0);
 
     world.cloud.clock.advance(Duration::from_secs(21_601));
-    world.cloud.hub.quota(10, 21_600);
+    world.cloud.hub.set_quota(10, 21_600);
     assert_eq!(world.refresh().await["ok"], true);
 }
 
 #[tokio::test]
 async fn the_abuse_limit_is_waited_for_as_long_as_the_server_asks() {
     let (world, _) = world().await;
-    world.cloud.hub.abuse(2, 2);
+    world.cloud.hub.limit_requests(2, 2);
     let begun = Instant::now();
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["copied docker.io/library/node:21"]);
@@ -281,7 +281,7 @@ async fn the_abuse_limit_is_waited_for_as_long_as_the_server_asks() {
 #[tokio::test]
 async fn an_abuse_limit_of_an_hour_is_not_waited_for() {
     let (world, _) = world().await;
-    world.cloud.hub.abuse(1, 3600);
+    world.cloud.hub.limit_requests(1, 3600);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["deferred docker.io/library/node:21"]);
     assert!(
@@ -403,7 +403,7 @@ async fn a_tag_whose_answer_was_lost_is_found_although_it_cannot_be_put_again() 
     let (world, image) = world().await;
     let ecr = world.cloud.ecr.region("us-east-1");
     ecr.create_repository("docker-hub/library/node", true);
-    ecr.faults().lose_answers(1);
+    ecr.faults().lose_responses(1);
     assert_eq!(
         statuses(&world.refresh_images(&["node:21"]).await),
         ["copied docker.io/library/node:21"]
@@ -434,7 +434,7 @@ async fn docker_hubs_pull_limit_is_met_once_for_all_images_of_a_run() {
         reason(&report)
     );
     assert!(
-        (1..=3).contains(&world.cloud.hub.refused()),
+        (1..=3).contains(&world.cloud.hub.refused_pulls()),
         "what was refused is not asked for again"
     );
     world.cloud.hub.refuse_pulls(0);
@@ -452,7 +452,7 @@ async fn content_that_the_registry_lost_is_sent_again() {
     world.refresh_images(&["node:21"]).await;
     let ecr = world.cloud.ecr.region("us-east-1");
     ecr.delete_tag("docker-hub/library/node", "21");
-    ecr.lose_blob("docker-hub/library/node", &image.layers()[0]);
+    ecr.delete_blob("docker-hub/library/node", &image.layers()[0]);
     assert_eq!(
         statuses(&world.refresh_images(&["node:21"]).await),
         ["copied docker.io/library/node:21"]
@@ -518,7 +518,7 @@ async fn a_deadline_hands_the_message_back_and_the_next_run_finishes() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(tags["replicator:tag:21"].contains(" deferred "), "{tags:?}");
 
     world.cloud.sqs.settle(&queue, &event, &Ok(response));
@@ -548,7 +548,7 @@ async fn a_message_that_can_never_succeed_is_recorded_and_does_not_come_back() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(tags["replicator:tag:21"].contains(" failed "), "{tags:?}");
     assert!(world.cloud.sqs.messages(&queue).is_empty());
 }
@@ -596,7 +596,7 @@ async fn a_build_may_use_an_older_copy_unless_it_says_no() {
         .cloud
         .hub
         .push("library/node", "21", &Image::oci(2, &[100]));
-    world.cloud.hub.quota(0, 21_600);
+    world.cloud.hub.set_quota(0, 21_600);
     for allow_stale in [true, false] {
         let report = world
             .ensure(json!({"images": ["node:21"], "allow_stale": allow_stale}))

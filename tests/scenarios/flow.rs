@@ -87,7 +87,7 @@ async fn a_schedule_in_each_of_its_forms_reaches_private_and_public_ecr_through_
             .cloud
             .ecr
             .region("us-east-1")
-            .tags("docker-hub/library/node");
+            .resource_tags("docker-hub/library/node");
         assert_eq!(tags["replicator:upstream"], "docker.io/library/node");
         assert_eq!(tags["replicator:status"], "ok");
         assert!(
@@ -120,7 +120,11 @@ async fn everything_fits_into_one_repository() {
         images.keys().collect::<Vec<_>>(),
         ["node-21-alpine", "ruby-2.7.1-slim"]
     );
-    let tags = world.cloud.ecr.region("us-east-1").tags("nomorelimit");
+    let tags = world
+        .cloud
+        .ecr
+        .region("us-east-1")
+        .resource_tags("nomorelimit");
     assert_eq!(
         tags["replicator:upstream"],
         "docker.io/library/node docker.io/library/ruby"
@@ -135,7 +139,7 @@ async fn any_registry_can_be_a_source_and_any_a_destination() {
         "destinations: {{ lab: {{ registry: {{ host: '{open}', repository: 'mirror/{{repository}}' }} }} }}\nimages: [{{ image: 'quay.io/team/tool:1' }}]"
     ));
     let image = Image::index(5, &["linux/amd64"], &[100], false);
-    world.cloud.plain.push("team/tool", "1", &image);
+    world.cloud.quay.push("team/tool", "1", &image);
     let report = world.refresh().await;
     assert_eq!(
         statuses(&report),
@@ -203,7 +207,7 @@ async fn a_new_repository_scans_expires_what_is_untagged_and_says_who_made_it() 
             .cloud
             .ecr
             .region("us-east-1")
-            .tags("docker-hub/library/node")["created-by"],
+            .resource_tags("docker-hub/library/node")["created-by"],
         "image-replicator"
     );
 }
@@ -214,7 +218,7 @@ async fn an_owners_tags_are_left_alone_and_the_limit_of_fifty_holds() {
     let ecr = world.cloud.ecr.region("us-east-1").clone();
     ecr.create_repository("docker-hub/library/node", false);
     let owners: Vec<String> = (0..20).map(|n| format!("team{n}")).collect();
-    ecr.set_tags(
+    ecr.set_resource_tags(
         "docker-hub/library/node",
         &owners
             .iter()
@@ -230,7 +234,7 @@ async fn an_owners_tags_are_left_alone_and_the_limit_of_fifty_holds() {
     }
     world.catalogue(&json!({"images": [{"image": "node", "tags": tags}]}).to_string());
     assert_eq!(world.refresh().await["ok"], true);
-    let kept = ecr.tags("docker-hub/library/node");
+    let kept = ecr.resource_tags("docker-hub/library/node");
     assert!(owners.iter().all(|owner| kept[owner] == "ours"));
     assert_eq!(kept.len(), 45, "{kept:?}");
 }
@@ -296,7 +300,7 @@ async fn nobody_takes_the_place_of_an_image_of_another_registry() {
         .push("library/node", "21", &Image::docker(1, &[100]));
     world
         .cloud
-        .plain
+        .quay
         .push("library/node", "21", &Image::docker(2, &[100]));
     world.refresh().await;
     let report = world

@@ -120,7 +120,7 @@ fn metrics(log: &str) -> Vec<Value> {
 async fn each_invocation_prints_one_line_of_metrics_and_one_that_fails_does_too() {
     let mut world = World::start().await;
     world.catalogue("images: [{ image: node, tags: ['21'] }]");
-    world.cloud.hub.quota(100, 21_600);
+    world.cloud.hub.set_quota(100, 21_600);
     world.cloud.hub.push(
         "library/node",
         "21",

@@ -24,7 +24,7 @@ async fn level() -> (World, Image) {
     world
         .cloud
         .ecr_public
-        .gallery("docker/library/node", "21", &image);
+        .publish_to_gallery("docker/library/node", "21", &image);
     (world, image)
 }
 
@@ -111,7 +111,7 @@ async fn an_origin_of_the_catalogue_saves_every_pull() {
     let mut world = World::start().await;
     let image = image(1);
     world.cloud.hub.push("grafana/grafana", "11", &image);
-    world.cloud.mirror.push("grafana/grafana", "11", &image);
+    world.cloud.hub_cache.push("grafana/grafana", "11", &image);
     world.catalogue("origins: [mirror.gcr.io]\nimages: [{ image: 'grafana/grafana:11' }]");
     assert_eq!(
         statuses(&world.refresh().await),
@@ -167,7 +167,7 @@ async fn a_gallery_that_lags_is_left_alone() {
     world
         .cloud
         .ecr_public
-        .gallery("docker/library/node", "21", &image(2));
+        .publish_to_gallery("docker/library/node", "21", &image(2));
     assert_copied(&world, &new).await;
     assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
     assert_eq!(
@@ -181,7 +181,11 @@ async fn a_gallery_that_lags_is_left_alone() {
 async fn a_gallery_that_lies_is_found_out_and_docker_hub_gives_the_right_bytes() {
     for digest in [image(1).digest(), image(1).children()[0].digest()] {
         let (world, right) = level().await;
-        world.cloud.ecr_public.faults().lie(&digest, &image(3), 100);
+        world
+            .cloud
+            .ecr_public
+            .faults()
+            .replace_manifest(&digest, &image(3), 100);
         assert_copied(&world, &right).await;
         assert!(world.cloud.counts.get("hub.manifest.get") > 0);
     }
@@ -205,20 +209,20 @@ async fn a_gallery_with_wrong_layers_is_found_out() {
 async fn a_gallery_that_dies_half_way_is_no_loss_wherever_it_dies() {
     for requests in 1..16 {
         let (world, right) = level().await;
-        world.cloud.ecr_public.faults().die_after(requests);
+        world.cloud.ecr_public.faults().stop_after(requests);
         assert_copied(&world, &right).await;
         let pulls = world.cloud.counts.get("hub.manifest.get");
         assert!(pulls <= 5, "after {requests} requests: {pulls} pulls");
-        assert_eq!(world.cloud.hub.refused(), 0);
+        assert_eq!(world.cloud.hub.refused_pulls(), 0);
     }
 }
 
 #[tokio::test]
 async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
     let (world, _) = level().await;
-    world.cloud.hub.quota(10, 21_600);
-    world.cloud.hub.spend("ci", 9);
-    world.cloud.ecr_public.faults().die_after(2);
+    world.cloud.hub.set_quota(10, 21_600);
+    world.cloud.hub.spend_pulls("ci", 9);
+    world.cloud.ecr_public.faults().stop_after(2);
     let report = world.refresh().await;
     assert_eq!(
         statuses(&report),
@@ -246,9 +250,9 @@ async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
 async fn an_origin_that_sends_us_elsewhere_gets_no_credential_there_and_nothing_wrong_arrives() {
     let gallery = |world: &World| -> Faults { world.cloud.ecr_public.faults().clone() };
     let (world, right) = level().await;
-    gallery(&world).redirect_blobs(&format!("{}/forged", world.cloud.stranger.url()));
+    gallery(&world).redirect_blobs(&format!("{}/forged", world.cloud.untrusted_server.url()));
     assert_copied(&world, &right).await;
-    let visits = world.cloud.stranger.requests();
+    let visits = world.cloud.untrusted_server.requests();
     assert!(!visits.is_empty());
     for visit in visits {
         assert!(

@@ -66,8 +66,8 @@ fn platforms(index: &Value) -> Vec<String> {
 
 /// Forgets every state tag, as if nobody had ever kept a record.
 fn forget(world: &World) {
-    ecr(world).set_tags(REPOSITORY, &[]);
-    assert!(ecr(world).tags(REPOSITORY).is_empty());
+    ecr(world).set_resource_tags(REPOSITORY, &[]);
+    assert!(ecr(world).resource_tags(REPOSITORY).is_empty());
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_second_refresh_costs_one_head_with_and_without_any_record() {
         );
     }
     assert!(
-        ecr(&world).tags(REPOSITORY)["replicator:tag:21"].contains(" ok "),
+        ecr(&world).resource_tags(REPOSITORY)["replicator:tag:21"].contains(" ok "),
         "the record is made again"
     );
 }

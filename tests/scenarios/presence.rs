@@ -149,7 +149,7 @@ async fn a_registry_that_refuses_that_gets_the_blob_in_the_same_session_and_is_n
 #[tokio::test]
 async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its_own_bytes() {
     let mut world = World::start().await;
-    world.cloud.hub.quota(1000, 21_600);
+    world.cloud.hub.set_quota(1000, 21_600);
     let tags = (0..10)
         .map(|tag| format!("'{tag}'"))
         .collect::<Vec<_>>()

@@ -23,11 +23,11 @@ const EIGHT: [&str; 8] = [
 
 /// Has so many pulls of `limit` left.
 fn leave(world: &World, limit: u32, pulls: u32) {
-    world.cloud.hub.quota(limit, WINDOW);
+    world.cloud.hub.set_quota(limit, WINDOW);
     world
         .cloud
         .hub
-        .spend("ci", world.cloud.hub.remaining() - pulls);
+        .spend_pulls("ci", world.cloud.hub.remaining() - pulls);
 }
 
 fn mirrored(world: &World, region: &str, tag: &str) -> Option<String> {
@@ -148,7 +148,7 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
     assert_eq!(
         (
             world.cloud.counts.get("hub.manifest.get"),
-            world.cloud.hub.refused()
+            world.cloud.hub.refused_pulls()
         ),
         (1 + 21, 0)
     );
@@ -213,7 +213,7 @@ async fn what_two_runs_put_off_at_the_same_time_is_tried_again_by_one_wake_up() 
         world.refresh_images(&["redis:1"])
     );
     assert_eq!(world.cloud.scheduler.schedules().len(), 1);
-    world.cloud.hub.quota(1000, WINDOW);
+    world.cloud.hub.set_quota(1000, WINDOW);
     let report = world.wait_for_wake_up().await.expect("a wake-up");
     assert_eq!(
         statuses(&report),
@@ -323,7 +323,7 @@ async fn what_waits_in_the_queue_is_remembered_as_waiting_since_it_began_to() {
             .cloud
             .ecr
             .region("us-east-1")
-            .tags("docker-hub/library/node")["replicator:tag:21"]
+            .resource_tags("docker-hub/library/node")["replicator:tag:21"]
             .clone()
     };
     let put_off = entry();
@@ -347,7 +347,7 @@ async fn what_waits_in_the_queue_is_remembered_as_waiting_since_it_began_to() {
 #[tokio::test]
 async fn however_many_manifests_a_run_has_what_an_origin_gave_is_not_pulled() {
     let mut world = World::start().await;
-    world.cloud.hub.quota(10_000, WINDOW);
+    world.cloud.hub.set_quota(10_000, WINDOW);
     let mut images: Vec<Value> = Vec::new();
     for number in 0..80 {
         let image = Image::index(number, &EIGHT, &[100], true);
@@ -359,7 +359,7 @@ async fn however_many_manifests_a_run_has_what_an_origin_gave_is_not_pulled() {
         world
             .cloud
             .ecr_public
-            .gallery(&format!("docker/library/{name}"), "1", &image);
+            .publish_to_gallery(&format!("docker/library/{name}"), "1", &image);
         images.push(json!({"image": name, "tags": ["1"]}));
     }
     // Where manifests may be put as fast as they come.

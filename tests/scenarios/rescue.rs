@@ -203,7 +203,7 @@ async fn our_own_push_and_its_scan_lead_to_no_head_and_no_copy() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(
         tags["replicator:tag:21"].contains(" waiting-for-upstream "),
         "{tags:?}"
@@ -217,7 +217,7 @@ async fn our_own_push_and_its_scan_lead_to_no_head_and_no_copy() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(
         tags["replicator:tag:21"].contains(" ok "),
         "a later scan has the last word: {tags:?}"
@@ -240,7 +240,7 @@ async fn findings_bring_what_upstream_has_mended() {
         .cloud
         .ecr
         .region("us-east-1")
-        .set_tags("docker-hub/library/node", &[("replicator:tag:21", "gone")]);
+        .set_resource_tags("docker-hub/library/node", &[("replicator:tag:21", "gone")]);
     let answer = rescan(&world, &scan(&old, &json!({"HIGH": 1}))).await;
     assert_eq!(
         statuses(&answer),
@@ -304,7 +304,7 @@ async fn a_finding_in_one_platform_of_an_index_is_a_finding_in_its_tag() {
         .cloud
         .ecr
         .region("us-east-1")
-        .tags("docker-hub/library/node");
+        .resource_tags("docker-hub/library/node");
     assert!(
         tags["replicator:tag:21"].starts_with(&format!("{} waiting-for-upstream ", index.digest())),
         "{tags:?}"
@@ -370,7 +370,7 @@ async fn a_publication_is_read_from_the_copy_that_was_scanned_and_costs_no_pull(
             .cloud
             .hub
             .push("library/node", "21", &Image::docker(77, &[1000]));
-        world.cloud.hub.quota(0, 21_600);
+        world.cloud.hub.set_quota(0, 21_600);
         world.cloud.counts.reset();
         rescan(&world, &scan(&digest, &json!({}))).await;
         if let Some(queue) = queue {
@@ -452,7 +452,7 @@ async fn a_publication_that_waits_for_pulls_comes_back_to_the_worker() {
         .ecr
         .region("us-east-1")
         .delete_tag("docker-hub/library/node", "21");
-    world.cloud.hub.quota(0, 21_600);
+    world.cloud.hub.set_quota(0, 21_600);
     let answer = world.replicate(&queue).await.expect("a message");
     assert_eq!(
         answer["batchItemFailures"].as_array().unwrap().len(),
@@ -560,7 +560,7 @@ async fn a_build_does_not_wait_for_what_a_worker_has_put_off() {
         .ecr
         .region("us-east-1")
         .create_repository("docker-hub/library/redis", false);
-    world.cloud.hub.quota(0, 21_600);
+    world.cloud.hub.set_quota(0, 21_600);
     let build = world.ensure(json!({"images": ["redis:7"], "wait_seconds": 60}));
     let work = async {
         loop {
@@ -586,8 +586,8 @@ async fn a_build_does_not_wait_for_what_a_worker_has_put_off() {
 #[tokio::test]
 async fn outcomes_are_told_on_the_bus_and_failures_on_the_topic() {
     let mut world = world().await;
-    world.cloud.events.bus("mirror");
-    let topic = world.cloud.sns.topic("failures");
+    world.cloud.events.create_bus("mirror");
+    let topic = world.cloud.sns.create_topic("failures");
     world.set("REPLICATOR_EVENT_BUS", "mirror");
     world.set("REPLICATOR_FAILURE_TOPIC", &topic);
     world.refresh_images(&["node:21", "node:99"]).await;

@@ -170,7 +170,7 @@ async fn a_list_that_cannot_be_read_is_one_failed_entry_and_hides_no_image() {
         .cloud
         .hub
         .push("library/node", "21", &Image::docker(2, &[500]));
-    let topic = world.cloud.sns.topic("failures");
+    let topic = world.cloud.sns.create_topic("failures");
     world.set("REPLICATOR_FAILURE_TOPIC", &topic);
     world.cloud.hub.faults().status("tags", 403, 1);
     let report = world.refresh().await;
@@ -212,7 +212,7 @@ async fn troubles_stay_on_record_while_nobody_knows_which_tags_are_wanted() {
             .cloud
             .ecr
             .region("us-east-1")
-            .tags("docker-hub/library/nginx");
+            .resource_tags("docker-hub/library/nginx");
         tags.iter()
             .filter(|(key, value)| key.starts_with("replicator:tag:") && value.contains(" failed "))
             .count()
@@ -453,7 +453,7 @@ async fn a_pin_is_mirrored_under_its_tag_or_after_its_digest_and_costs_nothing_a
         (own_tag.clone(), digest.clone()),
     ];
     assert_eq!(ecr.images("docker-hub/library/node"), expected.into());
-    let state = ecr.tags("docker-hub/library/node");
+    let state = ecr.resource_tags("docker-hub/library/node");
     for tag in ["21", &own_tag] {
         assert!(
             state[&format!("replicator:tag:{tag}")].starts_with(&format!("{digest} ok 20")),

@@ -5,8 +5,8 @@ use crate::ecr::EcrTokens;
 use crate::listener::{Listener, Server};
 use crate::registry::Surroundings;
 use crate::{
-    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Plain, Scheduler,
-    Secrets, Sns, Sqs, Stranger, plain,
+    Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Registry, Scheduler,
+    Secrets, Sns, Sqs, UntrustedServer, oci_registries,
 };
 
 /// Every service of the embedded cloud, listening on free ports of 127.0.0.1 until this is dropped.
@@ -18,13 +18,13 @@ pub struct Cloud {
     /// Amazon ECR Public.
     pub ecr_public: EcrPublic,
     /// A registry like quay.io: tokens for everybody.
-    pub plain: Plain,
+    pub quay: Registry,
     /// A registry without any authentication.
-    pub open: Plain,
+    pub open: Registry,
     /// A registry like mirror.gcr.io: copies of Docker Hub's images, without any authentication and only read.
-    pub mirror: Plain,
+    pub hub_cache: Registry,
     /// A server outside of every registry, where no credential should arrive.
-    pub stranger: Stranger,
+    pub untrusted_server: UntrustedServer,
     /// AWS Secrets Manager.
     pub secrets: Secrets,
     /// AWS Systems Manager Parameter Store.
@@ -61,10 +61,10 @@ impl Cloud {
             hub: Hub::start(&surroundings, &mut servers).await,
             ecr: Ecr::start(&surroundings, &tokens, &mut servers).await,
             ecr_public: EcrPublic::start(&surroundings, &tokens, &mut servers).await,
-            plain: plain::start_with_tokens(&surroundings, &mut servers).await,
-            open: plain::start_open(&surroundings, &mut servers).await,
-            mirror: plain::start_mirror(&surroundings, &mut servers).await,
-            stranger: Stranger::start(&surroundings, &mut servers).await,
+            quay: oci_registries::start_with_tokens(&surroundings, &mut servers).await,
+            open: oci_registries::start_open(&surroundings, &mut servers).await,
+            hub_cache: oci_registries::start_hub_cache(&surroundings, &mut servers).await,
+            untrusted_server: UntrustedServer::start(&surroundings, &mut servers).await,
             secrets: Secrets::new(clock.clone()),
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),
@@ -117,8 +117,8 @@ impl Cloud {
         let all = ecr.chain([
             self.hub.registry(),
             self.ecr_public.registry(),
-            &self.plain,
-            &self.mirror,
+            &self.quay,
+            &self.hub_cache,
         ]);
         all.map(|registry| (registry.host(), registry.endpoint()))
     }

@@ -82,12 +82,12 @@ impl EcrPublic {
 
     /// Publishes an image under the alias of somebody else: `docker/library/node` is read as
     /// `public.ecr.aws/docker/library/node`, and nobody here may write it.
-    pub fn gallery(&self, repository: &str, tag: &str, image: &Image) {
+    pub fn publish_to_gallery(&self, repository: &str, tag: &str, image: &Image) {
         self.gallery.push(repository, tag, image);
     }
 
     /// What others published. Its repositories have their names with the aliases.
-    pub fn gallery_registry(&self) -> &Registry {
+    pub fn gallery(&self) -> &Registry {
         &self.gallery
     }
 

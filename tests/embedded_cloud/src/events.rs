@@ -47,7 +47,7 @@ struct State {
 
 impl Events {
     /// Creates a bus, unless it exists, and answers its ARN. The bus `default` always exists.
-    pub fn bus(&self, name: &str) -> String {
+    pub fn create_bus(&self, name: &str) -> String {
         self.state().buses.insert(name.to_owned());
         format!("{}{name}", arn_prefix())
     }

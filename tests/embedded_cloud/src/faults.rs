@@ -93,7 +93,7 @@ impl Faults {
     }
 
     /// Sends another range of the blob than was asked for, and says so.
-    pub fn mistake_range(&self, digest: &str, times: u32) {
+    pub fn send_wrong_range(&self, digest: &str, times: u32) {
         self.plan(Fault::Range(digest.into(), Misreading::FromTheFirst), times);
     }
 
@@ -109,7 +109,7 @@ impl Faults {
 
     /// Sends the manifest of another image for the one with this digest, under a header that still claims the digest. `HEAD`
     /// tells the truth.
-    pub fn lie(&self, digest: &str, instead: &Image, times: u32) {
+    pub fn replace_manifest(&self, digest: &str, instead: &Image, times: u32) {
         let manifest = Manifest {
             digest: instead.digest(),
             media_type: instead.media_type().into(),
@@ -129,27 +129,27 @@ impl Faults {
     }
 
     /// Stores manifests that are put, and closes the connection in place of an answer.
-    pub fn lose_answers(&self, times: u32) {
+    pub fn lose_responses(&self, times: u32) {
         self.plan(Fault::LostAnswer, times);
     }
 
-    /// Answers `requests` more of any kind; then every connection is closed without an answer, until [`Faults::revive`].
-    pub fn die_after(&self, requests: u32) {
-        self.state().die_after(requests);
+    /// Answers `requests` more of any kind; then every connection is closed without an answer, until [`Faults::restart`].
+    pub fn stop_after(&self, requests: u32) {
+        self.state().stop_after(requests);
     }
 
-    /// Ends what [`Faults::die_after`] began.
-    pub fn revive(&self) {
-        self.state().revive();
+    /// Ends what [`Faults::stop_after`] began.
+    pub fn restart(&self) {
+        self.state().restart();
     }
 
-    /// Redirects downloads of blobs to `url/<digest>`, until [`Faults::keep_blobs`].
+    /// Redirects downloads of blobs to `url/<digest>`, until [`Faults::stop_redirecting_blobs`].
     pub fn redirect_blobs(&self, url: &str) {
         self.state().redirect_blobs(Some(url.into()));
     }
 
     /// Ends what [`Faults::redirect_blobs`] began.
-    pub fn keep_blobs(&self) {
+    pub fn stop_redirecting_blobs(&self) {
         self.state().redirect_blobs(None);
     }
 

@@ -19,7 +19,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 /// Docker Hub; clones share its contents.
 ///
 /// Manifests are metered: `HEAD` is free, and `GET` costs a pull of the user, or of the address for the anonymous. The quota
-/// is 100 in six hours until [`Hub::quota`] changes it.
+/// is 100 in six hours until [`Hub::set_quota`] changes it.
 #[derive(Clone)]
 pub struct Hub {
     registry: Registry,
@@ -90,34 +90,34 @@ impl Hub {
     }
 
     /// Hides a repository from all but the user whose name is its namespace.
-    pub fn private(&self, repository: &str) {
-        self.registry.private(repository);
+    pub fn make_private(&self, repository: &str) {
+        self.registry.make_private(repository);
     }
 
     /// Adds a user; the password may be an access token.
-    pub fn user(&self, name: &str, password: &str) {
+    pub fn add_user(&self, name: &str, password: &str) {
         self.tokens.user(name, password);
     }
 
     /// Sets the quota of every metered user and address: `limit` pulls in any `window_seconds`.
-    pub fn quota(&self, limit: u32, window_seconds: u32) {
+    pub fn set_quota(&self, limit: u32, window_seconds: u32) {
         self.meter.quota(limit, window_seconds);
     }
 
     /// Lifts the quota of a user, as for a paid subscription: no `ratelimit-*` header is sent to it.
-    pub fn unmetered(&self, name: &str) {
+    pub fn remove_quota(&self, name: &str) {
         self.meter.unmetered(name);
     }
 
     /// Makes a repository sponsored open source: nobody's pulls of it count, and no `ratelimit-*` header is sent.
-    pub fn sponsored(&self, repository: &str) {
+    pub fn sponsor(&self, repository: &str) {
         self.meter.sponsored(repository);
     }
 
     /// Somebody else who shares the account pulls that often, now: the quota is spent, and [`Counts`](crate::Counts) see nothing.
     ///
     /// `user` is what `docker-ratelimit-source` names: a user, or `127.0.0.1` for the anonymous.
-    pub fn spend(&self, user: &str, pulls: u32) {
+    pub fn spend_pulls(&self, user: &str, pulls: u32) {
         self.meter.spend(user, pulls);
     }
 
@@ -127,7 +127,7 @@ impl Hub {
     }
 
     /// How many requests were answered with the 429 of the pull limit so far.
-    pub fn refused(&self) -> u64 {
+    pub fn refused_pulls(&self) -> u64 {
         self.meter.refused()
     }
 
@@ -137,12 +137,12 @@ impl Hub {
     }
 
     /// Answers the next `requests`, whatever they are, with the plain 429 that is meant for abusers.
-    pub fn abuse(&self, requests: u32, retry_after_seconds: u32) {
+    pub fn limit_requests(&self, requests: u32, retry_after_seconds: u32) {
         self.faults().abuse(None, retry_after_seconds, requests);
     }
 
     /// Answers the next `requests` for a list of tags with the same 429, and leaves all other requests alone.
-    pub fn limit_listing(&self, requests: u32, retry_after_seconds: u32) {
+    pub fn limit_tag_lists(&self, requests: u32, retry_after_seconds: u32) {
         self.faults()
             .abuse(Some("tags"), retry_after_seconds, requests);
     }

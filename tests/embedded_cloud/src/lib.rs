@@ -4,7 +4,7 @@
 //! own. It is strict: what a real registry refuses is refused here, and what the fakes do not know is an error.
 //!
 //! Read in this order: [`Cloud`], [`Image`], [`Registry`], then the makes of registries ([`Hub`], [`Ecr`], [`EcrPublic`],
-//! [`Plain`]), then the AWS services.
+//! registries that follow the OCI specification only), then the AWS services.
 
 mod aws;
 mod blob;
@@ -25,9 +25,9 @@ mod lambda;
 mod listener;
 mod logs;
 mod media;
+mod oci_registries;
 mod outlet;
 mod parameters;
-mod plain;
 mod pool;
 mod range;
 mod refusal;
@@ -36,10 +36,10 @@ mod scheduler;
 mod secrets;
 mod sns;
 mod sqs;
-mod stranger;
 mod sync;
 mod throttle;
 mod tokens;
+mod untrusted_server;
 mod wire;
 
 pub use aws::Failures;
@@ -56,13 +56,12 @@ pub use image::{Image, ImageIndex, Manifest};
 pub use lambda::{FunctionError, LambdaRuntime};
 pub use logs::Logs;
 pub use parameters::Parameters;
-pub use plain::Plain;
 pub use registry::Registry;
 pub use scheduler::{ScheduleView, Scheduler};
 pub use secrets::Secrets;
 pub use sns::{Notification, Sns};
 pub use sqs::{Message, Sqs};
-pub use stranger::{RecordedRequest, Stranger};
+pub use untrusted_server::{RecordedRequest, UntrustedServer};
 
 /// The AWS account that owns everything here.
 pub const ACCOUNT: &str = "111122223333";

@@ -81,7 +81,7 @@ impl Scheduler {
     }
 
     /// Creates a group, unless it exists. The group `default` always exists.
-    pub fn group(&self, name: &str) {
+    pub fn create_group(&self, name: &str) {
         self.state().groups.insert(name.to_owned());
     }
 

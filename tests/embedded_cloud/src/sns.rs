@@ -37,7 +37,7 @@ struct State {
 
 impl Sns {
     /// Creates a standard topic, unless it exists, and answers its ARN.
-    pub fn topic(&self, name: &str) -> String {
+    pub fn create_topic(&self, name: &str) -> String {
         let arn = format!("{}{name}", arn_prefix());
         self.state().topics.insert(arn.clone());
         arn

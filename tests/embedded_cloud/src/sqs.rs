@@ -64,7 +64,7 @@ impl Sqs {
     }
 
     /// Creates the queue `NAME.fifo`, unless it exists, and answers its URL.
-    pub fn fifo(&self, name: &str, visibility_timeout_seconds: u32) -> String {
+    pub fn create_fifo_queue(&self, name: &str, visibility_timeout_seconds: u32) -> String {
         let mut state = self.state();
         let name = format!("{name}.fifo");
         let timeout = SignedDuration::from_secs(visibility_timeout_seconds.into());
@@ -77,9 +77,9 @@ impl Sqs {
     ///
     /// A message that was received `max_receive_count` times moves there instead of being received once more, as at
     /// AWS: at the next receive, not before.
-    pub fn redrive(&self, url: &str, max_receive_count: u32) -> String {
+    pub fn create_dead_letter_queue(&self, url: &str, max_receive_count: u32) -> String {
         let name = name(url).trim_end_matches(".fifo").to_owned() + "-dlq";
-        let dead_letters = self.fifo(&name, 30);
+        let dead_letters = self.create_fifo_queue(&name, 30);
         self.with_queue(url, |queue, _| {
             queue.redrive(format!("{name}.fifo"), max_receive_count)
         });

@@ -59,7 +59,7 @@ async fn an_event_without_a_bus_is_published_on_the_default_one() {
 #[tokio::test]
 async fn a_bus_is_found_by_name_and_by_arn() {
     let cloud = Cloud::start().await;
-    let arn = cloud.events.bus("builds");
+    let arn = cloud.events.create_bus("builds");
     assert_eq!(
         arn,
         "arn:aws:events:us-east-1:111122223333:event-bus/builds"

@@ -11,7 +11,7 @@ use crate::config;
 /// A cloud whose queue holds one message in each of the groups.
 async fn queue_with(groups: &[&str]) -> (Cloud, String) {
     let cloud = Cloud::start().await;
-    let url = cloud.sqs.fifo("work", 60);
+    let url = cloud.sqs.create_fifo_queue("work", 60);
     let client = Client::new(&config(&cloud).await);
     for group in groups {
         let message = client
@@ -126,7 +126,7 @@ async fn an_error_or_an_unreadable_response_returns_the_whole_batch() {
 #[tokio::test]
 async fn a_message_that_fails_too_often_goes_to_the_dead_letters() {
     let (cloud, url) = queue_with(&["a"]).await;
-    cloud.sqs.redrive(&url, 2);
+    cloud.sqs.create_dead_letter_queue(&url, 2);
     for _ in 0..2 {
         let event = cloud
             .sqs

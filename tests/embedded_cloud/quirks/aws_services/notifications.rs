@@ -11,7 +11,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A message to the topic `failures`.
 async fn message(cloud: &Cloud) -> PublishFluentBuilder {
-    let topic = cloud.sns.topic("failures");
+    let topic = cloud.sns.create_topic("failures");
     Client::new(&config(cloud).await)
         .publish()
         .topic_arn(topic)

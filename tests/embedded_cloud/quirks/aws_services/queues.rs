@@ -18,7 +18,7 @@ pub(crate) struct World {
 /// A cloud with one queue, whose messages stay hidden for 60 seconds.
 pub(crate) async fn world() -> World {
     let cloud = Cloud::start().await;
-    let url = cloud.sqs.fifo("work", 60);
+    let url = cloud.sqs.create_fifo_queue("work", 60);
     let client = Client::new(&config(&cloud).await);
     World { cloud, client, url }
 }

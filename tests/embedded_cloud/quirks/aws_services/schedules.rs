@@ -108,7 +108,7 @@ async fn a_schedule_is_made_and_described_with_its_defaults() {
 #[tokio::test]
 async fn a_name_is_taken_once_in_its_group() {
     let cloud = Cloud::start().await;
-    cloud.scheduler.group("replicator");
+    cloud.scheduler.create_group("replicator");
     let client = client(&cloud).await;
     create(&client, "wake-up")
         .send()
@@ -250,7 +250,7 @@ async fn what_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn a_schedule_is_removed_from_its_group_only() {
     let cloud = Cloud::start().await;
-    cloud.scheduler.group("replicator");
+    cloud.scheduler.create_group("replicator");
     let client = client(&cloud).await;
     create(&client, "wake-up")
         .send()

@@ -159,7 +159,7 @@ async fn a_lost_layer_is_unavailable_although_its_manifest_is_there() {
         available(check().send().await.unwrap()),
         Some(LayerAvailability::Available)
     );
-    registry.lose_blob("mirror/node", &image.layers()[0]);
+    registry.delete_blob("mirror/node", &image.layers()[0]);
     assert_eq!(
         available(check().send().await.unwrap()),
         Some(LayerAvailability::Unavailable)

@@ -15,7 +15,7 @@ async fn cloud_with_node() -> (Cloud, Image) {
     let image = Image::index(1, &["linux/amd64", "linux/arm64/v8"], &[3_000], true);
     cloud
         .ecr_public
-        .gallery("docker/library/node", "21", &image);
+        .publish_to_gallery("docker/library/node", "21", &image);
     (cloud, image)
 }
 
@@ -57,7 +57,7 @@ async fn ours(cloud: &Cloud) -> String {
 #[tokio::test]
 async fn anybody_reads_what_others_publish() {
     let (cloud, image) = cloud_with_node().await;
-    let gallery = cloud.ecr_public.gallery_registry();
+    let gallery = cloud.ecr_public.gallery();
     assert_eq!(
         (gallery.host(), gallery.endpoint()),
         ("public.ecr.aws", cloud.ecr_public.registry().endpoint())
@@ -94,7 +94,7 @@ async fn anybody_reads_what_others_publish() {
 #[tokio::test]
 async fn reads_with_our_token_are_told_from_anonymous_ones() {
     let (cloud, _) = cloud_with_node().await;
-    let gallery = cloud.ecr_public.gallery_registry();
+    let gallery = cloud.ecr_public.gallery();
     let (anonymous, ours) = (anonymous(&cloud).await, ours(&cloud).await);
     cloud.counts.reset();
     for token in [&anonymous, &ours, &ours] {
@@ -119,7 +119,7 @@ async fn reads_with_our_token_are_told_from_anonymous_ones() {
 #[tokio::test]
 async fn nobody_of_ours_writes_what_others_publish() {
     let (cloud, image) = cloud_with_node().await;
-    let gallery = cloud.ecr_public.gallery_registry();
+    let gallery = cloud.ecr_public.gallery();
     for token in [anonymous(&cloud).await, ours(&cloud).await] {
         assert_eq!(
             refusal(put(gallery, NODE, &token, &image).await).await,
@@ -166,7 +166,7 @@ async fn a_token_for_anybody_lives_for_a_minute_and_does_not_say_so() {
     let (cloud, _) = cloud_with_node().await;
     let token = anonymous(&cloud).await;
     cloud.clock.advance(Duration::from_secs(61));
-    let response = send(get(cloud.ecr_public.gallery_registry(), NODE, &token)).await;
+    let response = send(get(cloud.ecr_public.gallery(), NODE, &token)).await;
     assert_eq!(response.status(), 403);
     let message = "Your authorization token has expired. Reauthenticate and try again.";
     assert_eq!(json(response).await["errors"][0]["message"], message);
@@ -189,7 +189,7 @@ async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
     let answer = json(send(http().get(&url).header(AUTHORIZATION, login)).await).await;
     let token = format!("Bearer {}", answer["token"].as_str().unwrap());
     assert_eq!(
-        send(get(cloud.ecr_public.gallery_registry(), NODE, &token))
+        send(get(cloud.ecr_public.gallery(), NODE, &token))
             .await
             .status(),
         200
@@ -203,7 +203,7 @@ async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
 #[tokio::test]
 async fn what_is_missing_is_named() {
     let (cloud, _) = cloud_with_node().await;
-    let (gallery, token) = (cloud.ecr_public.gallery_registry(), anonymous(&cloud).await);
+    let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
     let tag = send(get(gallery, "docker/library/node/manifests/none", &token)).await;
     assert_eq!(refusal(tag).await, (404, "MANIFEST_UNKNOWN".into()));
     let repository = send(get(gallery, "docker/library/none/manifests/21", &token)).await;
@@ -219,15 +219,15 @@ async fn what_is_missing_is_named() {
 #[tokio::test]
 async fn digests_are_named_or_hidden_as_a_test_wants() {
     let (cloud, image) = cloud_with_node().await;
-    let (gallery, token) = (cloud.ecr_public.gallery_registry(), anonymous(&cloud).await);
-    gallery.name_digests();
+    let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
+    gallery.send_content_digest();
     let found = send(head(gallery, NODE, &token)).await;
     assert_eq!(
         header(&found, "docker-content-digest"),
         Some(image.digest().as_str())
     );
     cloud.open.push("a", "1", &image);
-    cloud.open.hide_digests();
+    cloud.open.omit_content_digest();
     assert_eq!(
         header(
             &send(head(&cloud.open, "a/manifests/1", "none")).await,

@@ -76,8 +76,8 @@ async fn a_token_is_good_for_its_repository_only() {
 async fn a_missing_repository_looks_like_one_that_is_hidden() {
     let (cloud, image) = cloud_with_node().await;
     cloud.hub.push("acme/secret", "1", &image);
-    cloud.hub.private("acme/secret");
-    cloud.hub.user("acme", "secret");
+    cloud.hub.make_private("acme/secret");
+    cloud.hub.add_user("acme", "secret");
     for repository in ["acme/secret", "acme/missing"] {
         let token = hub_token(&cloud, repository, None).await;
         let response = send(get(
@@ -104,7 +104,7 @@ async fn a_missing_repository_looks_like_one_that_is_hidden() {
 #[tokio::test]
 async fn a_wrong_login_is_refused_and_not_taken_for_nobody() {
     let cloud = Cloud::start().await;
-    cloud.hub.user("acme", "secret");
+    cloud.hub.add_user("acme", "secret");
     let ping = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
     let realm = header(&ping, "www-authenticate")
         .unwrap()

@@ -8,7 +8,7 @@ use crate::{get, head, header, http, hub_token, json, refusal, send};
 #[tokio::test]
 async fn a_head_is_free_and_a_get_costs_a_pull() {
     let (cloud, image) = cloud_with_node().await;
-    cloud.hub.quota(10, 21_600);
+    cloud.hub.set_quota(10, 21_600);
     let token = hub_token(&cloud, "library/node", None).await;
     let response = send(head(cloud.hub.registry(), NODE, &token)).await;
     assert_eq!(
@@ -37,7 +37,7 @@ async fn a_head_is_free_and_a_get_costs_a_pull() {
 #[tokio::test]
 async fn a_spent_quota_refuses_get_but_not_head_until_the_window_has_passed() {
     let (cloud, _) = cloud_with_node().await;
-    cloud.hub.quota(1, 21_600);
+    cloud.hub.set_quota(1, 21_600);
     let token = hub_token(&cloud, "library/node", None).await;
     assert_eq!(
         send(get(cloud.hub.registry(), NODE, &token)).await.status(),
@@ -68,9 +68,9 @@ async fn a_spent_quota_refuses_get_but_not_head_until_the_window_has_passed() {
 #[tokio::test]
 async fn users_have_quotas_of_their_own_and_some_have_none() {
     let (cloud, _) = cloud_with_node().await;
-    cloud.hub.user("free", "secret");
-    cloud.hub.user("paid", "secret");
-    cloud.hub.unmetered("paid");
+    cloud.hub.add_user("free", "secret");
+    cloud.hub.add_user("paid", "secret");
+    cloud.hub.remove_quota("paid");
     let free = hub_token(&cloud, "library/node", Some(("free", "secret"))).await;
     let paid = hub_token(&cloud, "library/node", Some(("paid", "secret"))).await;
     let response = send(get(cloud.hub.registry(), NODE, &free)).await;
@@ -88,14 +88,14 @@ async fn users_have_quotas_of_their_own_and_some_have_none() {
 #[tokio::test]
 async fn somebody_else_who_shares_an_account_spends_its_quota_unseen() {
     let (cloud, _) = cloud_with_node().await;
-    cloud.hub.quota(10, 21_600);
-    cloud.hub.user("free", "secret");
+    cloud.hub.set_quota(10, 21_600);
+    cloud.hub.add_user("free", "secret");
     let free = hub_token(&cloud, "library/node", Some(("free", "secret"))).await;
-    cloud.hub.spend("free", 4);
+    cloud.hub.spend_pulls("free", 4);
     let response = send(head(cloud.hub.registry(), NODE, &free)).await;
     assert_eq!(header(&response, "ratelimit-remaining"), Some("6;w=21600"));
     assert_eq!(cloud.counts.get("hub.manifest.get"), 0);
-    cloud.hub.spend("free", 100);
+    cloud.hub.spend_pulls("free", 100);
     assert_eq!(
         refusal(send(get(cloud.hub.registry(), NODE, &free)).await).await,
         (429, "TOOMANYREQUESTS".into())
@@ -107,24 +107,24 @@ async fn somebody_else_who_shares_an_account_spends_its_quota_unseen() {
 #[tokio::test]
 async fn the_anonymous_share_the_quota_of_their_address() {
     let (cloud, _) = cloud_with_node().await;
-    cloud.hub.quota(1, 21_600);
-    cloud.hub.spend("127.0.0.1", 1);
-    assert_eq!(cloud.hub.refused(), 0);
+    cloud.hub.set_quota(1, 21_600);
+    cloud.hub.spend_pulls("127.0.0.1", 1);
+    assert_eq!(cloud.hub.refused_pulls(), 0);
     let token = hub_token(&cloud, "library/node", None).await;
     for refused in [1, 2] {
         assert_eq!(
             send(get(cloud.hub.registry(), NODE, &token)).await.status(),
             429
         );
-        assert_eq!(cloud.hub.refused(), refused);
+        assert_eq!(cloud.hub.refused_pulls(), refused);
     }
-    cloud.hub.abuse(1, 60);
+    cloud.hub.limit_requests(1, 60);
     assert_eq!(
         send(get(cloud.hub.registry(), NODE, &token)).await.status(),
         429
     );
     assert_eq!(
-        cloud.hub.refused(),
+        cloud.hub.refused_pulls(),
         2,
         "the limit for abusers is another one"
     );
@@ -133,9 +133,9 @@ async fn the_anonymous_share_the_quota_of_their_address() {
 #[tokio::test]
 async fn pulls_of_a_sponsored_repository_cost_nothing() {
     let (cloud, image) = cloud_with_node().await;
-    cloud.hub.quota(1, 21_600);
+    cloud.hub.set_quota(1, 21_600);
     cloud.hub.push("grafana/grafana", "12", &image);
-    cloud.hub.sponsored("grafana/grafana");
+    cloud.hub.sponsor("grafana/grafana");
     let token = hub_token(&cloud, "grafana/grafana", None).await;
     for _ in 0..2 {
         let response = send(get(
@@ -168,7 +168,7 @@ async fn pulls_of_a_sponsored_repository_cost_nothing() {
 #[tokio::test]
 async fn abuse_is_answered_in_plain_text_with_a_time_to_wait() {
     let (cloud, _) = cloud_with_node().await;
-    cloud.hub.abuse(1, 60);
+    cloud.hub.limit_requests(1, 60);
     let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
     assert_eq!(
         (response.status().as_u16(), header(&response, "retry-after")),

@@ -10,8 +10,8 @@ const NODE: &str = "library/node/manifests/22";
 async fn the_mirror_is_read_without_any_token() {
     let cloud = Cloud::start().await;
     let image = Image::index(1, &["linux/amd64"], &[3_000], false);
-    cloud.mirror.push("library/node", "22", &image);
-    let url = format!("{}/v2/{NODE}", cloud.mirror.endpoint());
+    cloud.hub_cache.push("library/node", "22", &image);
+    let url = format!("{}/v2/{NODE}", cloud.hub_cache.endpoint());
     let found = send(http().head(&url)).await;
     assert_eq!(
         header(&found, "docker-content-digest"),
@@ -20,7 +20,7 @@ async fn the_mirror_is_read_without_any_token() {
     assert_eq!(header(&found, "ratelimit-limit"), None);
     let layer = &image.child("linux/amd64").layers()[0];
     let blob = send(get(
-        &cloud.mirror,
+        &cloud.hub_cache,
         &format!("library/node/blobs/{layer}"),
         "none",
     ))
@@ -31,8 +31,8 @@ async fn the_mirror_is_read_without_any_token() {
     );
     assert_eq!(
         (
-            cloud.counts.get("mirror.manifest.head"),
-            cloud.counts.get("mirror.bytes")
+            cloud.counts.get("hub_cache.manifest.head"),
+            cloud.counts.get("hub_cache.bytes")
         ),
         (1, 3_000)
     );
@@ -41,17 +41,20 @@ async fn the_mirror_is_read_without_any_token() {
 #[tokio::test]
 async fn nothing_can_be_pushed_to_the_mirror() {
     let cloud = Cloud::start().await;
-    let refused = put(&cloud.mirror, NODE, "none", &Image::oci(1, &[3_000])).await;
+    let refused = put(&cloud.hub_cache, NODE, "none", &Image::oci(1, &[3_000])).await;
     assert_eq!(refusal(refused).await, (403, "DENIED".into()));
-    assert_eq!(cloud.mirror.repositories().len(), 0);
+    assert_eq!(cloud.hub_cache.repositories().len(), 0);
 }
 
 #[tokio::test]
 async fn what_the_mirror_does_not_have_is_not_found() {
     let cloud = Cloud::start().await;
-    assert_eq!(send(head(&cloud.mirror, NODE, "none")).await.status(), 404);
     assert_eq!(
-        refusal(send(get(&cloud.mirror, NODE, "none")).await).await,
+        send(head(&cloud.hub_cache, NODE, "none")).await.status(),
+        404
+    );
+    assert_eq!(
+        refusal(send(get(&cloud.hub_cache, NODE, "none")).await).await,
         (404, "NAME_UNKNOWN".into())
     );
 }
@@ -77,5 +80,5 @@ async fn the_environment_names_every_registry_that_has_a_name_outside() {
         "mirror.gcr.io",
     ];
     assert_eq!(hosts, expected);
-    assert!(endpoints.ends_with(&format!("mirror.gcr.io={}", cloud.mirror.endpoint())));
+    assert!(endpoints.ends_with(&format!("mirror.gcr.io={}", cloud.hub_cache.endpoint())));
 }

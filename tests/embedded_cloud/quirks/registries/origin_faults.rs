@@ -9,7 +9,7 @@ use crate::{ecr, get, head, header, http, hub_token, json, put, refusal, send};
 async fn cloud_with_mirror() -> (Cloud, Image) {
     let cloud = Cloud::start().await;
     let image = Image::oci(1, &[3_000]);
-    cloud.mirror.push("library/node", "22", &image);
+    cloud.hub_cache.push("library/node", "22", &image);
     (cloud, image)
 }
 
@@ -19,21 +19,24 @@ const NODE: &str = "library/node/manifests/22";
 async fn a_liar_names_one_digest_and_sends_another_manifest() {
     let (cloud, image) = cloud_with_mirror().await;
     let other = Image::oci(2, &[3_000, 4_000]);
-    cloud.mirror.faults().lie(&image.digest(), &other, 1);
-    let named = send(head(&cloud.mirror, NODE, "none")).await;
+    cloud
+        .hub_cache
+        .faults()
+        .replace_manifest(&image.digest(), &other, 1);
+    let named = send(head(&cloud.hub_cache, NODE, "none")).await;
     assert_eq!(
         header(&named, "docker-content-digest"),
         Some(image.digest().as_str())
     );
     let path = format!("library/node/manifests/{}", image.digest());
-    let sent = send(get(&cloud.mirror, &path, "none")).await;
+    let sent = send(get(&cloud.hub_cache, &path, "none")).await;
     assert_eq!(
         header(&sent, "docker-content-digest"),
         Some(image.digest().as_str())
     );
     assert_eq!(sent.bytes().await.unwrap(), other.manifest());
     assert_eq!(
-        send(get(&cloud.mirror, &path, "none"))
+        send(get(&cloud.hub_cache, &path, "none"))
             .await
             .bytes()
             .await
@@ -54,12 +57,12 @@ async fn answers(registry: &Registry) -> [bool; 2] {
 #[tokio::test]
 async fn a_dead_registry_closes_every_connection_until_it_lives_again() {
     let (cloud, _) = cloud_with_mirror().await;
-    cloud.mirror.faults().die_after(3);
-    assert_eq!(answers(&cloud.mirror).await, [true, true]);
-    assert_eq!(answers(&cloud.mirror).await, [true, false]);
-    assert_eq!(answers(&cloud.mirror).await, [false, false]);
-    cloud.mirror.faults().revive();
-    assert_eq!(answers(&cloud.mirror).await, [true, true]);
+    cloud.hub_cache.faults().stop_after(3);
+    assert_eq!(answers(&cloud.hub_cache).await, [true, true]);
+    assert_eq!(answers(&cloud.hub_cache).await, [true, false]);
+    assert_eq!(answers(&cloud.hub_cache).await, [false, false]);
+    cloud.hub_cache.faults().restart();
+    assert_eq!(answers(&cloud.hub_cache).await, [true, true]);
 }
 
 #[tokio::test]
@@ -68,13 +71,13 @@ async fn a_connection_that_was_used_before_dies_as_well() {
     let client = http();
     let request = || {
         client
-            .head(format!("{}/v2/{NODE}", cloud.mirror.endpoint()))
+            .head(format!("{}/v2/{NODE}", cloud.hub_cache.endpoint()))
             .send()
     };
     assert_eq!(request().await.unwrap().status(), 200);
-    cloud.mirror.faults().die_after(0);
+    cloud.hub_cache.faults().stop_after(0);
     request().await.expect_err("the connection is closed");
-    cloud.mirror.faults().revive();
+    cloud.hub_cache.faults().restart();
     assert_eq!(request().await.unwrap().status(), 200);
 }
 
@@ -93,7 +96,7 @@ async fn the_token_service_and_the_cdn_die_with_their_registry() {
         .nth(1)
         .unwrap()
         .to_owned();
-    cloud.hub.faults().die_after(0);
+    cloud.hub.faults().stop_after(0);
     for address in [realm.as_str(), header(&redirect, "location").unwrap()] {
         http()
             .get(address)
@@ -113,21 +116,25 @@ async fn blobs_are_redirected_to_a_stranger_who_forges_them() {
     let (cloud, image) = cloud_with_mirror().await;
     let blob = format!("library/node/blobs/{}", image.layers()[0]);
     cloud
-        .mirror
+        .hub_cache
         .faults()
-        .redirect_blobs(&format!("{}/deep", cloud.stranger.url()));
-    let redirect = send(get(&cloud.mirror, &blob, "Bearer secret")).await;
+        .redirect_blobs(&format!("{}/deep", cloud.untrusted_server.url()));
+    let redirect = send(get(&cloud.hub_cache, &blob, "Bearer secret")).await;
     let location = header(&redirect, "location").unwrap();
     assert_eq!(
         (redirect.status().as_u16(), location),
         (
             307,
-            &*format!("{}/deep/{}", cloud.stranger.url(), image.layers()[0])
+            &*format!(
+                "{}/deep/{}",
+                cloud.untrusted_server.url(),
+                image.layers()[0]
+            )
         )
     );
     let forged = send(http().get(location)).await.bytes().await.unwrap();
-    cloud.mirror.faults().keep_blobs();
-    let real = send(get(&cloud.mirror, &blob, "none"))
+    cloud.hub_cache.faults().stop_redirecting_blobs();
+    let real = send(get(&cloud.hub_cache, &blob, "none"))
         .await
         .bytes()
         .await
@@ -139,8 +146,8 @@ async fn blobs_are_redirected_to_a_stranger_who_forges_them() {
 #[tokio::test]
 async fn a_stranger_writes_down_who_came_with_what() {
     let cloud = Cloud::start().await;
-    cloud.stranger.know_nothing();
-    let url = format!("{}/a?b=c", cloud.stranger.url());
+    cloud.untrusted_server.answer_not_found();
+    let url = format!("{}/a?b=c", cloud.untrusted_server.url());
     assert_eq!(
         send(http().get(&url).header(AUTHORIZATION, "Bearer secret"))
             .await
@@ -148,7 +155,7 @@ async fn a_stranger_writes_down_who_came_with_what() {
         404
     );
     assert_eq!(send(http().head(&url)).await.status(), 404);
-    let requests = cloud.stranger.requests();
+    let requests = cloud.untrusted_server.requests();
     assert_eq!(
         (requests[0].method.as_str(), requests[0].path.as_str()),
         ("GET", "/a?b=c")
@@ -166,15 +173,15 @@ async fn a_stranger_writes_down_who_came_with_what() {
 #[tokio::test]
 async fn a_stranger_forges_or_knows_nothing_as_a_test_wants() {
     let (cloud, image) = cloud_with_mirror().await;
-    let url = format!("{}/{}", cloud.stranger.url(), image.layers()[0]);
+    let url = format!("{}/{}", cloud.untrusted_server.url(), image.layers()[0]);
     assert_eq!(send(http().get(&url)).await.status(), 200);
-    cloud.stranger.know_nothing();
+    cloud.untrusted_server.answer_not_found();
     assert_eq!(send(http().get(&url)).await.status(), 404);
-    cloud.stranger.forge();
+    cloud.untrusted_server.answer_forged_bytes();
     assert_eq!(send(http().get(&url)).await.status(), 200);
     let unknown = format!(
         "{}/{}",
-        cloud.stranger.url(),
+        cloud.untrusted_server.url(),
         Image::oci(2, &[3_000]).layers()[0]
     );
     assert_eq!(send(http().get(&unknown)).await.status(), 404);
@@ -187,7 +194,7 @@ async fn lists_of_tags_are_limited_alone() {
         .hub
         .push("library/node", "22", &Image::oci(1, &[3_000]));
     let token = hub_token(&cloud, "library/node", None).await;
-    cloud.hub.limit_listing(1, 30);
+    cloud.hub.limit_tag_lists(1, 30);
     assert_eq!(
         send(get(cloud.hub.registry(), NODE, &token)).await.status(),
         200
@@ -200,7 +207,7 @@ async fn lists_of_tags_are_limited_alone() {
     );
     assert_eq!(limited.text().await.unwrap(), "Too Many Requests");
     assert_eq!(list().await.status(), 200);
-    assert_eq!(cloud.hub.refused(), 0);
+    assert_eq!(cloud.hub.refused_pulls(), 0);
 }
 
 #[tokio::test]
@@ -254,11 +261,11 @@ async fn ecr_public_throttles_tokens_and_reads_of_the_gallery() {
     );
     cloud
         .ecr_public
-        .gallery("docker/library/node", "21", &Image::oci(1, &[3_000]));
+        .publish_to_gallery("docker/library/node", "21", &Image::oci(1, &[3_000]));
     cloud.ecr_public.throttle("manifest.get", 1);
     let read = || {
         send(get(
-            cloud.ecr_public.gallery_registry(),
+            cloud.ecr_public.gallery(),
             "docker/library/node/manifests/21",
             &bearer,
         ))

@@ -128,29 +128,29 @@ async fn a_manifest_needs_its_blobs() {
 #[tokio::test]
 async fn tokens_of_the_plain_registry_do_not_say_that_they_live_for_a_minute() {
     let cloud = Cloud::start().await;
-    cloud.plain.push("a/b", "1", &Image::oci(1, &[3_000]));
+    cloud.quay.push("a/b", "1", &Image::oci(1, &[3_000]));
     assert_eq!(
-        send(get(&cloud.plain, "a/b/manifests/1", "none"))
+        send(get(&cloud.quay, "a/b/manifests/1", "none"))
             .await
             .status(),
         401
     );
     let url = format!(
         "{}/token?service=quay.io&scope=repository:a/b:pull",
-        cloud.plain.endpoint()
+        cloud.quay.endpoint()
     );
     let answer = json(send(http().get(url)).await).await;
     assert_eq!(answer["expires_in"], serde_json::Value::Null);
     let token = format!("Bearer {}", answer["token"].as_str().unwrap());
     assert_eq!(
-        send(get(&cloud.plain, "a/b/manifests/1", &token))
+        send(get(&cloud.quay, "a/b/manifests/1", &token))
             .await
             .status(),
         200
     );
     cloud.clock.advance(Duration::from_secs(61));
     assert_eq!(
-        send(get(&cloud.plain, "a/b/manifests/1", &token))
+        send(get(&cloud.quay, "a/b/manifests/1", &token))
             .await
             .status(),
         401

@@ -10,11 +10,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn die_after(&mut self, requests: u32) {
+    pub(super) fn stop_after(&mut self, requests: u32) {
         self.left = Some(requests);
     }
 
-    pub(super) fn revive(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.left = None;
     }
 

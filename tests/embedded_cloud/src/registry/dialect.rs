@@ -14,7 +14,7 @@ pub(crate) enum Dialect {
     /// Any registry that follows the OCI distribution specification, such as CNCF distribution.
     Distribution,
     /// The same, but only read: a cache of another registry, such as mirror.gcr.io.
-    Mirror,
+    PullThroughCache,
 }
 
 /// When a registry looks at the `Accept` header of a manifest request.
@@ -34,7 +34,10 @@ impl Dialect {
 
     /// Whether anything may be pushed.
     pub(crate) fn takes_pushes(self) -> bool {
-        !matches!(self, Self::DockerHub | Self::Gallery | Self::Mirror)
+        !matches!(
+            self,
+            Self::DockerHub | Self::Gallery | Self::PullThroughCache
+        )
     }
 
     /// Whether a push makes a repository that is missing. ECR only does so with a creation template.
@@ -56,7 +59,7 @@ impl Dialect {
         match self {
             Self::DockerHub => Negotiation::Always,
             Self::Ecr | Self::EcrPublic { .. } | Self::Gallery => Negotiation::ByTag,
-            Self::Distribution | Self::Mirror => Negotiation::Never,
+            Self::Distribution | Self::PullThroughCache => Negotiation::Never,
         }
     }
 }

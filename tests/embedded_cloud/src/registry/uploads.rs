@@ -60,7 +60,7 @@ impl Registry {
                     Dialect::DockerHub
                     | Dialect::EcrPublic { .. }
                     | Dialect::Gallery
-                    | Dialect::Mirror => false,
+                    | Dialect::PullThroughCache => false,
                 });
         if let (true, Some(target)) = (available, contents.repositories.get_mut(to)) {
             target.blobs.insert(digest.to_owned());

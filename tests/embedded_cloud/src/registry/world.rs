@@ -50,7 +50,7 @@ impl Registry {
     }
 
     /// Loses a blob: manifests that need it stay.
-    pub fn lose_blob(&self, repository: &str, digest: &str) {
+    pub fn delete_blob(&self, repository: &str, digest: &str) {
         self.change(repository, |repository| repository.blobs.remove(digest));
     }
 
@@ -60,12 +60,12 @@ impl Registry {
     }
 
     /// Sends manifests with `Docker-Content-Digest` from now on, whatever the make of the registry does.
-    pub fn name_digests(&self) {
+    pub fn send_content_digest(&self) {
         self.contents().names_digests = Some(true);
     }
 
     /// Leaves `Docker-Content-Digest` out from now on, whatever the make of the registry does.
-    pub fn hide_digests(&self) {
+    pub fn omit_content_digest(&self) {
         self.contents().names_digests = Some(false);
     }
 
@@ -75,12 +75,12 @@ impl Registry {
     }
 
     /// Hides a repository from all but the user whose name is its namespace.
-    pub fn private(&self, repository: &str) {
+    pub fn make_private(&self, repository: &str) {
         self.change(repository, |repository| repository.private = true);
     }
 
     /// Replaces the resource tags of a repository.
-    pub fn set_tags(&self, repository: &str, tags: &[(&str, &str)]) {
+    pub fn set_resource_tags(&self, repository: &str, tags: &[(&str, &str)]) {
         let tags = tags
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -89,7 +89,7 @@ impl Registry {
     }
 
     /// The resource tags of a repository; none where there is no such repository.
-    pub fn tags(&self, repository: &str) -> BTreeMap<String, String> {
+    pub fn resource_tags(&self, repository: &str) -> BTreeMap<String, String> {
         self.read(repository, |repository| repository.resource_tags.clone())
             .unwrap_or_default()
     }

@@ -9,14 +9,11 @@ use crate::listener::{Listener, Server};
 use crate::registry::{self, Dialect, Gate, Parts, Registry, Surroundings};
 use crate::tokens::{self, Terms, TokenService};
 
-/// A registry that follows the OCI distribution specification and has no peculiarities.
-pub type Plain = Registry;
-
 /// What tokens live where the service does not say: the least that the specification allows.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
 /// A registry that everybody may read and write.
-pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Registry {
     let listener = Listener::bind().await;
     serve(
         parts("open", "registry.example", &listener, surroundings),
@@ -26,10 +23,13 @@ pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Se
 }
 
 /// A registry like mirror.gcr.io: everybody may read copies of Docker Hub's images, and nobody may write.
-pub(crate) async fn start_mirror(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Plain {
+pub(crate) async fn start_hub_cache(
+    surroundings: &Surroundings,
+    servers: &mut Vec<Server>,
+) -> Registry {
     let listener = Listener::bind().await;
-    let mut parts = parts("mirror", "mirror.gcr.io", &listener, surroundings);
-    parts.dialect = Dialect::Mirror;
+    let mut parts = parts("hub_cache", "mirror.gcr.io", &listener, surroundings);
+    parts.dialect = Dialect::PullThroughCache;
     serve(parts, listener, servers)
 }
 
@@ -37,9 +37,9 @@ pub(crate) async fn start_mirror(surroundings: &Surroundings, servers: &mut Vec<
 pub(crate) async fn start_with_tokens(
     surroundings: &Surroundings,
     servers: &mut Vec<Server>,
-) -> Plain {
+) -> Registry {
     let listener = Listener::bind().await;
-    let mut parts = parts("plain", "quay.io", &listener, surroundings);
+    let mut parts = parts("quay", "quay.io", &listener, surroundings);
     let service = TokenService::new(terms(&listener, surroundings, &parts.faults));
     parts.gate = Gate::Tokens(service.clone());
     let registry = Registry::new(parts);
@@ -48,7 +48,7 @@ pub(crate) async fn start_with_tokens(
     registry
 }
 
-fn serve(parts: Parts, listener: Listener, servers: &mut Vec<Server>) -> Plain {
+fn serve(parts: Parts, listener: Listener, servers: &mut Vec<Server>) -> Registry {
     let registry = Registry::new(parts);
     servers.push(listener.serve(registry::router(registry.clone())));
     registry
@@ -75,7 +75,7 @@ fn parts(
 
 fn terms(listener: &Listener, surroundings: &Surroundings, faults: &Faults) -> Terms {
     Terms {
-        name: "plain",
+        name: "quay",
         service: "quay.io",
         realm: format!("{}/token", listener.url()),
         lifetime: TOKEN_LIFETIME,

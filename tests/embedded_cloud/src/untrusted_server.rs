@@ -22,7 +22,7 @@ const SEED: u64 = 0x5712_a46e;
 ///
 /// It answers a request that ends in a digest with bytes of the right length that have another digest, or knows nothing.
 #[derive(Clone)]
-pub struct Stranger {
+pub struct UntrustedServer {
     url: String,
     surroundings: Surroundings,
     book: Arc<Mutex<Book>>,
@@ -42,19 +42,19 @@ pub struct RecordedRequest {
 #[derive(Default)]
 struct Book {
     requests: Vec<RecordedRequest>,
-    ignorant: bool,
+    answers_not_found: bool,
 }
 
-impl Stranger {
+impl UntrustedServer {
     pub(crate) async fn start(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Self {
         let listener = Listener::bind().await;
-        let stranger = Self {
+        let server = Self {
             url: listener.url(),
             surroundings: surroundings.clone(),
             book: Arc::default(),
         };
-        servers.push(listener.serve(Router::new().fallback(answer).with_state(stranger.clone())));
-        stranger
+        servers.push(listener.serve(Router::new().fallback(answer).with_state(server.clone())));
+        server
     }
 
     /// Where it listens: `http://127.0.0.1:PORT`.
@@ -68,19 +68,19 @@ impl Stranger {
     }
 
     /// Answers 404 to everything from now on.
-    pub fn know_nothing(&self) {
-        self.book().ignorant = true;
+    pub fn answer_not_found(&self) {
+        self.book().answers_not_found = true;
     }
 
     /// Answers with forged bytes again.
-    pub fn forge(&self) {
-        self.book().ignorant = false;
+    pub fn answer_forged_bytes(&self) {
+        self.book().answers_not_found = false;
     }
 
     /// The forged content of the blob that the path ends in.
     fn forgery(&self, path: &str) -> Option<Blob> {
         let real = self.surroundings.pool.get(path.rsplit('/').next()?)?;
-        (!self.book().ignorant).then(|| Blob::Generated {
+        (!self.book().answers_not_found).then(|| Blob::Generated {
             seed: SEED,
             size: real.size(),
         })
@@ -121,13 +121,16 @@ impl RecordedRequest {
     }
 }
 
-async fn answer(State(stranger): State<Stranger>, request: Request) -> Result<Response, Refusal> {
-    stranger.book().requests.push(RecordedRequest::of(&request));
+async fn answer(
+    State(server): State<UntrustedServer>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    server.book().requests.push(RecordedRequest::of(&request));
     let unknown = || Refusal::text(StatusCode::NOT_FOUND, "404 page not found");
-    let blob = stranger.forgery(request.uri().path()).ok_or_else(unknown)?;
+    let blob = server.forgery(request.uri().path()).ok_or_else(unknown)?;
     let outlet = Outlet {
-        name: "stranger",
-        counts: stranger.counts(),
+        name: "untrusted_server",
+        counts: server.counts(),
         faults: &Faults::default(),
     };
     outlet.send("", &blob, request.headers())
