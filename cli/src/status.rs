@@ -8,6 +8,7 @@ use image_replicator::error::Error;
 use image_replicator::image::digest::Digest;
 use image_replicator::image::reference::RepositoryRef;
 use image_replicator::outcome::state::{self, ResourceTags};
+use image_replicator::timestamp;
 use serde_json::json;
 
 use crate::output;
@@ -83,17 +84,14 @@ fn rows(repository: &str, state: &Result<ResourceTags, Error>) -> Vec<Vec<String
     if entries.is_empty() {
         return vec![row(["-", "no record", "", "", ""])];
     }
-    let entry = |(key, entry): (&String, &state::TagRecord)| {
+    let entry = |(tag, entry): (&String, &state::TagRecord)| {
         let digest = entry.digest.as_ref().map_or("-", Digest::short);
-        let since = state::format_time(entry.first_deferred_at.unwrap_or(entry.recorded_at));
-        let next_try = entry.retry_at.map(state::format_time).unwrap_or_default();
-        row([
-            &key[state::TAG_KEY_PREFIX.len()..],
-            &entry.status.to_string(),
-            digest,
-            &since,
-            &next_try,
-        ])
+        let since = timestamp::format_seconds(entry.first_deferred_at.unwrap_or(entry.recorded_at));
+        let next_try = entry
+            .retry_at
+            .map(timestamp::format_seconds)
+            .unwrap_or_default();
+        row([tag, &entry.status.to_string(), digest, &since, &next_try])
     };
     entries.iter().map(entry).collect()
 }

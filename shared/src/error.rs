@@ -204,7 +204,7 @@ impl Error {
         }
         if let Some(until) = self.until {
             text.push_str("; it is tried again at ");
-            text.push_str(&crate::outcome::state::format_time(until));
+            text.push_str(&crate::timestamp::format_seconds(until));
         }
         text
     }

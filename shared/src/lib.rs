@@ -27,3 +27,4 @@ pub mod plan;
 pub mod registry;
 pub mod request;
 pub mod settings;
+pub mod timestamp;

@@ -1,142 +1,116 @@
-//! What is remembered of one tag.
+//! The record of one image tag, and its text form in a resource tag.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::{MAX_VALUE_CHARACTERS, format_time};
+use super::MAX_VALUE_CHARACTERS;
 use crate::image::digest::Digest;
 use crate::image::platform::Platforms;
+use crate::timestamp;
 
-/// What is remembered of one tag: `<upstream digest> <status> <RFC 3339>`, then what else there is to say, word by word:
+/// The digest of a record whose upstream digest is unknown.
+const UNKNOWN_DIGEST: &str = "-";
+
+/// The record of one image tag.
 ///
-/// * `as=<digest> of=<choice>`: the index here is a part of upstream's, for [some platforms](Platforms::fingerprint),
-/// * `since=<RFC 3339> until=<RFC 3339>`: since when what is deferred waits, and when it is tried again by itself,
-/// * the rest, such as `critical=1 high=3`: what a scan found.
+/// The text form is `<upstream digest> <status> <RFC 3339 time>`, with `-` for an unknown digest,
+/// and then these optional words:
 ///
-/// A digest that nobody could find out is `-`.
+/// * `as=<digest> of=<choice>`: the destination has this index, a subset of upstream's index for
+///   [the chosen platforms](Platforms::fingerprint),
+/// * `since=<RFC 3339 time>`: when the tag was first deferred,
+/// * `until=<RFC 3339 time>`: when a schedule retries it,
+/// * any other words, such as `critical=1 high=3`: what a scan found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagRecord {
-    /// The upstream digest.
+    /// The upstream digest; `None` if it could not be read.
     pub digest: Option<Digest>,
-    /// What became of the tag.
+    /// The state of the tag.
     pub status: RecordStatus,
-    /// When that was.
+    /// When the record was made.
     pub recorded_at: Timestamp,
-    /// What is here instead of upstream's index; `None` for an image as it is upstream.
+    /// The subset of upstream's index that the destination has; `None` if it has the whole image.
     pub subset: Option<RecordedSubset>,
-    /// Since when it waits, when it was put off before.
+    /// When the tag was first deferred, if it was deferred before this record as well.
     pub first_deferred_at: Option<Timestamp>,
-    /// When it is tried again by itself.
+    /// When a schedule retries the tag.
     pub retry_at: Option<Timestamp>,
-    /// What a scan found, such as `critical=1 high=3`; empty otherwise.
+    /// What a scan found, such as `critical=1 high=3`; empty if there was no scan.
     pub findings: String,
 }
 
-/// An index cut down to some platforms, as the record remembers it.
+/// A subset of an index, as a record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedSubset {
-    /// The digest of the index here.
+    /// The digest of the index at the destination.
     pub digest: Digest,
-    /// The [fingerprint](Platforms::fingerprint) of the platforms that were chosen.
+    /// The [fingerprint](Platforms::fingerprint) of the chosen platforms.
     pub choice: String,
 }
 
 impl RecordedSubset {
-    /// The part that `digest` is for `platforms`; `None` when nothing was chosen.
+    /// The subset for `platforms` whose digest is `digest`; `None` if there is no digest or if
+    /// `platforms` are all.
     pub fn new(digest: Option<&Digest>, platforms: &Platforms) -> Option<Self> {
-        let digest = digest.filter(|_| !platforms.is_all())?;
+        if platforms.is_all() {
+            return None;
+        }
         Some(Self {
-            digest: digest.clone(),
+            digest: digest?.clone(),
             choice: platforms.fingerprint(),
         })
     }
 }
 
-/// What became of a tag.
+/// The state of an image tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordStatus {
-    /// Level with upstream.
+    /// Up to date.
     Ok,
-    /// To be tried again by itself.
+    /// Retried automatically.
     Deferred,
-    /// Somebody has to look at it.
+    /// The copy failed; an operator has to act.
     Failed,
-    /// Level with upstream, and a scan found what upstream has not mended yet.
+    /// Up to date, but a scan found vulnerabilities that upstream has not fixed yet.
     WaitingForUpstream,
 }
 
-impl fmt::Display for TagRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digest = self.digest.as_ref().map_or("-", Digest::as_str);
-        let mut text = format!("{digest} {} {}", self.status, format_time(self.recorded_at));
-        let part = self
-            .subset
-            .as_ref()
-            .map(|subset| format!("as={} of={}", subset.digest, subset.choice));
-        let since = self
-            .first_deferred_at
-            .map(|since| format!("since={}", format_time(since)));
-        let until = self
-            .retry_at
-            .map(|until| format!("until={}", format_time(until)));
-        // What does not fit is the end of what a scan found; its worst comes first.
-        for word in part
-            .into_iter()
-            .chain(since)
-            .chain(until)
-            .chain(self.findings.split_whitespace().map(str::to_owned))
-        {
-            if text.len() + 1 + word.len() > MAX_VALUE_CHARACTERS {
-                break;
-            }
-            text.push(' ');
-            text.push_str(&word);
+impl RecordStatus {
+    const ALL: [Self; 4] = [
+        Self::Ok,
+        Self::Deferred,
+        Self::Failed,
+        Self::WaitingForUpstream,
+    ];
+
+    /// Whether the tag has upstream's digest.
+    pub fn is_up_to_date(self) -> bool {
+        matches!(self, Self::Ok | Self::WaitingForUpstream)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+            Self::WaitingForUpstream => "waiting-for-upstream",
         }
-        f.write_str(&text)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 
-impl FromStr for TagRecord {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut words = text.split(' ').filter(|word| !word.is_empty());
-        let (Some(digest), Some(status), Some(at)) = (words.next(), words.next(), words.next())
-        else {
-            return Err(());
-        };
-        let digest = if digest == "-" {
-            None
-        } else {
-            Some(digest.parse().map_err(|_| ())?)
-        };
-        let mut entry = Self::new(digest, status.parse()?, at.parse().map_err(|_| ())?);
-        let (mut part, mut choice) = (None, None);
-        for word in words {
-            match word.split_once('=') {
-                Some(("as", digest)) => part = Some(digest.parse().map_err(|_| ())?),
-                Some(("of", name)) => choice = Some(name.to_owned()),
-                Some(("since", at)) => entry.first_deferred_at = Some(at.parse().map_err(|_| ())?),
-                Some(("until", at)) => entry.retry_at = Some(at.parse().map_err(|_| ())?),
-                _ => {
-                    entry
-                        .findings
-                        .push_str(if entry.findings.is_empty() { "" } else { " " });
-                    entry.findings.push_str(word);
-                }
-            }
-        }
-        entry.subset = part
-            .zip(choice)
-            .map(|(digest, choice)| RecordedSubset { digest, choice });
-        Ok(entry)
+impl fmt::Display for RecordStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
 impl TagRecord {
-    /// An entry with nothing more to say.
+    /// A record without optional words.
     pub fn new(digest: Option<Digest>, status: RecordStatus, recorded_at: Timestamp) -> Self {
         Self {
             digest,
@@ -149,50 +123,86 @@ impl TagRecord {
         }
     }
 
-    /// Since when upstream is known to have something newer; `None` where the tag is level, or what it lacks is not coming.
-    pub fn deferred_since(&self) -> Option<Timestamp> {
-        (self.status == RecordStatus::Deferred)
-            .then(|| self.first_deferred_at.unwrap_or(self.recorded_at))
-    }
+    /// Parses the value of a resource tag; `None` if it is not a record.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ').filter(|word| !word.is_empty());
+        let digest = match words.next()? {
+            UNKNOWN_DIGEST => None,
+            digest => Some(digest.parse().ok()?),
+        };
+        let status = RecordStatus::parse(words.next()?)?;
+        let recorded_at = words.next()?.parse().ok()?;
 
-    /// The digest that the tag has here when it is level: the part's where there is one, else upstream's.
-    pub fn mirrored_digest(&self) -> Option<&Digest> {
-        self.subset
-            .as_ref()
-            .map(|subset| &subset.digest)
-            .or(self.digest.as_ref())
-    }
-}
-
-impl fmt::Display for RecordStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ok => "ok",
-            Self::Deferred => "deferred",
-            Self::Failed => "failed",
-            Self::WaitingForUpstream => "waiting-for-upstream",
-        })
-    }
-}
-
-impl RecordStatus {
-    /// Whether the tag has upstream's digest.
-    pub fn is_up_to_date(self) -> bool {
-        matches!(self, Self::Ok | Self::WaitingForUpstream)
-    }
-}
-
-impl FromStr for RecordStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "ok" => Ok(Self::Ok),
-            "deferred" => Ok(Self::Deferred),
-            "failed" => Ok(Self::Failed),
-            "waiting-for-upstream" => Ok(Self::WaitingForUpstream),
-            _ => Err(()),
+        let mut record = Self::new(digest, status, recorded_at);
+        let mut subset_digest = None;
+        let mut subset_choice = None;
+        let mut findings = Vec::new();
+        for word in words {
+            match word.split_once('=') {
+                Some(("as", digest)) => subset_digest = Some(digest.parse().ok()?),
+                Some(("of", choice)) => subset_choice = Some(choice.to_owned()),
+                Some(("since", at)) => record.first_deferred_at = Some(at.parse().ok()?),
+                Some(("until", at)) => record.retry_at = Some(at.parse().ok()?),
+                _ => findings.push(word),
+            }
         }
+        record.findings = findings.join(" ");
+        if let (Some(digest), Some(choice)) = (subset_digest, subset_choice) {
+            record.subset = Some(RecordedSubset { digest, choice });
+        }
+        Some(record)
+    }
+
+    /// Since when upstream is known to have newer content that is not copied yet; `None` unless the
+    /// tag is deferred.
+    pub fn deferred_since(&self) -> Option<Timestamp> {
+        if self.status == RecordStatus::Deferred {
+            Some(self.first_deferred_at.unwrap_or(self.recorded_at))
+        } else {
+            None
+        }
+    }
+
+    /// The digest that the destination has if the tag is up to date: the subset's digest if there is
+    /// a subset, else upstream's.
+    pub fn mirrored_digest(&self) -> Option<&Digest> {
+        match &self.subset {
+            Some(subset) => Some(&subset.digest),
+            None => self.digest.as_ref(),
+        }
+    }
+
+    fn optional_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(RecordedSubset { digest, choice }) = &self.subset {
+            words.push(format!("as={digest} of={choice}"));
+        }
+        if let Some(at) = self.first_deferred_at {
+            words.push(format!("since={}", timestamp::format_seconds(at)));
+        }
+        if let Some(at) = self.retry_at {
+            words.push(format!("until={}", timestamp::format_seconds(at)));
+        }
+        words.extend(self.findings.split_whitespace().map(str::to_owned));
+        words
+    }
+}
+
+/// Writes the text form. Words beyond [`MAX_VALUE_CHARACTERS`] are left out; these are the least
+/// severe findings, because a scan lists the most severe ones first.
+impl fmt::Display for TagRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.as_ref().map_or(UNKNOWN_DIGEST, Digest::as_str);
+        let recorded_at = timestamp::format_seconds(self.recorded_at);
+        let mut text = format!("{digest} {} {recorded_at}", self.status);
+        for word in self.optional_words() {
+            if text.len() + 1 + word.len() > MAX_VALUE_CHARACTERS {
+                break;
+            }
+            text.push(' ');
+            text.push_str(&word);
+        }
+        f.write_str(&text)
     }
 }
 
@@ -202,10 +212,15 @@ mod tests {
 
     const UPSTREAM: &str =
         "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    const HERE: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    const MIRRORED: &str =
+        "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    fn parse(text: &str) -> TagRecord {
+        TagRecord::parse(text).unwrap()
+    }
 
     #[test]
-    fn an_entry_is_read_as_it_was_written() {
+    fn parsing_a_record_and_formatting_it_gives_the_same_text() {
         for text in [
             format!("{UPSTREAM} ok 2026-09-21T14:13:20Z"),
             "- failed 2026-09-21T14:13:20Z".to_owned(),
@@ -213,34 +228,71 @@ mod tests {
                 "{UPSTREAM} deferred 2026-09-21T14:13:20Z since=2026-09-21T08:13:20Z until=2026-09-21T20:13:20Z"
             ),
             format!(
-                "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab critical=1 high=3"
+                "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={MIRRORED} of=0123456789ab critical=1 high=3"
             ),
         ] {
-            assert_eq!(text.parse::<TagRecord>().unwrap().to_string(), text);
+            assert_eq!(parse(&text).to_string(), text);
         }
-        assert!(format!("{UPSTREAM} ok today").parse::<TagRecord>().is_err());
-        assert!(format!("{UPSTREAM} ok").parse::<TagRecord>().is_err());
     }
 
     #[test]
-    fn what_is_here_is_the_part_where_there_is_one() {
-        let entry: TagRecord = format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as={HERE} of=x")
-            .parse()
-            .unwrap();
-        assert_eq!(entry.mirrored_digest().unwrap().as_str(), HERE);
+    fn each_word_is_read_into_its_field() {
+        let record = parse(&format!(
+            "{UPSTREAM} deferred 2026-09-21T14:13:20Z as={MIRRORED} of=x since=2026-09-21T08:13:20Z \
+             until=2026-09-21T20:13:20Z critical=1 high=3"
+        ));
+        let expected = TagRecord {
+            digest: Some(UPSTREAM.parse().unwrap()),
+            status: RecordStatus::Deferred,
+            recorded_at: "2026-09-21T14:13:20Z".parse().unwrap(),
+            subset: Some(RecordedSubset {
+                digest: MIRRORED.parse().unwrap(),
+                choice: "x".to_owned(),
+            }),
+            first_deferred_at: Some("2026-09-21T08:13:20Z".parse().unwrap()),
+            retry_at: Some("2026-09-21T20:13:20Z".parse().unwrap()),
+            findings: "critical=1 high=3".to_owned(),
+        };
+        assert_eq!(record, expected);
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out_word_by_word() {
+    fn a_value_that_is_not_a_record_is_not_parsed() {
+        for text in [
+            "",
+            "hello",
+            &format!("{UPSTREAM} ok"),
+            &format!("{UPSTREAM} ok today"),
+            &format!("{UPSTREAM} fine 2026-09-21T14:13:20Z"),
+            "latest ok 2026-09-21T14:13:20Z",
+            &format!("{UPSTREAM} ok 2026-09-21T14:13:20Z as=x of=y"),
+            &format!("{UPSTREAM} deferred 2026-09-21T14:13:20Z until=tomorrow"),
+        ] {
+            assert_eq!(TagRecord::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_mirrored_digest_is_the_digest_of_the_subset_if_there_is_one() {
+        let whole = parse(&format!("{UPSTREAM} ok 2026-09-21T14:13:20Z"));
+        assert_eq!(whole.mirrored_digest().unwrap().as_str(), UPSTREAM);
+        let subset = parse(&format!(
+            "{UPSTREAM} ok 2026-09-21T14:13:20Z as={MIRRORED} of=x"
+        ));
+        assert_eq!(subset.mirrored_digest().unwrap().as_str(), MIRRORED);
+    }
+
+    #[test]
+    fn findings_that_do_not_fit_are_left_out_word_by_word() {
         let text = format!(
-            "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={HERE} of=0123456789ab"
+            "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={MIRRORED} of=0123456789ab"
         );
-        let mut entry: TagRecord = text.parse().unwrap();
-        entry.findings =
+        let mut record = parse(&text);
+        record.findings =
             "critical=100 high=3000 medium=10000 low=100000 informational=1000000 undefined=1"
                 .to_owned();
         assert_eq!(
-            entry.to_string(),
+            record.to_string(),
             format!("{text} critical=100 high=3000 medium=10000 low=100000")
         );
     }
