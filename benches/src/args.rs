@@ -1,4 +1,4 @@
-//! What can be asked on the command line.
+//! The command line: commands and their options.
 
 use std::path::PathBuf;
 
@@ -27,76 +27,81 @@ Examples:
   cargo run --release -p benches -- plan
   cargo run --release -p benches -- start
 
-All images are synthetic. Both registries, the proxy that stands for a distance, and each tool are processes of their own.";
+All images are synthetic. The two registries, the proxy that simulates a distance, and each tool
+run as separate processes.";
 
 const TEMPLATES: &str = "\
-A command line of --tool is run by `sh -e`, once for each image, or once if it names none of an image's placeholders:
+`sh -e` runs the command line of --tool: once per image if it has one of the first four
+placeholders, else once per run.
   {source}, {destination}    image references, 127.0.0.1:PORT/repository:tag
-  {repository}, {tag}        their parts
+  {repository}, {tag}        the parts of both references
   {source_registry}, {destination_registry}
                              127.0.0.1:PORT
-  {ca}                       PEM file of the certificate authority on tls and tls-wan, else empty; SSL_CERT_FILE says it too
+  {ca}                       PEM file of the certificate authority on tls and tls-wan, else empty;
+                             SSL_CERT_FILE has the same path
   {directory}                an empty directory, which is also HOME
 
-Results: wall time, processor time and peak memory of the tool's processes, and what was asked of each registry; medians of
-the runs, which take turns. A copy that arrives wrong is an error.";
+Results: wall time, processor time and peak memory of the tool's processes, and the requests at each
+registry. They are medians; the runs of the tools alternate. A destination that does not hold what
+the source holds is an error.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure `replicator sync`, skopeo, the floor, and any other tool
     #[command(after_help = TEMPLATES)]
     Compare(Compare),
-    /// Start the two registries, print their addresses, and stay up, to run any tool by hand
+    /// Start the two registries, print their addresses and keep running, to run any tool by hand
     Serve(Serve),
-    /// Measure how long it takes to read a large catalogue and to plan all of it
+    /// Measure how long it takes to read and to plan a large catalogue
     Plan(planning::Options),
-    /// Measure how long each function takes until it asks for work
+    /// Measure how long each function takes from its start to its first request for work
     Start(cold::Options),
-    /// One of the two registries
+    /// Run one of the two registries
     #[command(hide = true)]
     Registry(registry::Options),
-    /// The line between a tool and the registries
+    /// Run the proxy between a tool and the registries
     #[command(hide = true)]
     Proxy(wan::Options),
-    /// The program that does nothing but read, hash and write
+    /// Copy images with the least possible work: read, hash and write
     #[command(hide = true)]
     Floor(floor::Options),
-    /// The parent of one run
+    /// Run one tool and record what it used
     #[command(hide = true)]
     Measure(measure::Options),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compare {
-    /// What is copied
+    /// Items to copy
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "small,medium,large,multi,many"
     )]
     pub(crate) item: Vec<Item>,
-    /// What lies between
+    /// Networks between the tool and the registries
     #[arg(long, value_delimiter = ',', default_value = "loopback,tls,wan")]
     pub(crate) network: Vec<Network>,
-    /// Runs of each tool, besides one that is not measured
+    /// Measured runs of each tool, after one that is not measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) runs: u16,
-    /// One more tool; may be given several times
+    /// Another tool; may be given several times
     #[arg(long, value_name = "NAME=COMMAND LINE", value_parser = Tool::parse)]
     pub(crate) tool: Vec<Tool>,
-    /// Measure these tools alone, by their names: replicator, skopeo, floor, or one of --tool
+    /// Measure only these tools: replicator, skopeo, floor, or a name given with --tool
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) only: Vec<String>,
-    /// The binary to measure [default: the release build of this checkout, made now]
+    /// Path of the replicator binary [default: a release build of this checkout]
     #[arg(long, value_name = "PATH")]
     pub(crate) replicator: Option<PathBuf>,
-    /// Write the tables there too; a file with the two marks keeps what is around them
+    /// Write the tables to this file too; text outside its two `measured` markers is kept
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Write every run there
+    /// Write every run to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Append a line for each request: start, registry, start of the answer, end (milliseconds since 1970), status, what was asked
+    /// Append a line for each request: its start, the registry, the start and the end of the
+    /// response, status, kind and path; times are in milliseconds since 1970
     #[arg(long, value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
     #[command(flatten)]
@@ -107,17 +112,17 @@ pub(crate) struct Compare {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// What the source holds
+    /// Items that the source holds
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "small,medium,large,multi,many"
     )]
     pub(crate) item: Vec<Item>,
-    /// What lies between
+    /// Network between the tool and the registries
     #[arg(long, default_value = "loopback")]
     pub(crate) network: Network,
-    /// Append a line for each request, as `compare` does
+    /// Append a line for each request, like `compare`
     #[arg(long, value_name = "FILE")]
     pub(crate) timeline: Option<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! A certificate authority for one run, and the certificate of the registries.
+//! The certificate authority of one run, and the certificate of its registries.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -8,29 +8,29 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-/// Files in PEM form.
+/// PEM files.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
-    /// What a client trusts, alone in its directory.
+    /// The certificate that a client trusts, the only file in its directory.
     pub(crate) authority: PathBuf,
-    /// Certificate and key of both registries, for 127.0.0.1.
+    /// The certificate and key that both registries use, valid for 127.0.0.1.
     pub(crate) identity: PathBuf,
 }
 
 impl Certificates {
-    /// Makes both and writes them into `directory`.
+    /// Creates both files in `directory`.
     pub(crate) fn make(directory: &Path) -> Result<Self, String> {
-        let broken = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        let describe = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
         let trusted = directory.join("trusted");
-        fs::create_dir(&trusted).map_err(|error| broken(&trusted, error))?;
+        fs::create_dir(&trusted).map_err(|error| describe(&trusted, error))?;
         let files = Self {
             authority: trusted.join("ca.crt"),
             identity: directory.join("identity.pem"),
         };
         let (authority, identity) =
-            issue().map_err(|error| format!("cannot make certificates: {error}"))?;
+            issue().map_err(|error| format!("cannot create certificates: {error}"))?;
         for (path, text) in [(&files.authority, authority), (&files.identity, identity)] {
-            fs::write(path, text).map_err(|error| broken(path, error))?;
+            fs::write(path, text).map_err(|error| describe(path, error))?;
         }
         Ok(files)
     }
@@ -40,10 +40,10 @@ fn issue() -> Result<(String, String), rcgen::Error> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    authority.distinguished_name = named("benches certificate authority");
+    authority.distinguished_name = common_name("benches certificate authority");
     let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let mut server = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    server.distinguished_name = named("benches registry");
+    server.distinguished_name = common_name("benches registry");
     let key = KeyPair::generate()?;
     let certificate = server.signed_by(&key, &issuer)?;
     Ok((
@@ -52,8 +52,8 @@ fn issue() -> Result<(String, String), rcgen::Error> {
     ))
 }
 
-fn named(name: &str) -> DistinguishedName {
-    let mut distinguished = DistinguishedName::new();
-    distinguished.push(DnType::CommonName, name);
-    distinguished
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished_name = DistinguishedName::new();
+    distinguished_name.push(DnType::CommonName, name);
+    distinguished_name
 }

@@ -1,164 +1,178 @@
-//! What a network is really like, measured before anything else is: a number that is wrong here makes all others wrong.
+//! Measures a network before the comparison: if a network is not what it should be, all results on
+//! it are wrong.
 
 use std::fmt;
+use std::io;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::http::Connection;
-use crate::registry::CHECK;
+use crate::registry::CHECK_REPOSITORY;
 use crate::statistics::median;
 use crate::wan::Distance;
 use crate::world::World;
 
-/// Requests whose median is the round trip.
+/// Requests whose median is the round trip time.
 const REQUESTS: usize = 21;
-/// Bytes that are read and written at once.
+/// Bytes per read and write.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// How far a line may be from what it should be.
+/// Sizes of the two uploads whose difference gives the rate.
+const SMALL_UPLOAD_BYTES: u64 = 32 << 20;
+const LARGE_UPLOAD_BYTES: u64 = 128 << 20;
+/// The largest relative difference between a simulated line and its options.
 const TOLERANCE: f64 = 0.1;
 
-/// A network as it was found.
+/// What was measured of a network.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Found {
-    /// A small request and its answer, on a connection that is open.
+pub(crate) struct NetworkProperties {
+    /// A small request and its response on an open connection.
     pub(crate) round_trip_ms: f64,
     /// The same on a new connection.
     pub(crate) first_round_trip_ms: f64,
-    /// Megabytes a second of one download, after its first quarter.
+    /// The rate of one download after its first quarter, in megabytes per second.
     pub(crate) down_mb_per_second: f64,
-    /// Megabytes a second of one upload, likewise.
+    /// The rate of one upload at full speed, in megabytes per second.
     pub(crate) up_mb_per_second: f64,
 }
 
-impl Found {
-    /// Measures the network of `world`.
-    pub(crate) fn measure(world: &World) -> Result<Self, String> {
-        let mut first = Vec::with_capacity(REQUESTS);
-        for _ in 0..REQUESTS {
-            let began = Instant::now();
-            ping(&mut world.connect(&world.source)?)?;
-            first.push(milliseconds(began.elapsed()));
-        }
-        let mut connection = world.connect(&world.source)?;
-        let mut warm = Vec::with_capacity(REQUESTS);
-        for _ in 0..=REQUESTS {
-            let began = Instant::now();
-            ping(&mut connection)?;
-            warm.push(milliseconds(began.elapsed()));
-        }
-        warm.remove(0);
-        Ok(Self {
-            round_trip_ms: median(&warm),
-            first_round_trip_ms: median(&first),
-            down_mb_per_second: download(world)
-                .map_err(|error| format!("cannot measure the network: {error}"))?,
-            up_mb_per_second: upload(world)
-                .map_err(|error| format!("cannot measure the network: {error}"))?,
-        })
+/// Measures the network of `world`.
+pub(crate) fn measure_network(world: &World) -> Result<NetworkProperties, String> {
+    measure(world).map_err(|error| format!("cannot measure the network: {error}"))
+}
+
+fn measure(world: &World) -> Result<NetworkProperties, String> {
+    let mut first_round_trips = Vec::with_capacity(REQUESTS);
+    for _ in 0..REQUESTS {
+        let start = Instant::now();
+        ping(&mut world.connect(&world.source)?)?;
+        first_round_trips.push(milliseconds(start.elapsed()));
     }
 
-    /// What is wrong with a network that should be like `distance`.
+    let mut connection = world.connect(&world.source)?;
+    ping(&mut connection)?;
+    let mut round_trips = Vec::with_capacity(REQUESTS);
+    for _ in 0..REQUESTS {
+        let start = Instant::now();
+        ping(&mut connection)?;
+        round_trips.push(milliseconds(start.elapsed()));
+    }
+    Ok(NetworkProperties {
+        round_trip_ms: median(&round_trips),
+        first_round_trip_ms: median(&first_round_trips),
+        down_mb_per_second: download(world)?,
+        up_mb_per_second: upload(world)?,
+    })
+}
+
+impl NetworkProperties {
+    /// Describes how this differs from `distance` by more than the tolerance, if it does.
     pub(crate) fn problem(&self, distance: Distance) -> Option<String> {
-        #[expect(clippy::cast_precision_loss, reason = "rates and times are small")]
-        let (wanted_ms, wanted_rate) = (
-            distance.round_trip_ms as f64,
-            distance.bytes_per_second as f64 / 1e6,
-        );
-        let is_off = |found: f64, wanted: f64| (found - wanted).abs() > TOLERANCE * wanted;
-        let wrong = is_off(self.round_trip_ms, wanted_ms)
-            || is_off(self.down_mb_per_second, wanted_rate)
-            || is_off(self.up_mb_per_second, wanted_rate);
-        wrong.then(|| {
-            format!("the line should have {wanted_ms} ms and {wanted_rate} MB/s, and has {self}: is the machine busy?")
+        #[expect(clippy::cast_precision_loss, reason = "round trips are short")]
+        let expected_ms = distance.round_trip_ms as f64;
+        #[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]
+        let expected_rate = distance.bytes_per_second as f64 / 1e6;
+        let is_off =
+            |measured: f64, expected: f64| (measured - expected).abs() > TOLERANCE * expected;
+        let has_problem = is_off(self.round_trip_ms, expected_ms)
+            || is_off(self.down_mb_per_second, expected_rate)
+            || is_off(self.up_mb_per_second, expected_rate);
+        has_problem.then(|| {
+            format!(
+                "the line should have {expected_ms} ms and {expected_rate} MB/s, \
+                 but has {self}; check the load of this machine"
+            )
         })
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for NetworkProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            round_trip_ms,
-            first_round_trip_ms,
-            down_mb_per_second,
-            up_mb_per_second,
-        } = self;
         write!(
             f,
-            "round trip {round_trip_ms:.2} ms, on a new connection {first_round_trip_ms:.2} ms; "
+            "round trip {:.2} ms, on a new connection {:.2} ms; ",
+            self.round_trip_ms, self.first_round_trip_ms
         )?;
         write!(
             f,
-            "one download {down_mb_per_second:.0} MB/s, one upload {up_mb_per_second:.0} MB/s"
+            "one download {:.0} MB/s, one upload {:.0} MB/s",
+            self.down_mb_per_second, self.up_mb_per_second
         )
     }
 }
 
 fn ping(connection: &mut Connection) -> Result<(), String> {
-    connection
-        .ask("GET", "/v2/", "text/plain", &[])
-        .map(|_| ())
-        .map_err(|error| format!("cannot measure the network: {error}"))
+    let response = connection.request("GET", "/v2/", "text/plain", &[]);
+    response.map_err(|error| error.to_string())?;
+    Ok(())
 }
 
-/// The rate of a download from its first quarter on, when the connection is at full speed.
+/// Measures the rate of a download without its first quarter, in which the window grows.
 fn download(world: &World) -> Result<f64, String> {
-    let known_content = world.source.known_content()?;
-    let check = known_content
-        .get(CHECK)
-        .and_then(|held| held.blobs.first_key_value());
-    let (digest, &size_bytes) = check.ok_or("the source has nothing to measure with")?;
-    let path = format!("/v2/{CHECK}/blobs/{digest}");
+    let content = world.source.content()?;
+    let (digest, &size_bytes) = content
+        .get(CHECK_REPOSITORY)
+        .and_then(|repository| repository.blobs.first_key_value())
+        .ok_or("the source has no blob for the measurement")?;
+    let path = format!("/v2/{CHECK_REPOSITORY}/blobs/{digest}");
     let mut connection = world.connect(&world.source)?;
-    let read = |connection: &mut Connection| -> std::io::Result<f64> {
-        connection.send("GET", &path, "text/plain", 0)?;
-        connection.answer()?.of_success("GET", &path)?;
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let (mut left, mut at_full_speed) = (size_bytes, None);
-        while left > 0 {
-            left -= connection.read_body(&mut buffer)? as u64;
-            if at_full_speed.is_none() && left <= size_bytes * 3 / 4 {
-                at_full_speed = Some((Instant::now(), left));
-            }
-        }
-        let (since, rest) = at_full_speed.expect("there was a last quarter");
-        Ok(rate(rest, since.elapsed()))
-    };
-    read(&mut connection).map_err(|error| error.to_string())
+    let measured = measure_download(&mut connection, &path, size_bytes);
+    measured.map_err(|error| error.to_string())
 }
 
-/// The rate of an upload at full speed: what a large one takes longer than a small one.
+fn measure_download(connection: &mut Connection, path: &str, size_bytes: u64) -> io::Result<f64> {
+    connection.send("GET", path, "text/plain", 0)?;
+    connection.read_head()?.check_success("GET", path)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut left_bytes = size_bytes;
+    while left_bytes > size_bytes * 3 / 4 {
+        left_bytes -= connection.read_body(&mut buffer)? as u64;
+    }
+    let start = Instant::now();
+    let measured_bytes = left_bytes;
+    while left_bytes > 0 {
+        left_bytes -= connection.read_body(&mut buffer)? as u64;
+    }
+    Ok(mb_per_second(measured_bytes, start.elapsed()))
+}
+
+/// Measures the rate of an upload at full speed, from the durations of a small and a large one.
 fn upload(world: &World) -> Result<f64, String> {
     let mut connection = world.connect(&world.destination)?;
-    let (small, large) = (32 << 20, 128 << 20);
-    let mut send = |size_bytes: u64| -> std::io::Result<Duration> {
-        let began = Instant::now();
-        // No digest that anybody knows: the bytes are thrown away, and nobody asks what they were.
-        let path = format!("/v2/{CHECK}/blobs/uploads/?digest=sha256:{:064}", 0);
-        connection.send("POST", &path, "application/octet-stream", size_bytes)?;
-        let buffer = vec![0; BUFFER_BYTES];
-        for _ in 0..size_bytes / BUFFER_BYTES as u64 {
-            connection.write_all(&buffer)?;
-        }
-        connection.answer()?.of_success("POST", &path)?;
-        Ok(began.elapsed())
-    };
-    // The first fills the window.
-    let times = send(small).and_then(|_| Ok((send(small)?, send(large)?)));
-    let (short, long) = times.map_err(|error| error.to_string())?;
-    Ok(rate(large - small, long.saturating_sub(short)))
+    let measured = measure_upload(&mut connection);
+    measured.map_err(|error| error.to_string())
+}
+
+fn measure_upload(connection: &mut Connection) -> io::Result<f64> {
+    // The first upload opens the window.
+    time_upload(connection, SMALL_UPLOAD_BYTES)?;
+    let short = time_upload(connection, SMALL_UPLOAD_BYTES)?;
+    let long = time_upload(connection, LARGE_UPLOAD_BYTES)?;
+    let difference_bytes = LARGE_UPLOAD_BYTES - SMALL_UPLOAD_BYTES;
+    Ok(mb_per_second(difference_bytes, long.saturating_sub(short)))
+}
+
+fn time_upload(connection: &mut Connection, size_bytes: u64) -> io::Result<Duration> {
+    let start = Instant::now();
+    // The digest is not known to the registry, which therefore neither checks nor keeps the bytes.
+    let path = format!(
+        "/v2/{CHECK_REPOSITORY}/blobs/uploads/?digest=sha256:{:064}",
+        0
+    );
+    connection.send("POST", &path, "application/octet-stream", size_bytes)?;
+    let buffer = vec![0; BUFFER_BYTES];
+    for _ in 0..size_bytes / BUFFER_BYTES as u64 {
+        connection.write_all(&buffer)?;
+    }
+    connection.read_head()?.check_success("POST", &path)?;
+    Ok(start.elapsed())
 }
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Megabytes a second.
-fn rate(bytes: u64, time: Duration) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate is shown in whole megabytes"
-    )]
-    let bytes = bytes as f64;
-    bytes / 1e6 / time.as_secs_f64()
+#[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]
+fn mb_per_second(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 / 1e6 / time.as_secs_f64()
 }

@@ -1,23 +1,24 @@
-//! The comparison: every tool, every item, every network, on one machine in one run.
+//! The comparison: every tool, every item and every network, on one machine in one run.
 //!
-//! Runs take turns (A B C A B C …), because what else the machine does changes from minute to minute. Before anything is measured,
-//! each tool copies each item once while the destination checks every digest; after every step the destination has to hold what
-//! the source holds, or the run is an error and no number.
+//! Runs alternate between the tools (A B C A B C …), because the load of the machine changes from
+//! minute to minute. Before the measured runs, each tool copies each item once while the
+//! destination verifies every digest. After every step the destination must hold what the source
+//! holds; otherwise the comparison ends with an error.
 
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::check::Found;
+use crate::check::{NetworkProperties, measure_network};
 use crate::item::{Item, Step};
 use crate::job::Job;
 use crate::network::Network;
 use crate::output;
 use crate::registry::Rules;
-use crate::results::{Measured, Run};
+use crate::results::{Measured, Networks, Run};
 use crate::tool::Tool;
 use crate::wan::Distance;
-use crate::world::{Plan, World};
+use crate::world::{Setup, World};
 
 /// What is compared.
 #[derive(Clone, Debug)]
@@ -25,161 +26,172 @@ pub(crate) struct Comparison {
     pub(crate) items: Vec<Item>,
     pub(crate) networks: Vec<Network>,
     pub(crate) tools: Vec<Tool>,
+    /// Measured runs of each tool.
     pub(crate) runs: usize,
     pub(crate) rules: Rules,
     pub(crate) distance: Distance,
     pub(crate) timeline: Option<PathBuf>,
 }
 
-/// The networks of a comparison, as they were found.
-pub(crate) type Networks = Vec<(Network, Found)>;
+/// One tool with one item on one network.
+struct Contest<'a> {
+    world: &'a World,
+    item: Item,
+    tool: &'a Tool,
+}
 
 impl Comparison {
-    /// Measures everything, and says on standard error how far it is.
+    /// Measures everything and reports the progress on standard error.
     pub(crate) fn run(&self) -> Result<(Networks, Vec<Measured>), String> {
-        let (mut networks, mut measured) = (Vec::new(), Vec::new());
+        let mut networks = Vec::new();
+        let mut measured = Vec::new();
         for &network in &self.networks {
-            let directory = temporary()?;
-            let world = World::start(&self.plan(network), directory.path())?;
-            networks.push((network, self.check(&world)?));
+            let directory = temporary_directory()?;
+            let world = World::start(&self.setup(network), directory.path())?;
+            networks.push((network, self.check_network(&world)?));
             for &item in &self.items {
-                measured.extend(self.item(&world, item)?);
+                measured.extend(self.measure_item(&world, item)?);
             }
         }
         Ok((networks, measured))
     }
 
-    fn plan(&self, network: Network) -> Plan {
-        let (items, timeline) = (self.items.clone(), self.timeline.clone());
-        Plan {
+    fn setup(&self, network: Network) -> Setup {
+        Setup {
             network,
-            items,
+            items: self.items.clone(),
             rules: self.rules,
             distance: self.distance,
-            timeline,
+            timeline: self.timeline.clone(),
         }
     }
 
-    /// Measures the network itself. A line that is not what it should be is said, and goes into the results.
-    fn check(&self, world: &World) -> Result<Found, String> {
-        let found = Found::measure(world)?;
-        output::complain(format_args!("{}: {found}", world.network.name()));
-        if world.network.is_far()
-            && let Some(problem) = found.problem(self.distance)
+    /// Measures the network itself. Warns if a simulated line differs from its options.
+    fn check_network(&self, world: &World) -> Result<NetworkProperties, String> {
+        let properties = measure_network(world)?;
+        output::stderr_line(format_args!("{}: {properties}", world.network.name()));
+        if world.network.is_remote()
+            && let Some(problem) = properties.problem(self.distance)
         {
-            output::complain(format_args!("warning: {problem}"));
+            output::stderr_line(format_args!("warning: {problem}"));
         }
-        Ok(found)
+        Ok(properties)
     }
 
-    fn item(&self, world: &World, item: Item) -> Result<Vec<Measured>, String> {
-        let steps = |tool: &Tool| -> Vec<Step> {
-            item.steps()
-                .iter()
-                .copied()
-                .filter(|step| tool.takes(*step))
-                .collect()
-        };
-        let empty = |tool: &Tool, step| Measured {
-            network: world.network,
-            item,
-            step,
-            tool: tool.name().to_owned(),
-            runs: Vec::new(),
-        };
-        let mut measured: Vec<Vec<Measured>> = self
+    /// Measures all tools with one item.
+    fn measure_item(&self, world: &World, item: Item) -> Result<Vec<Measured>, String> {
+        let contests: Vec<Contest> = self
             .tools
             .iter()
-            .map(|tool| {
-                steps(tool)
-                    .into_iter()
-                    .map(|step| empty(tool, step))
-                    .collect()
-            })
+            .map(|tool| Contest { world, item, tool })
             .collect();
-        for tool in &self.tools {
-            world.destination.tell("/verify/on", "")?;
-            once(world, item, tool, &steps(tool), "check")?;
+        for contest in &contests {
+            world.destination.post("/verify/on", "")?;
+            contest.run("check")?;
         }
         if !self.rules.verify_uploads {
-            world.destination.tell("/verify/off", "")?;
+            world.destination.post("/verify/off", "")?;
         }
+
+        let mut measured: Vec<Vec<Measured>> = contests.iter().map(Contest::without_runs).collect();
         for number in 1..=self.runs {
-            for (tool, measured) in self.tools.iter().zip(&mut measured) {
-                let runs = once(world, item, tool, &steps(tool), &format!("run {number}"))?;
-                measured
-                    .iter_mut()
-                    .zip(runs)
-                    .for_each(|(measured, run)| measured.runs.push(run));
+            for (contest, measured) in contests.iter().zip(&mut measured) {
+                let runs = contest.run(&format!("run {number}"))?;
+                for (step, run) in measured.iter_mut().zip(runs) {
+                    step.runs.push(run);
+                }
             }
         }
         Ok(measured.into_iter().flatten().collect())
     }
 }
 
-/// Has `tool` take all `steps` of `item`, from an empty destination on.
-fn once(
-    world: &World,
-    item: Item,
-    tool: &Tool,
-    steps: &[Step],
-    what: &str,
-) -> Result<Vec<Run>, String> {
-    world.reset()?;
-    steps
-        .iter()
-        .map(|step| take(world, item, tool, *step, what))
-        .collect()
-}
-
-fn take(world: &World, item: Item, tool: &Tool, step: Step, what: &str) -> Result<Run, String> {
-    if step == Step::Changed {
-        world.source.tell("/change", "")?;
+impl Contest<'_> {
+    /// The steps of the item that the tool is measured at.
+    fn steps(&self) -> Vec<Step> {
+        let mut steps = self.item.steps().to_vec();
+        steps.retain(|step| self.tool.is_measured_at(*step));
+        steps
     }
-    let (name, network) = (tool.name(), world.network.name());
-    let what = format!(
-        "{network}, {}, {}, {name}, {what}",
-        item.name(),
-        step.name()
-    );
-    world.source.tell("/note", &what)?;
-    world.forget_counts()?;
-    let directory = temporary()?;
-    let job = Job {
-        item,
-        source: world.source.address,
-        destination: world.destination.address,
-        authority: world.authority.clone(),
-        directory: directory.path().to_owned(),
-    };
-    let usage = tool
-        .call(&job)?
-        .run(directory.path())
-        .map_err(|error| format!("{what}: {error}"))?;
-    let run = Run {
-        usage,
-        source: world.source.counts()?,
-        destination: world.destination.counts()?,
-    };
-    arrived(world, item).map_err(|error| format!("{what}: {error}"))?;
-    output::complain(format_args!("{what}: {:.3} s", usage.wall_seconds));
-    Ok(run)
+
+    /// One result per step, with no runs yet.
+    fn without_runs(&self) -> Vec<Measured> {
+        let result = |step| Measured {
+            network: self.world.network,
+            item: self.item,
+            step,
+            tool: self.tool.name().to_owned(),
+            runs: Vec::new(),
+        };
+        self.steps().into_iter().map(result).collect()
+    }
+
+    /// Runs all steps, beginning with an empty destination. `label` names the run in messages.
+    fn run(&self, label: &str) -> Result<Vec<Run>, String> {
+        self.world.reset()?;
+        let mut runs = Vec::new();
+        for step in self.steps() {
+            runs.push(self.run_step(step, label)?);
+        }
+        Ok(runs)
+    }
+
+    fn run_step(&self, step: Step, label: &str) -> Result<Run, String> {
+        let world = self.world;
+        if step == Step::Changed {
+            world.source.post("/change", "")?;
+        }
+        let label = format!(
+            "{}, {}, {}, {}, {label}",
+            world.network.name(),
+            self.item.name(),
+            step.name(),
+            self.tool.name()
+        );
+        world.source.post("/note", &label)?;
+        world.reset_counts()?;
+        let run = self.copy().map_err(|error| format!("{label}: {error}"))?;
+        let seconds = run.wall_seconds();
+        output::stderr_line(format_args!("{label}: {seconds:.3} s"));
+        Ok(run)
+    }
+
+    /// Has the tool copy the item, and verifies the copy.
+    fn copy(&self) -> Result<Run, String> {
+        let world = self.world;
+        let directory = temporary_directory()?;
+        let job = Job {
+            item: self.item,
+            source: world.source.address,
+            destination: world.destination.address,
+            authority: world.authority.clone(),
+            directory: directory.path().to_owned(),
+        };
+        let usage = self.tool.command(&job)?.run(directory.path())?;
+        let run = Run {
+            usage,
+            source: world.source.counts()?,
+            destination: world.destination.counts()?,
+        };
+        verify_copy(world, self.item)?;
+        Ok(run)
+    }
 }
 
-/// Compares what is at the destination with what is at the source.
-fn arrived(world: &World, item: Item) -> Result<(), String> {
-    let (source, destination) = (
-        world.source.known_content()?,
-        world.destination.known_content()?,
-    );
+/// Compares the content of the destination with that of the source.
+fn verify_copy(world: &World, item: Item) -> Result<(), String> {
+    let source = world.source.content()?;
+    let destination = world.destination.content()?;
     for (repository, _) in item.names() {
         if source.get(&repository) != destination.get(&repository) {
-            return Err(format!("{repository} is not what the source has"));
+            return Err(format!(
+                "{repository} at the destination differs from the source"
+            ));
         }
     }
     Ok(())
 }
 
-fn temporary() -> Result<TempDir, String> {
-    tempfile::tempdir().map_err(|error| format!("cannot make a directory: {error}"))
+fn temporary_directory() -> Result<TempDir, String> {
+    tempfile::tempdir().map_err(|error| format!("cannot create a temporary directory: {error}"))
 }

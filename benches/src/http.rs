@@ -1,6 +1,7 @@
-//! As much of HTTP/1.1 as the harness and the floor need: blocking, one request after another on a connection, bodies of known length.
+//! The part of HTTP/1.1 that the harness and the floor need: blocking, one request after another on
+//! a connection, bodies of known length.
 //!
-//! A whole client would do more than has to be done, and the floor is there to show what has to be done.
+//! A complete client would do more than necessary, and the floor shows what is necessary.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,28 +12,28 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// The most that the head of an answer may have.
-const HEAD_BYTES: usize = 16 * 1024;
+/// The largest head of a response.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// The token that a registry gives anybody, known beforehand.
-const AUTHORIZATION: &str = "authorization: Bearer anybody";
+/// The token that `benches registry --tokens` issues to every client.
+const AUTHORIZATION_HEADER: &str = "authorization: Bearer anybody";
 
-/// A server, and whether it speaks TLS.
+/// The address of a server, and its TLS settings, if it uses TLS.
 #[derive(Clone)]
 pub(crate) struct Origin {
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
 }
 
-/// A connection that is used again and again.
+/// A persistent connection.
 pub(crate) struct Connection {
     origin: SocketAddr,
     stream: Stream,
-    /// Bytes that were read with a head and lie behind it.
-    early: Vec<u8>,
+    /// Bytes of the body that were read together with the head.
+    body_start: Vec<u8>,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -47,11 +48,12 @@ enum Stream {
 }
 
 impl Origin {
-    /// A server that speaks TLS with a certificate of `authority`, a PEM file; plain HTTP where there is none.
+    /// A server at `address`. With `authority`, a PEM file, connections use TLS and trust only that
+    /// authority; without it they are plain HTTP.
     pub(crate) fn new(address: SocketAddr, authority: Option<&Path>) -> Result<Self, String> {
         Ok(Self {
             address,
-            tls: authority.map(trust).transpose()?,
+            tls: authority.map(trust_only).transpose()?,
         })
     }
 
@@ -70,7 +72,7 @@ impl Origin {
         Ok(Connection {
             origin: self.address,
             stream,
-            early: Vec::new(),
+            body_start: Vec::new(),
         })
     }
 }
@@ -86,7 +88,8 @@ impl Connection {
     ) -> io::Result<()> {
         let origin = self.origin;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {origin}\r\n{AUTHORIZATION}\r\naccept: */*\r\ncontent-type: {media_type}\r\ncontent-length: {length_bytes}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {origin}\r\n{AUTHORIZATION_HEADER}\r\naccept: */*\r\n\
+             content-type: {media_type}\r\ncontent-length: {length_bytes}\r\n\r\n"
         );
         self.write_all(head.as_bytes())
     }
@@ -99,19 +102,19 @@ impl Connection {
         }
     }
 
-    /// Reads the head of an answer.
-    pub(crate) fn answer(&mut self) -> io::Result<Head> {
-        let mut bytes = std::mem::take(&mut self.early);
+    /// Reads the head of a response.
+    pub(crate) fn read_head(&mut self) -> io::Result<Head> {
+        let mut bytes = std::mem::take(&mut self.body_start);
         loop {
             if let Some((head, length)) = parse(&bytes)? {
-                self.early = bytes.split_off(length);
+                self.body_start = bytes.split_off(length);
                 return Ok(head);
             }
             let filled = bytes.len();
-            if filled >= HEAD_BYTES {
-                return Err(io::Error::other("the head of the answer has no end"));
+            if filled >= MAX_HEAD_BYTES {
+                return Err(io::Error::other("the head of the response is too long"));
             }
-            bytes.resize(HEAD_BYTES, 0);
+            bytes.resize(MAX_HEAD_BYTES, 0);
             let read = self.read(&mut bytes[filled..])?;
             bytes.truncate(filled + read);
         }
@@ -119,17 +122,17 @@ impl Connection {
 
     /// Reads some bytes of a body into `buffer`, at least one.
     pub(crate) fn read_body(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.early.is_empty() {
+        if self.body_start.is_empty() {
             return self.read(buffer);
         }
-        let length = self.early.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.early[..length]);
-        self.early.drain(..length);
+        let length = self.body_start.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.body_start[..length]);
+        self.body_start.drain(..length);
         Ok(length)
     }
 
-    /// Sends a request with a body and reads the whole answer, which has to be one of success.
-    pub(crate) fn ask(
+    /// Sends a request with a body and reads the whole response. A status other than 2xx is an error.
+    pub(crate) fn request(
         &mut self,
         method: &str,
         path: &str,
@@ -138,9 +141,10 @@ impl Connection {
     ) -> io::Result<(Head, Vec<u8>)> {
         self.send(method, path, media_type, body.len() as u64)?;
         self.write_all(body)?;
-        let head = self.answer()?.of_success(method, path)?;
+        let head = self.read_head()?.check_success(method, path)?;
         let length = usize::try_from(head.length_bytes).map_err(io::Error::other)?;
-        let (mut bytes, mut filled) = (vec![0; length], 0);
+        let mut bytes = vec![0; length];
+        let mut filled = 0;
         while filled < length {
             filled += self.read_body(&mut bytes[filled..])?;
         }
@@ -161,8 +165,8 @@ impl Connection {
 }
 
 impl Head {
-    /// This head, unless it is a refusal.
-    pub(crate) fn of_success(self, method: &str, path: &str) -> io::Result<Self> {
+    /// Returns this head if its status is 2xx, else an error that contains the request.
+    pub(crate) fn check_success(self, method: &str, path: &str) -> io::Result<Self> {
         match self.status {
             200..300 => Ok(self),
             status => Err(io::Error::other(format!(
@@ -172,7 +176,7 @@ impl Head {
     }
 }
 
-/// A head and its length in bytes, once it is complete.
+/// Parses a head. Returns it with its length in bytes, or `None` if it is incomplete.
 fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
@@ -196,19 +200,17 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
     Ok(Some((head, length)))
 }
 
-fn trust(authority: &Path) -> Result<Arc<ClientConfig>, String> {
-    let broken = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
+fn trust_only(authority: &Path) -> Result<Arc<ClientConfig>, String> {
+    let describe = |error: &dyn std::fmt::Display| format!("{}: {error}", authority.display());
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(authority).map_err(|error| broken(&error))? {
-        roots
-            .add(certificate.map_err(|error| broken(&error))?)
-            .map_err(|error| broken(&error))?;
+    for certificate in CertificateDer::pem_file_iter(authority).map_err(|error| describe(&error))? {
+        let certificate = certificate.map_err(|error| describe(&error))?;
+        roots.add(certificate).map_err(|error| describe(&error))?;
     }
-    Ok(Arc::new(
-        ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    ))
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 #[cfg(test)]
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_once_it_is_complete() {
+    fn an_incomplete_head_is_not_parsed() {
         let text = b"HTTP/1.1 202 Accepted\r\nLocation: /v2/a\r\nContent-Length: 7\r\n\r\nrest";
         assert_eq!(parse(&text[..50]).unwrap(), None);
         let (head, length) = parse(text).unwrap().unwrap();
@@ -228,13 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_an_error_that_names_the_request() {
+    fn an_error_status_is_an_error_with_the_request() {
         let head = Head {
             status: 404,
             ..Head::default()
         };
         assert_eq!(
-            head.of_success("GET", "/v2/").unwrap_err().to_string(),
+            head.check_success("GET", "/v2/").unwrap_err().to_string(),
             "GET /v2/: status 404"
         );
     }

@@ -1,16 +1,17 @@
-//! Images and indexes in OCI form whose bytes follow from a seed.
+//! OCI images and indexes, generated from seeds.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 use bytes::Bytes;
 use image_replicator::image::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::content::Content;
+use crate::lock::lock;
 
-/// Digests of layers that were made before: hundreds of images share one.
-static DIGESTS: LazyLock<Mutex<HashMap<Layer, String>>> = LazyLock::new(Mutex::default);
+/// Digests of layers, computed once: hundreds of images share a layer.
+static LAYER_DIGESTS: LazyLock<Mutex<HashMap<Layer, String>>> = LazyLock::new(Mutex::default);
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -26,7 +27,7 @@ pub(crate) struct Manifest {
     pub(crate) bytes: Bytes,
 }
 
-/// A blob under its digest.
+/// A blob with its digest.
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     pub(crate) digest: String,
@@ -41,7 +42,7 @@ pub(crate) struct Image {
     pub(crate) children: Vec<Image>,
 }
 
-/// A layer: what its bytes follow from, and how many there are. Equal layers are the same blob.
+/// A layer, from which a blob is generated. Equal layers are the same blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Layer {
     pub(crate) seed: u64,
@@ -50,110 +51,114 @@ pub(crate) struct Layer {
 
 impl Image {
     /// An image for a platform, such as `linux/arm64`.
-    pub(crate) fn of(platform_name: &str, layers: &[Layer]) -> Self {
+    pub(crate) fn new(platform: &str, layers: &[Layer]) -> Self {
         let layers: Vec<Blob> = layers.iter().map(Layer::blob).collect();
-        let mut config = platform(platform_name);
         let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+        let mut config = platform_json(platform);
         config["rootfs"] = json!({ "type": "layers", "diff_ids": diff_ids });
         Self::from_parts(&config, LAYER, layers)
     }
 
-    /// An index over an image for each of `platforms` with the layers that `layers` gives it, and with an attestation for each
-    /// image, as `BuildKit` makes them.
+    /// An index of one image per platform, and of one attestation per image, as `BuildKit` makes
+    /// them. `layers` returns the layers of the platform with the given number.
     pub(crate) fn index(platforms: &[&str], layers: impl Fn(usize) -> Vec<Layer>) -> Self {
-        let images: Vec<Self> = platforms
-            .iter()
-            .enumerate()
-            .map(|(number, platform)| Self::of(platform, &layers(number)))
-            .collect();
-        let attestations: Vec<Self> = images.iter().map(Self::attestation).collect();
-        let described = images
-            .iter()
-            .zip(platforms)
-            .map(|(image, platform)| image.descriptor(platform, json!({})));
-        let attested = attestations
-            .iter()
-            .zip(&images)
-            .map(|(attestation, image)| {
-                let about = json!({
-                    "vnd.docker.reference.digest": image.manifest.digest,
-                    "vnd.docker.reference.type": "attestation-manifest",
-                });
-                attestation.descriptor("unknown/unknown", about)
-            });
-        let manifests: Vec<Value> = described.chain(attested).collect();
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        let mut images = Vec::new();
+        let mut attestations = Vec::new();
+        let mut descriptors = Vec::new();
+        let mut attestation_descriptors = Vec::new();
+        for (number, platform) in platforms.iter().enumerate() {
+            let image = Self::new(platform, &layers(number));
+            let attestation = image.attestation();
+            descriptors.push(image.descriptor(platform));
+            attestation_descriptors.push(attestation.attestation_descriptor(&image));
+            images.push(image);
+            attestations.push(attestation);
+        }
+        descriptors.extend(attestation_descriptors);
+        images.extend(attestations);
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors });
         Self {
-            manifest: Manifest::of(INDEX, &index),
+            manifest: Manifest::new(INDEX, &index),
             blobs: Vec::new(),
-            children: [images, attestations].concat(),
+            children: images,
         }
     }
 
-    /// Every manifest, children first, in an order in which they may be pushed.
+    /// Every manifest, children first, so that they can be pushed in this order.
     pub(crate) fn manifests(&self) -> Vec<&Manifest> {
-        self.children
-            .iter()
-            .flat_map(Image::manifests)
-            .chain([&self.manifest])
-            .collect()
+        let mut manifests = Vec::new();
+        for child in &self.children {
+            manifests.extend(child.manifests());
+        }
+        manifests.push(&self.manifest);
+        manifests
     }
 
-    /// Every blob of the image or of all children; one that several name comes several times.
+    /// Every blob of the image and of its children. A blob that several share occurs several times.
     pub(crate) fn all_blobs(&self) -> Vec<&Blob> {
-        self.blobs
-            .iter()
-            .chain(self.children.iter().flat_map(Image::all_blobs))
-            .collect()
+        let mut blobs: Vec<&Blob> = self.blobs.iter().collect();
+        for child in &self.children {
+            blobs.extend(child.all_blobs());
+        }
+        blobs
     }
 
-    /// A statement about this image.
+    /// An attestation of this image.
     fn attestation(&self) -> Self {
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v0.1",
             "predicateType": "https://slsa.dev/provenance/v0.2",
             "subject": [{ "name": "bench", "digest": { "sha256": &self.manifest.digest[7..] } }],
         });
-        let mut config = platform("unknown/unknown");
+        let mut config = platform_json("unknown/unknown");
         config["rootfs"] = json!({ "type": "layers", "diff_ids": [] });
-        Self::from_parts(&config, STATEMENT, vec![Blob::held(&statement)])
+        Self::from_parts(&config, STATEMENT, vec![Blob::in_memory(&statement)])
     }
 
     fn from_parts(config: &Value, layer_type: &str, layers: Vec<Blob>) -> Self {
-        let config = Blob::held(config);
+        let config = Blob::in_memory(config);
+        let descriptors: Vec<Value> = layers
+            .iter()
+            .map(|layer| layer.descriptor(layer_type))
+            .collect();
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": config.descriptor(CONFIG),
-            "layers": layers.iter().map(|layer| layer.descriptor(layer_type)).collect::<Vec<_>>(),
+            "layers": descriptors,
         });
-        let blobs = [vec![config], layers].concat();
+        let mut blobs = vec![config];
+        blobs.extend(layers);
         Self {
-            manifest: Manifest::of(MANIFEST, &manifest),
+            manifest: Manifest::new(MANIFEST, &manifest),
             blobs,
             children: Vec::new(),
         }
     }
 
-    /// How an index refers to this image.
-    fn descriptor(&self, platform_name: &str, annotations: Value) -> Value {
-        let Manifest {
-            digest,
-            media_type,
-            bytes,
-        } = &self.manifest;
-        let mut descriptor =
-            json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
-        descriptor["platform"] = platform(platform_name);
-        if annotations.as_object().is_some_and(|map| !map.is_empty()) {
-            descriptor["annotations"] = annotations;
-        }
+    /// The descriptor of this image in an index.
+    fn descriptor(&self, platform: &str) -> Value {
+        json!({
+            "mediaType": self.manifest.media_type,
+            "digest": self.manifest.digest,
+            "size": self.manifest.bytes.len(),
+            "platform": platform_json(platform),
+        })
+    }
+
+    /// The descriptor of this attestation of `image` in an index.
+    fn attestation_descriptor(&self, image: &Self) -> Value {
+        let mut descriptor = self.descriptor("unknown/unknown");
+        descriptor["annotations"] = json!({
+            "vnd.docker.reference.digest": image.manifest.digest,
+            "vnd.docker.reference.type": "attestation-manifest",
+        });
         descriptor
     }
 }
 
 impl Manifest {
-    fn of(media_type: &str, content: &Value) -> Self {
+    fn new(media_type: &str, content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
         Self {
             digest: Digest::from_content(&bytes).into(),
@@ -169,21 +174,19 @@ impl Layer {
             seed: self.seed,
             size_bytes: self.size_bytes,
         };
-        let mut known = DIGESTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest = known
-            .entry(*self)
-            .or_insert_with(|| content.digest())
-            .clone();
+        let mut digests = lock(&LAYER_DIGESTS);
+        let digest = digests.entry(*self).or_insert_with(|| content.digest());
+        let digest = digest.clone();
         Blob { digest, content }
     }
 }
 
 impl Blob {
-    fn held(content: &Value) -> Self {
+    fn in_memory(content: &Value) -> Self {
         let bytes = Bytes::from(content.to_string());
         Self {
             digest: Digest::from_content(&bytes).into(),
-            content: Content::Held(bytes),
+            content: Content::InMemory(bytes),
         }
     }
 
@@ -192,9 +195,9 @@ impl Blob {
     }
 }
 
-/// `linux/arm64` as the image specification writes it.
-fn platform(text: &str) -> Value {
-    let (os, architecture) = text.split_once('/').unwrap_or((text, "amd64"));
+/// A platform such as `linux/arm64`, in the form of the OCI image specification.
+fn platform_json(platform: &str) -> Value {
+    let (os, architecture) = platform.split_once('/').unwrap_or((platform, "amd64"));
     json!({ "architecture": architecture, "os": os })
 }
 
@@ -214,28 +217,28 @@ mod tests {
     ];
 
     #[test]
-    fn a_manifest_names_the_digests_and_sizes_of_its_blobs() {
-        let image = Image::of("linux/amd64", &LAYERS);
+    fn a_manifest_lists_the_digests_and_sizes_of_its_blobs() {
+        let image = Image::new("linux/amd64", &LAYERS);
         let manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
-        let named = |descriptor: &Value| {
+        let digest_and_size = |descriptor: &Value| {
             (
                 descriptor["digest"].as_str().unwrap().to_owned(),
                 descriptor["size"].as_u64().unwrap(),
             )
         };
         let layers = manifest["layers"].as_array().unwrap().iter();
-        let all: Vec<_> = [&manifest["config"]]
+        let listed: Vec<_> = [&manifest["config"]]
             .into_iter()
             .chain(layers)
-            .map(named)
+            .map(digest_and_size)
             .collect();
-        let held: Vec<_> = image
+        let blobs: Vec<_> = image
             .blobs
             .iter()
             .map(|blob| (blob.content.digest(), blob.content.size_bytes()))
             .collect();
-        assert_eq!(all, held);
-        assert_eq!(all[2].1, 70_000);
+        assert_eq!(listed, blobs);
+        assert_eq!(listed[2].1, 70_000);
         assert_eq!(
             image.manifest.digest,
             Digest::from_content(&image.manifest.bytes).as_str()
@@ -243,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_names_each_image_and_an_attestation_about_it() {
+    fn an_index_lists_each_image_and_its_attestation() {
         let index = Image::index(&["linux/amd64", "linux/arm64"], |number| {
             vec![LAYERS[number]]
         });

@@ -1,4 +1,4 @@
-//! What is copied: the items, and what happens to each.
+//! The items that are copied, and the steps of each.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,32 @@ const PLATFORMS: [&str; 8] = [
     "linux/riscv64",
     "linux/mips64le",
 ];
-const REPOSITORIES: u64 = 20;
-const TAGS: u64 = 10;
+const SMALL_LAYER_BYTES: [u64; 5] = [4 * MB, 2 * MB, MB, 700_000, 300_000];
+const MEDIUM_LAYER_BYTES: [u64; 8] = [
+    60 * MB,
+    40 * MB,
+    20 * MB,
+    12 * MB,
+    8 * MB,
+    6 * MB,
+    3 * MB,
+    MB,
+];
+const LARGE_LAYER_BYTES: [u64; 11] = [
+    1 << 30,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+    30 * MB,
+];
+const MANY_REPOSITORIES: u64 = 20;
+const MANY_TAGS: u64 = 10;
 
 /// Something to copy.
 #[derive(
@@ -31,25 +55,26 @@ pub(crate) enum Item {
     Medium,
     /// One layer of 1 GiB and ten of 30 MB
     Large,
-    /// An index of 8 platforms with 6 layers of 5 MB each, and an attestation for each platform
+    /// An index of 8 platforms with 6 layers of 5 MB each, and one attestation per platform
     Multi,
-    /// 200 tags in 20 repositories that share layers, 284 MB: all of them, then once more, then after one tag has moved
+    /// 200 tags in 20 repositories that share layers, 284 MB: cold, then unchanged, then after one
+    /// tag has moved
     Many,
 }
 
-/// What is measured of an item, in this order.
+/// A copy of an item that is measured. The steps run in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Step {
-    /// Nothing is at the destination.
+    /// The destination is empty.
     Cold,
-    /// Everything is there.
+    /// The destination is up to date.
     Unchanged,
-    /// Everything is there, and one tag of the source has moved since.
+    /// The destination is up to date except for one tag, which has moved at the source.
     Changed,
 }
 
-/// An image under the name that the source gives it.
+/// An image with its repository and tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Tagged {
     pub(crate) repository: String,
@@ -75,67 +100,54 @@ impl Item {
         }
     }
 
-    /// Repository and tag of each image, without making it.
+    /// Repository and tag of each image.
     pub(crate) fn names(self) -> Vec<(String, String)> {
-        match self {
-            Self::Many => (0..REPOSITORIES)
-                .flat_map(|repository| {
-                    (0..TAGS).map(move |tag| (many(repository), format!("v{tag}")))
-                })
-                .collect(),
-            _ => vec![(format!("bench/{}", self.name()), "v1".to_owned())],
+        if self != Self::Many {
+            return vec![(format!("bench/{}", self.name()), "v1".to_owned())];
         }
+        let mut names = Vec::new();
+        for repository in 0..MANY_REPOSITORIES {
+            for tag in 0..MANY_TAGS {
+                names.push((many_repository(repository), format!("v{tag}")));
+            }
+        }
+        names
     }
 
-    /// The images, made: every byte is hashed, which takes a second or two for a gigabyte.
+    /// The images. This hashes every byte, which takes one or two seconds per gigabyte.
     pub(crate) fn images(self) -> Vec<Tagged> {
-        let tagged = |((repository, tag), image)| Tagged {
-            repository,
-            tag,
-            image,
-        };
-        self.names()
-            .into_iter()
-            .zip(self.contents())
-            .map(tagged)
-            .collect()
+        let mut images = Vec::new();
+        for ((repository, tag), image) in self.names().into_iter().zip(self.contents()) {
+            images.push(Tagged {
+                repository,
+                tag,
+                image,
+            });
+        }
+        images
     }
 
-    /// What the first tag stands for once it has moved.
+    /// The image of the first tag after it has moved; `None` if no tag of the item moves.
     pub(crate) fn changed(self) -> Option<Tagged> {
+        if self != Self::Many {
+            return None;
+        }
         let (repository, tag) = self.names().swap_remove(0);
-        (self == Self::Many).then(|| Tagged {
+        Some(Tagged {
             repository,
             tag,
-            image: many_image(0, TAGS),
+            image: many_image(0, MANY_TAGS),
         })
     }
 
+    /// The content of each image, in the order of the names.
     fn contents(self) -> Vec<Image> {
         match self {
-            Self::Small => vec![single(1, &[4 * MB, 2 * MB, MB, 700_000, 300_000])],
-            Self::Medium => vec![single(
-                2,
-                &[
-                    60 * MB,
-                    40 * MB,
-                    20 * MB,
-                    12 * MB,
-                    8 * MB,
-                    6 * MB,
-                    3 * MB,
-                    MB,
-                ],
-            )],
-            Self::Large => vec![single(3, &[[1 << 30].as_slice(), &[30 * MB; 10]].concat())],
-            Self::Multi => {
-                vec![Image::index(&PLATFORMS, |platform| {
-                    layers(4_000 + 10 * platform as u64, &[5 * MB; 6])
-                })]
-            }
-            Self::Many => (0..REPOSITORIES)
-                .flat_map(|repository| (0..TAGS).map(move |tag| many_image(repository, tag)))
-                .collect(),
+            Self::Small => vec![single(1_000, &SMALL_LAYER_BYTES)],
+            Self::Medium => vec![single(2_000, &MEDIUM_LAYER_BYTES)],
+            Self::Large => vec![single(3_000, &LARGE_LAYER_BYTES)],
+            Self::Multi => vec![multi_image()],
+            Self::Many => many_images(),
         }
     }
 }
@@ -150,39 +162,46 @@ impl Step {
     }
 }
 
-fn many(repository: u64) -> String {
+fn many_repository(repository: u64) -> String {
     format!("many/app-{repository:02}")
 }
 
-/// One layer that all repositories share, two that the tags of a repository share, and two of its own.
+/// An image with one layer that all repositories share, two that the tags of its repository share,
+/// and two of its own.
 fn many_image(repository: u64, tag: u64) -> Image {
-    let own = 60_000 + 100 * repository + 2 * tag;
-    let shared = [Layer {
-        seed: 50_000,
-        size_bytes: 10 * MB,
-    }];
+    let shared = layers(50_000, &[10 * MB]);
     let of_repository = layers(51_000 + 10 * repository, &[2 * MB, MB]);
-    Image::of(
-        "linux/amd64",
-        &[
-            shared.to_vec(),
-            of_repository,
-            layers(own, &[100_000, 20_000]),
-        ]
-        .concat(),
-    )
+    let own = layers(60_000 + 100 * repository + 2 * tag, &[100_000, 20_000]);
+    Image::new("linux/amd64", &[shared, of_repository, own].concat())
 }
 
-fn single(number: u64, sizes: &[u64]) -> Image {
-    Image::of("linux/amd64", &layers(1_000 * number, sizes))
+fn many_images() -> Vec<Image> {
+    let mut images = Vec::new();
+    for repository in 0..MANY_REPOSITORIES {
+        for tag in 0..MANY_TAGS {
+            images.push(many_image(repository, tag));
+        }
+    }
+    images
 }
 
+fn multi_image() -> Image {
+    Image::index(&PLATFORMS, |platform| {
+        layers(4_000 + 10 * platform as u64, &[5 * MB; 6])
+    })
+}
+
+fn single(first_seed: u64, sizes: &[u64]) -> Image {
+    Image::new("linux/amd64", &layers(first_seed, sizes))
+}
+
+/// One layer for each of `sizes`, in bytes, with consecutive seeds.
 fn layers(first_seed: u64, sizes: &[u64]) -> Vec<Layer> {
-    let seeds = first_seed..;
-    seeds
-        .zip(sizes)
-        .map(|(seed, &size_bytes)| Layer { seed, size_bytes })
-        .collect()
+    let mut layers = Vec::new();
+    for (seed, &size_bytes) in (first_seed..).zip(sizes) {
+        layers.push(Layer { seed, size_bytes });
+    }
+    layers
 }
 
 #[cfg(test)]
@@ -191,34 +210,30 @@ mod tests {
 
     use super::*;
 
-    /// Blobs and bytes of an item, those that a repository has twice counted once.
-    fn check(item: Item) -> (usize, u64) {
-        let mut blobs = BTreeMap::new();
-        for Tagged {
-            repository, image, ..
-        } in item.images()
-        {
-            blobs.extend(image.all_blobs().into_iter().map(|blob| {
-                (
-                    (repository.clone(), blob.digest.clone()),
-                    blob.content.size_bytes(),
-                )
-            }));
+    /// The number and the bytes of an item's layers. Each repository counts a layer once.
+    fn count_layers(item: Item) -> (usize, u64) {
+        let mut sizes = BTreeMap::new();
+        for tagged in item.images() {
+            for blob in tagged.image.all_blobs() {
+                let key = (tagged.repository.clone(), blob.digest.clone());
+                sizes.insert(key, blob.content.size_bytes());
+            }
         }
-        let layers = blobs.values().filter(|size| **size >= 20_000);
-        (layers.clone().count(), layers.sum())
+        // Configurations and attestations are smaller than any layer.
+        sizes.retain(|_, size_bytes| *size_bytes >= 20_000);
+        (sizes.len(), sizes.values().sum())
     }
 
     #[test]
-    fn the_items_are_as_large_as_they_say() {
-        assert_eq!(check(Item::Small), (5, 8_000_000));
-        assert_eq!(check(Item::Medium), (8, 150_000_000));
-        assert_eq!(check(Item::Multi), (48, 240_000_000));
-        assert_eq!(check(Item::Many), (20 * (1 + 2 + 20), 284_000_000));
+    fn the_items_have_their_documented_sizes() {
+        assert_eq!(count_layers(Item::Small), (5, 8_000_000));
+        assert_eq!(count_layers(Item::Medium), (8, 150_000_000));
+        assert_eq!(count_layers(Item::Multi), (48, 240_000_000));
+        assert_eq!(count_layers(Item::Many), (20 * (1 + 2 + 20), 284_000_000));
     }
 
     #[test]
-    fn tags_that_share_layers_are_images_of_their_own() {
+    fn tags_that_share_layers_are_different_images() {
         let images = Item::Many.images();
         let changed = Item::Many.changed().unwrap();
         let digests: BTreeSet<&str> = images

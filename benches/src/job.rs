@@ -1,4 +1,4 @@
-//! One copy that a tool has to make, and how each tool is told of it.
+//! One copy for a tool, and the command that makes each tool do it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -7,7 +7,18 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::item::Item;
-use crate::measure::Call;
+use crate::measure::ToolCommand;
+
+/// Variables that name directories with settings or caches of a user.
+const HOME_VARIABLES: [&str; 5] = [
+    "HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+];
+/// Placeholders that have another value for each image.
+const IMAGE_PLACEHOLDERS: [&str; 4] = ["{source}", "{destination}", "{repository}", "{tag}"];
 
 /// One copy that a tool has to make.
 #[derive(Clone, Debug)]
@@ -15,148 +26,159 @@ pub(crate) struct Job {
     pub(crate) item: Item,
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
-    /// What to trust, where TLS is spoken.
+    /// The certificate authority to trust, a PEM file; `None` without TLS.
     pub(crate) authority: Option<PathBuf>,
     /// An empty directory, the tool's home.
     pub(crate) directory: PathBuf,
 }
 
 impl Job {
-    /// `replicator sync` of a catalogue with all images.
-    pub(crate) fn replicator(&self, program: &Path, is_hashed: bool) -> Result<Call, String> {
-        let images = self.repositories().into_iter();
-        let image = |(repository, tags)| json!({ "image": format!("{}/{repository}", self.source), "tags": tags });
-        let place = json!({ "host": self.destination.to_string(), "repository": "{repository}" });
-        let catalogue = json!({
-            "destinations": { "bench": { "registry": place } },
-            "defaults": { "to": ["bench"] },
-            "images": images.map(image).collect::<Vec<_>>(),
-        });
-        let catalogue = self.write("catalogue.yaml", &catalogue)?;
-        let command = vec![
-            program.into(),
+    /// `replicator sync` with a catalogue of all images.
+    pub(crate) fn replicator(&self, binary: &Path, is_hashed: bool) -> Result<ToolCommand, String> {
+        let catalogue = self.write("catalogue.yaml", &self.catalogue())?;
+        let words = vec![
+            binary.into(),
             "sync".into(),
             "--catalogue".into(),
             catalogue.into(),
         ];
-        // It takes loopback for plain HTTP unless it is told otherwise.
-        let scheme = if self.authority.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        // By default replicator uses plain HTTP on loopback.
+        let scheme = if self.uses_tls() { "https" } else { "http" };
         let endpoints =
             [self.source, self.destination].map(|host| format!("{host}={scheme}://{host}"));
         let hashing = if is_hashed { "here" } else { "destination" };
-        let settings = [
-            ("REPLICATOR_REGISTRY_ENDPOINTS", &*endpoints.join(",")),
-            ("REPLICATOR_HASHING", hashing),
-        ];
-        Ok(self.call(command, &settings))
+        let mut environment = self.environment();
+        environment.extend([
+            variable("REPLICATOR_REGISTRY_ENDPOINTS", endpoints.join(",")),
+            variable("REPLICATOR_HASHING", hashing),
+        ]);
+        Ok(ToolCommand { words, environment })
     }
 
-    /// This program as the floor.
-    pub(crate) fn floor(&self, is_hashed: bool) -> Result<Call, String> {
+    /// `benches floor`.
+    pub(crate) fn floor(&self, is_hashed: bool) -> Result<ToolCommand, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command: Vec<OsString> = vec![program.into(), "floor".into()];
-        command.extend(["--source", &self.source.to_string()].map(OsString::from));
-        command.extend(["--destination", &self.destination.to_string()].map(OsString::from));
-        command.extend(
-            self.authority
-                .iter()
-                .flat_map(|path| ["--ca".into(), path.into()]),
-        );
-        command.extend((!is_hashed).then(|| "--unhashed".into()));
-        command.extend(
-            self.item
-                .names()
-                .into_iter()
-                .map(|(repository, tag)| format!("{repository}:{tag}").into()),
-        );
-        Ok(self.call(command, &[]))
+        let mut words: Vec<OsString> = vec![
+            program.into(),
+            "floor".into(),
+            "--source".into(),
+            self.source.to_string().into(),
+            "--destination".into(),
+            self.destination.to_string().into(),
+        ];
+        if let Some(authority) = &self.authority {
+            words.extend(["--ca".into(), authority.into()]);
+        }
+        if !is_hashed {
+            words.push("--unhashed".into());
+        }
+        for (repository, tag) in self.item.names() {
+            words.push(format!("{repository}:{tag}").into());
+        }
+        Ok(ToolCommand {
+            words,
+            environment: self.environment(),
+        })
     }
 
-    /// One image by `skopeo copy`, many by `skopeo sync`, which is several times faster for them.
-    pub(crate) fn skopeo(&self) -> Result<Call, String> {
+    /// `skopeo copy` for one image. For many `skopeo sync`, which is then several times faster.
+    pub(crate) fn skopeo(&self) -> Result<ToolCommand, String> {
         let names = self.item.names();
-        let command = match names.as_slice() {
+        let words = match names.as_slice() {
             [(repository, tag)] => self.skopeo_copy(&format!("{repository}:{tag}")),
             _ => self.skopeo_sync()?,
         };
-        // Root's cache of what is where is outside of its home, and one run must not know of another: so root is treated as a user.
-        Ok(self.call(command, &[("_CONTAINERS_ROOTLESS_UID", "1000")]))
+        // The blob info cache of root is outside of its home, so that one run would profit from
+        // another. This variable makes skopeo use the cache of a user.
+        let mut environment = self.environment();
+        environment.push(variable("_CONTAINERS_ROOTLESS_UID", "1000"));
+        Ok(ToolCommand { words, environment })
     }
 
-    /// The template once for each image, or once if it names none.
-    pub(crate) fn script(&self, template: &str) -> Call {
-        let names = self.item.names();
-        let placeholders = ["{source}", "{destination}", "{repository}", "{tag}"];
-        let is_of_an_image = placeholders
+    /// A shell script with the template once per image, or once if it has no placeholder of an
+    /// image.
+    pub(crate) fn script(&self, template: &str) -> ToolCommand {
+        let mut names = self.item.names();
+        let is_per_image = IMAGE_PLACEHOLDERS
             .iter()
             .any(|placeholder| template.contains(placeholder));
-        let wanted = if is_of_an_image {
-            names.as_slice()
-        } else {
-            &names[..1]
-        };
-        let lines = wanted
-            .iter()
-            .map(|(repository, tag)| self.fill(template, repository, tag));
-        let script = lines.collect::<Vec<_>>().join("\n");
-        self.call(vec!["sh".into(), "-ec".into(), script.into()], &[])
-    }
-
-    /// Every tool finds a home without caches or settings, and the authority where OpenSSL's users look, as Go and rustls do, with no
-    /// other beside it: to read all that this machine trusts takes longer than to copy a small image.
-    fn call(&self, command: Vec<OsString>, more: &[(&str, &str)]) -> Call {
-        let home = [
-            "HOME",
-            "XDG_DATA_HOME",
-            "XDG_CACHE_HOME",
-            "XDG_CONFIG_HOME",
-            "XDG_RUNTIME_DIR",
-        ];
-        let home = home.map(|name| (name.to_owned(), self.directory.clone().into()));
-        let file_and_directory = self.authority.iter().flat_map(|file| file.ancestors());
-        let trust = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-            .into_iter()
-            .zip(file_and_directory);
-        let trust = trust.map(|(name, path)| (name.to_owned(), path.into()));
-        let more = more
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.into()));
-        Call {
-            command,
-            environment: home.into_iter().chain(trust).chain(more).collect(),
+        if !is_per_image {
+            names.truncate(1);
+        }
+        let mut lines = Vec::new();
+        for (repository, tag) in names {
+            lines.push(self.fill(template, &repository, &tag));
+        }
+        ToolCommand {
+            words: vec!["sh".into(), "-ec".into(), lines.join("\n").into()],
+            environment: self.environment(),
         }
     }
 
+    fn uses_tls(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    /// The catalogue for `replicator`.
+    fn catalogue(&self) -> Value {
+        let mut images = Vec::new();
+        for (repository, tags) in self.repositories() {
+            let image = format!("{}/{repository}", self.source);
+            images.push(json!({ "image": image, "tags": tags }));
+        }
+        let host = self.destination.to_string();
+        let registry = json!({ "host": host, "repository": "{repository}" });
+        json!({
+            "destinations": { "bench": { "registry": registry } },
+            "defaults": { "to": ["bench"] },
+            "images": images,
+        })
+    }
+
+    /// Variables that give every tool an empty home and, for TLS, only the authority of this run.
+    ///
+    /// OpenSSL, Go and rustls read `SSL_CERT_FILE` and `SSL_CERT_DIR`. To read all certificates that
+    /// the machine trusts would take longer than to copy a small image.
+    fn environment(&self) -> Vec<(String, OsString)> {
+        let mut environment = Vec::new();
+        for name in HOME_VARIABLES {
+            environment.push(variable(name, &self.directory));
+        }
+        if let Some(authority) = &self.authority {
+            environment.push(variable("SSL_CERT_FILE", authority));
+            if let Some(directory) = authority.parent() {
+                environment.push(variable("SSL_CERT_DIR", directory));
+            }
+        }
+        environment
+    }
+
     fn skopeo_copy(&self, image: &str) -> Vec<OsString> {
-        let (verify, source, destination) =
-            (self.authority.is_some(), self.source, self.destination);
+        let verify = self.uses_tls();
         let words = [
+            "skopeo".to_owned(),
+            "copy".to_owned(),
+            "--all".to_owned(),
+            "--preserve-digests".to_owned(),
             format!("--src-tls-verify={verify}"),
             format!("--dest-tls-verify={verify}"),
-            format!("docker://{source}/{image}"),
-            format!("docker://{destination}/{image}"),
+            format!("docker://{}/{image}", self.source),
+            format!("docker://{}/{image}", self.destination),
         ];
-        let copy = ["skopeo", "copy", "--all", "--preserve-digests"].map(OsString::from);
-        copy.into_iter().chain(words.map(OsString::from)).collect()
+        words.map(OsString::from).into()
     }
 
     fn skopeo_sync(&self) -> Result<Vec<OsString>, String> {
-        let verify = self.authority.is_some();
-        let images: Map<String, Value> = self
-            .repositories()
-            .into_iter()
-            .map(|(repository, tags)| (repository, json!(tags)))
-            .collect();
+        let verify = self.uses_tls();
+        let mut images = Map::new();
+        for (repository, tags) in self.repositories() {
+            images.insert(repository, json!(tags));
+        }
         let source = json!({ self.source.to_string(): { "tls-verify": verify, "images": images } });
-        let source = self.write("sync.yaml", &source)?;
-        let verify = format!("--dest-tls-verify={verify}");
-        // Below the destination, `sync` keeps the last part of a repository's name alone.
+        let source_path = self.write("sync.yaml", &source)?;
+        // `sync` keeps only the last segment of a repository's name. This prefix is the others.
         let destination = format!("{}/{}", self.destination, self.item.name());
-        let sync = [
+        let options = [
             "skopeo",
             "sync",
             "--all",
@@ -165,33 +187,36 @@ impl Job {
             "yaml",
             "--dest",
             "docker",
-            &verify,
         ];
-        Ok(sync
-            .map(OsString::from)
-            .into_iter()
-            .chain([source.into(), destination.into()])
-            .collect())
+        let mut words: Vec<OsString> = options.map(OsString::from).into();
+        words.push(format!("--dest-tls-verify={verify}").into());
+        words.push(source_path.into());
+        words.push(destination.into());
+        Ok(words)
     }
 
+    /// Replaces all placeholders of a template.
     fn fill(&self, template: &str, repository: &str, tag: &str) -> String {
-        let authority = self
-            .authority
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default();
-        template
-            .replace("{source}", &format!("{}/{repository}:{tag}", self.source))
-            .replace(
-                "{destination}",
-                &format!("{}/{repository}:{tag}", self.destination),
-            )
-            .replace("{source_registry}", &self.source.to_string())
-            .replace("{destination_registry}", &self.destination.to_string())
-            .replace("{repository}", repository)
-            .replace("{tag}", tag)
-            .replace("{directory}", &self.directory.display().to_string())
-            .replace("{ca}", &authority)
+        let image = format!("{repository}:{tag}");
+        let authority = match &self.authority {
+            Some(path) => path.display().to_string(),
+            None => String::new(),
+        };
+        let values = [
+            ("{source}", format!("{}/{image}", self.source)),
+            ("{destination}", format!("{}/{image}", self.destination)),
+            ("{source_registry}", self.source.to_string()),
+            ("{destination_registry}", self.destination.to_string()),
+            ("{repository}", repository.to_owned()),
+            ("{tag}", tag.to_owned()),
+            ("{directory}", self.directory.display().to_string()),
+            ("{ca}", authority),
+        ];
+        let mut filled = template.to_owned();
+        for (placeholder, value) in values {
+            filled = filled.replace(placeholder, &value);
+        }
+        filled
     }
 
     /// The tags of each repository.
@@ -206,7 +231,7 @@ impl Job {
         repositories
     }
 
-    /// Writes JSON, which is also YAML.
+    /// Writes JSON, which is also YAML, into the directory. Returns the path of the file.
     fn write(&self, name: &str, content: &Value) -> Result<PathBuf, String> {
         let path = self.directory.join(name);
         std::fs::write(&path, format!("{content:#}"))
@@ -215,17 +240,20 @@ impl Job {
     }
 }
 
+fn variable(name: &str, value: impl Into<OsString>) -> (String, OsString) {
+    (name.to_owned(), value.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn job(item: Item, directory: &Path) -> Job {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let (source, destination) = (address(1), address(2));
         Job {
             item,
-            source,
-            destination,
+            source: address(1),
+            destination: address(2),
             authority: Some("/ca".into()),
             directory: directory.to_owned(),
         }
@@ -234,7 +262,7 @@ mod tests {
     #[test]
     fn a_template_is_filled_for_each_image() {
         let job = job(Item::Many, Path::new("/d"));
-        let script = |template: &str| job.script(template).command[2].to_str().unwrap().to_owned();
+        let script = |template: &str| job.script(template).words[2].to_str().unwrap().to_owned();
         let copies = script("crane copy {source} {destination} {ca}");
         assert_eq!(copies.lines().count(), 200);
         assert_eq!(
@@ -248,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn replicator_is_told_by_a_catalogue_where_the_images_are() {
+    fn replicator_gets_a_catalogue_and_the_endpoints() {
         let directory = tempfile::tempdir().unwrap();
-        let call = job(Item::Small, directory.path())
+        let command = job(Item::Small, directory.path())
             .replicator(Path::new("/r"), true)
             .unwrap();
         let catalogue = directory.path().join("catalogue.yaml");
-        assert_eq!(call.command[1..3], ["sync", "--catalogue"]);
+        assert_eq!(command.words[1..3], ["sync", "--catalogue"]);
         let json: Value = serde_json::from_slice(&std::fs::read(catalogue).unwrap()).unwrap();
         assert_eq!(
             json["images"],
@@ -264,6 +292,6 @@ mod tests {
             "REPLICATOR_REGISTRY_ENDPOINTS".to_owned(),
             "127.0.0.1:1=https://127.0.0.1:1,127.0.0.1:2=https://127.0.0.1:2".into(),
         );
-        assert!(call.environment.contains(&endpoints));
+        assert!(command.environment.contains(&endpoints));
     }
 }

@@ -1,144 +1,156 @@
-//! The tools of a comparison: found, or said how to get them, before anything is started.
+//! The tools of a comparison. All of them are found before the first run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::output;
-use crate::tool::{OURS, Tool};
+use crate::tool::{REPLICATOR, Tool};
 
 /// The workspace that this program was built from.
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Tools that are there, and what each says that it is.
+const SKOPEO_MISSING: &str = "skopeo is not installed: install it with `apt-get install skopeo`, \
+                              or leave it out with `--only replicator,floor`";
+
+/// The tools of a comparison, with a description of each.
 #[derive(Debug)]
 pub(crate) struct Lineup {
     pub(crate) tools: Vec<Tool>,
-    pub(crate) described: Vec<(String, String)>,
+    /// Names and descriptions.
+    pub(crate) descriptions: Vec<(String, String)>,
 }
 
 impl Lineup {
-    /// `replicator` and the floor, each with and without hashing, skopeo and `others`; of these only those named in `only`, where it
-    /// names any.
-    pub(crate) fn of(
+    /// `replicator` and the floor, each with and without hashing, skopeo, and `others`. If `only` is
+    /// not empty, it selects tools by name. Without a path, `replicator` is built now.
+    pub(crate) fn select(
         others: Vec<Tool>,
         only: &[String],
         replicator: Option<&Path>,
     ) -> Result<Self, String> {
-        let known: Vec<&str> = [OURS, "skopeo", "floor"]
-            .into_iter()
-            .chain(others.iter().map(Tool::name))
-            .collect();
-        if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
-            return Err(format!("no tool is called {unknown:?}"));
+        let mut known = vec![REPLICATOR, "skopeo", "floor"];
+        known.extend(others.iter().map(Tool::name));
+        for name in only {
+            if !known.contains(&name.as_str()) {
+                let known = known.join(", ");
+                return Err(format!("no tool is named {name:?}; there are {known}"));
+            }
         }
-        let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
-        let binary = if is_wanted(OURS) {
-            present(replicator)?
-        } else {
-            PathBuf::new()
-        };
-        let ours = [true, false].map(|is_hashed| Tool::Replicator {
-            binary: binary.clone(),
-            is_hashed,
-        });
-        let floors = [true, false].map(|is_hashed| Tool::Floor { is_hashed });
-        let all = ours
-            .into_iter()
-            .chain([Tool::Skopeo])
-            .chain(others)
-            .chain(floors);
-        let tools: Vec<Tool> = all.filter(|tool| is_wanted(family(tool))).collect();
+        let is_selected = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+
+        let mut tools = Vec::new();
+        if is_selected(REPLICATOR) {
+            let binary = find_replicator(replicator)?;
+            tools.extend([true, false].map(|is_hashed| Tool::Replicator {
+                binary: binary.clone(),
+                is_hashed,
+            }));
+        }
+        if is_selected("skopeo") {
+            tools.push(Tool::Skopeo);
+        }
+        tools.extend(others.into_iter().filter(|tool| is_selected(tool.name())));
+        if is_selected("floor") {
+            tools.extend([true, false].map(|is_hashed| Tool::Floor { is_hashed }));
+        }
+
         let is_built_here = replicator.is_none();
-        let described = tools
-            .iter()
-            .map(|tool| Ok((tool.name().to_owned(), describe(tool, is_built_here)?)));
-        let described = described.collect::<Result<_, String>>()?;
-        Ok(Self { tools, described })
+        let mut descriptions = Vec::new();
+        for tool in &tools {
+            descriptions.push((tool.name().to_owned(), describe(tool, is_built_here)?));
+        }
+        Ok(Self {
+            tools,
+            descriptions,
+        })
     }
 }
 
-/// A tool goes by one name, with and without hashing.
-fn family(tool: &Tool) -> &str {
-    match tool {
-        Tool::Replicator { .. } => OURS,
-        Tool::Floor { .. } => "floor",
-        _ => tool.name(),
-    }
-}
-
-/// The binary of `replicator`, built where none is given.
-fn present(replicator: Option<&Path>) -> Result<PathBuf, String> {
-    let binary = match replicator {
-        // The runs have directories of their own.
+/// The absolute path of the `replicator` binary, which is built if no path is given.
+fn find_replicator(path: Option<&Path>) -> Result<PathBuf, String> {
+    let binary = match path {
+        // Each run has another working directory, so a relative path does not suffice.
         Some(path) => path
             .canonicalize()
             .map_err(|error| format!("{}: {error}", path.display()))?,
         None => build()?,
     };
-    output::complain(format_args!("replicator is {}", binary.display()));
+    output::stderr_line(format_args!("replicator is {}", binary.display()));
     Ok(binary)
 }
 
-/// Builds the release binary of the command line, and says where it is.
+/// Builds the release binary of the command line, and returns its path.
 fn build() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = [
-        "build",
-        "--release",
-        "--package",
-        "cli",
-        "--message-format",
-        "json-render-diagnostics",
-    ];
+    let format = "json-render-diagnostics";
     let output = Command::new(cargo)
-        .args(arguments)
+        .args(["build", "--release", "--package", "cli"])
+        .args(["--message-format", format])
         .current_dir(WORKSPACE)
-        .stderr(std::process::Stdio::inherit())
-        .output();
-    let output = output.map_err(|error| format!("cannot run cargo: {error}"))?;
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err("cargo cannot build replicator".to_owned());
+    }
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut artifacts = messages
-        .lines()
-        .rev()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executable =
-        artifacts.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executable
-        .filter(|_| output.status.success())
-        .ok_or_else(|| "replicator does not build".to_owned())
+    let executable = messages.lines().rev().find_map(parse_executable);
+    executable.ok_or_else(|| "cargo reported no executable of replicator".to_owned())
 }
 
-/// What is measured, in a line. Only of a binary that was built here it is known from which commit.
+/// The executable in a message of cargo, if there is one.
+fn parse_executable(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = message["executable"].as_str()?;
+    Some(path.into())
+}
+
+/// Describes a tool in one line.
 fn describe(tool: &Tool, is_built_here: bool) -> Result<String, String> {
     match tool {
-        Tool::Replicator { binary, is_hashed: true } => {
-            let version = said(Command::new(binary).arg("--version"));
-            let version = version.ok_or_else(|| format!("{} does not run", binary.display()))?;
-            let mut git = Command::new("git");
-            let commit = git.args(["describe", "--always", "--dirty"]).current_dir(WORKSPACE);
-            let origin = if is_built_here { said(commit).map(|commit| format!("checkout {commit}")) } else { None };
-            Ok(format!("{version}, {}", origin.unwrap_or_else(|| binary.display().to_string())))
+        Tool::Replicator {
+            binary,
+            is_hashed: true,
+        } => describe_replicator(binary, is_built_here),
+        Tool::Replicator {
+            is_hashed: false, ..
+        } => Ok("the same with REPLICATOR_HASHING=destination".to_owned()),
+        Tool::Skopeo => {
+            let version = first_line(Command::new("skopeo").arg("--version"));
+            version.ok_or_else(|| SKOPEO_MISSING.to_owned())
         }
-        Tool::Replicator { is_hashed: false, .. } => Ok("the same with REPLICATOR_HASHING=destination".to_owned()),
-        Tool::Skopeo => said(Command::new("skopeo").arg("--version")).ok_or_else(|| {
-            "skopeo is not installed: apt-get install skopeo, or leave it out with --only replicator,floor".to_owned()
-        }),
-        Tool::Floor { is_hashed: true } => Ok("reads, hashes and writes, and does nothing else".to_owned()),
+        Tool::Floor { is_hashed: true } => {
+            Ok("reads, hashes and writes, and does nothing else".to_owned())
+        }
         Tool::Floor { is_hashed: false } => Ok("reads and writes".to_owned()),
         Tool::Other { template, .. } => Ok(format!("`{template}`")),
     }
 }
 
-/// The first line that a program prints.
-fn said(command: &mut Command) -> Option<String> {
-    let output = command
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .map(str::to_owned)
+/// The version of `binary` and its origin: the commit if it was built here, else its path.
+fn describe_replicator(binary: &Path, is_built_here: bool) -> Result<String, String> {
+    let path = binary.display();
+    let version = first_line(Command::new(binary).arg("--version"));
+    let version = version.ok_or_else(|| format!("{path} does not run"))?;
+    if is_built_here {
+        let mut git = Command::new("git");
+        git.args(["describe", "--always", "--dirty"])
+            .current_dir(WORKSPACE);
+        if let Some(commit) = first_line(&mut git) {
+            return Ok(format!("{version}, checkout {commit}"));
+        }
+    }
+    Ok(format!("{version}, {path}"))
+}
+
+/// The first line that a program prints; `None` if it fails.
+fn first_line(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    if !output.status.success() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned)
 }

@@ -1,27 +1,28 @@
-//! The machine that a comparison ran on: numbers of two machines say nothing to each other.
+//! The machine that a comparison ran on. Results of different machines are not comparable.
 
 use std::fs;
 
 use serde::Serialize;
 
-/// What Linux says of the machine.
+/// Properties of the machine, as Linux reports them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: usize,
-    /// Whether the processor has instructions for SHA-256.
+    /// Whether the processor has SHA-256 instructions.
     pub(crate) has_sha: bool,
     pub(crate) memory_bytes: u64,
     pub(crate) kernel: String,
-    /// Processes that wanted to run in the last minutes, before the comparison: more than none were others'.
+    /// Load averages of the last 1, 5 and 15 minutes before the comparison. Above zero, other
+    /// processes used the machine.
     pub(crate) load: String,
 }
 
 impl Machine {
-    /// This machine; what cannot be read is empty.
-    pub(crate) fn this() -> Self {
+    /// Reads the properties of this machine. A property that cannot be read is empty.
+    pub(crate) fn read() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        Self::of(
+        Self::parse(
             &read("/proc/cpuinfo"),
             &read("/proc/meminfo"),
             &read("/proc/sys/kernel/osrelease"),
@@ -29,39 +30,37 @@ impl Machine {
         )
     }
 
-    fn of(processors: &str, memory: &str, kernel: &str, load: &str) -> Self {
-        let field = |text: &str, name: &str| {
-            let line = text
-                .lines()
-                .find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
-            line.and_then(|line| line.split_once(':'))
-                .map(|(_, value)| value.trim().to_owned())
-                .unwrap_or_default()
-        };
-        // ARM calls them `Features`, x86 `flags`.
-        let features = format!(
-            "{} {}",
-            field(processors, "flags"),
-            field(processors, "Features")
-        );
-        let kibibytes = field(memory, "MemTotal")
-            .split(' ')
-            .next()
-            .and_then(|number| number.parse::<u64>().ok());
+    /// Parses `/proc/cpuinfo`, `/proc/meminfo`, `/proc/sys/kernel/osrelease` and `/proc/loadavg`.
+    fn parse(processors: &str, memory: &str, kernel: &str, load: &str) -> Self {
+        let cores = processors
+            .lines()
+            .filter(|line| line.starts_with("processor"));
+        // The field is `flags` on x86, and `Features` on ARM.
+        let features = [field(processors, "flags"), field(processors, "Features")].join(" ");
+        let mut features = features.split(' ');
+        let total_kib = field(memory, "MemTotal").trim_end_matches(" kB");
+        let averages: Vec<&str> = load.split(' ').take(3).collect();
         Self {
-            processor: field(processors, "model name"),
-            cores: processors
-                .lines()
-                .filter(|line| line.starts_with("processor"))
-                .count(),
-            has_sha: features
-                .split(' ')
-                .any(|feature| feature == "sha_ni" || feature == "sha2"),
-            memory_bytes: kibibytes.unwrap_or(0) * 1024,
+            processor: field(processors, "model name").to_owned(),
+            cores: cores.count(),
+            has_sha: features.any(|feature| feature == "sha_ni" || feature == "sha2"),
+            memory_bytes: total_kib.parse().unwrap_or(0) * 1024,
             kernel: kernel.trim().to_owned(),
-            load: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
+            load: averages.join(" "),
         }
     }
+}
+
+/// The value of the first line `NAME: VALUE`; empty if there is none.
+fn field<'a>(text: &'a str, name: &str) -> &'a str {
+    for line in text.lines() {
+        if let Some((key, value)) = line.split_once(':')
+            && key.trim() == name
+        {
+            return value.trim();
+        }
+    }
+    ""
 }
 
 #[cfg(test)]
@@ -69,9 +68,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_is_read_from_what_linux_says() {
+    fn properties_are_parsed_from_the_files_of_linux() {
         let processors = "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: sse sha_ni\n\nprocessor\t: 1\nmodel name\t: Some CPU\n";
-        let machine = Machine::of(
+        let machine = Machine::parse(
             processors,
             "MemTotal:       2048 kB\n",
             "6.1\n",

@@ -1,13 +1,17 @@
-//! `benches`: compares tools that copy container images from registry to registry.
+//! `benches` compares tools that copy container images from one registry to another.
 //!
-//! Read [`args`] for what can be asked, then [`compare`](mod@compare), the story; what it is made of, in reading order:
+//! [`args`] has the commands and their options. [`compare`](mod@compare) runs a comparison. The
+//! other modules, in reading order:
 //!
 //! * `item`, `image`, `content`: what is copied,
-//! * `network`, `world`: where, with `registry` (a counting registry), `wan` (a line with a distance), `certificates`, `check`,
-//! * `tool`, `job`: who copies, and how it is told what; `floor`, a tool of our own that does the least,
-//! * `measure`: what one run took; `results`, `statistics`: what all of them came to,
-//! * `planning`: what deciding costs, apart from copying; `cold`: what a start costs,
-//! * `report`, `table`, `shortfall`, `machine`: how that is shown.
+//! * `network`, `world`: the two registries and the network between, with `registry` (a registry
+//!   that counts requests), `wan` (a proxy that simulates distance), `certificates` and `check`,
+//! * `tool`, `job`: the tools, and the command line that makes each do a copy,
+//! * `floor`: a tool of our own that does the least possible,
+//! * `measure`: time and memory of one run,
+//! * `results`, `statistics`: all runs, and their medians,
+//! * `planning`, `cold`: the costs of planning and of starting a function, without copying,
+//! * `report`, `table`, `shortfall`, `machine`: how results are shown.
 
 mod args;
 mod certificates;
@@ -21,6 +25,7 @@ mod image;
 mod item;
 mod job;
 mod lineup;
+mod lock;
 mod machine;
 mod measure;
 mod network;
@@ -49,9 +54,9 @@ use machine::Machine;
 use results::Results;
 
 fn main() -> ExitCode {
-    let done = match Args::parse().command {
-        Command::Compare(asked) => compare(asked),
-        Command::Serve(asked) => serve::run(asked),
+    let result = match Args::parse().command {
+        Command::Compare(options) => compare(options),
+        Command::Serve(options) => serve::run(options),
         Command::Plan(options) => planning::run(&options),
         Command::Start(options) => cold::run(&options),
         Command::Registry(options) => registry::run(options),
@@ -59,50 +64,42 @@ fn main() -> ExitCode {
         Command::Floor(options) => floor::run(&options),
         Command::Measure(options) => measure::run(&options),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(error);
+            output::stderr_line(error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn compare(asked: Compare) -> Result<(), String> {
-    let machine = Machine::this();
-    let Lineup { tools, described } =
-        Lineup::of(asked.tool, &asked.only, asked.replicator.as_deref())?;
-    let runs = usize::from(asked.runs);
-    let Compare {
-        item: items,
-        network: networks,
-        rules,
-        distance,
-        timeline,
-        ..
-    } = asked;
+fn compare(options: Compare) -> Result<(), String> {
+    let machine = Machine::read();
+    let lineup = Lineup::select(options.tool, &options.only, options.replicator.as_deref())?;
+    let runs = usize::from(options.runs);
     let comparison = Comparison {
-        items,
-        networks,
-        tools,
+        items: options.item,
+        networks: options.network,
+        tools: lineup.tools,
         runs,
-        rules,
-        distance,
-        timeline,
+        rules: options.rules,
+        distance: options.distance,
+        timeline: options.timeline,
     };
     let (networks, measured) = comparison.run()?;
     let results = Results {
         machine,
-        tools: described,
+        tools: lineup.descriptions,
         runs,
         networks,
         measured,
     };
-    output::line(report::text(&results));
-    asked
-        .markdown
-        .map_or(Ok(()), |path| report::write_markdown(&results, &path))?;
-    asked
-        .json
-        .map_or(Ok(()), |path| report::write_json(&results, &path))
+    output::stdout_line(report::text(&results));
+    if let Some(path) = options.markdown {
+        report::write_markdown(&results, &path)?;
+    }
+    if let Some(path) = options.json {
+        report::write_json(&results, &path)?;
+    }
+    Ok(())
 }

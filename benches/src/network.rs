@@ -1,9 +1,9 @@
-//! The networks between a tool and the two registries.
+//! Networks between a tool and the two registries.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What lies between a tool and the registries.
+/// The network between a tool and the registries.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
 )]
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Network {
     /// Plain HTTP on this machine
     Loopback,
-    /// TLS on this machine, with a certificate authority made for the run
+    /// TLS on this machine, with a certificate authority made for this run
     Tls,
-    /// Plain HTTP over a line with a distance and a width
+    /// Plain HTTP over a line with a round trip and a limited rate
     Wan,
     /// TLS over such a line
     TlsWan,
@@ -29,11 +29,11 @@ impl Network {
         }
     }
 
-    pub(crate) fn is_secured(self) -> bool {
+    pub(crate) fn uses_tls(self) -> bool {
         matches!(self, Self::Tls | Self::TlsWan)
     }
 
-    pub(crate) fn is_far(self) -> bool {
+    pub(crate) fn is_remote(self) -> bool {
         matches!(self, Self::Wan | Self::TlsWan)
     }
 }

@@ -1,14 +1,15 @@
-//! Text for people and for the process that started this one. A reader that went away is no error.
+//! Lines on standard output and standard error. Write errors are ignored: they mean that the
+//! reader has gone.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// One line on standard output.
-pub(crate) fn line(text: impl Display) {
+/// Writes one line to standard output.
+pub(crate) fn stdout_line(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// One line on standard error.
-pub(crate) fn complain(text: impl Display) {
+/// Writes one line to standard error.
+pub(crate) fn stderr_line(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

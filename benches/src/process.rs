@@ -1,4 +1,4 @@
-//! Parts of the harness that run as processes of their own: this same program, in another role.
+//! Processes of the harness: the same program, started with another subcommand.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
@@ -6,13 +6,14 @@ use std::process::{Child, Command, Stdio};
 
 use serde::de::DeserializeOwned;
 
-/// A running part. It ends when this is dropped, because its standard input does then; it also ends if the harness is killed.
+/// A running process. It ends when its standard input ends: when this value is dropped, or when
+/// the harness is killed.
 pub(crate) struct Process {
     child: Child,
 }
 
 impl Process {
-    /// Starts the part and waits for the line that says where it can be reached.
+    /// Starts this program with `arguments` and reads its first line: a JSON value with its addresses.
     pub(crate) fn start<T: DeserializeOwned>(arguments: &[OsString]) -> Result<(Self, T), String> {
         let program = std::env::current_exe()
             .map_err(|error| format!("cannot find this program: {error}"))?;
@@ -28,9 +29,9 @@ impl Process {
         BufReader::new(output)
             .read_line(&mut line)
             .map_err(|error| error.to_string())?;
-        let said =
+        let addresses =
             serde_json::from_str(&line).map_err(|_| format!("{arguments:?} did not start"))?;
-        Ok((process, said))
+        Ok((process, addresses))
     }
 }
 

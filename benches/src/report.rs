@@ -1,4 +1,4 @@
-//! Results as tables, in text and in Markdown, and as JSON.
+//! Writes results as text, as Markdown and as JSON.
 
 use std::fs;
 use std::path::Path;
@@ -12,37 +12,20 @@ use crate::table::{Table, digits};
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 
-/// Everything for a terminal.
+/// All results for a terminal.
 pub(crate) fn text(results: &Results) -> String {
-    let tables = tables(results)
-        .iter()
-        .map(Table::text)
-        .collect::<Vec<_>>()
-        .join("\n");
-    format!(
-        "\n{}\n\n{tables}\n{}",
-        machine(results),
-        shortfalls(&results.measured)
-    )
+    format!("\n{}", format_results(results, Table::text))
 }
 
-/// Writes Markdown. In a file that has the two marks, only what is between them changes.
+/// Writes all results as Markdown. If the file has the two markers, only the text between them
+/// changes.
 pub(crate) fn write_markdown(results: &Results, path: &Path) -> Result<(), String> {
-    let tables = tables(results)
-        .iter()
-        .map(Table::markdown)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let measured = format!(
-        "{}\n\n{tables}\n{}",
-        machine(results),
-        shortfalls(&results.measured)
-    );
-    let around = fs::read_to_string(path).unwrap_or_default();
-    write(path, &between(&around, &measured))
+    let current = fs::read_to_string(path).unwrap_or_default();
+    let measured = format_results(results, Table::markdown);
+    write(path, &replace_between_markers(&current, &measured))
 }
 
-/// Writes every run.
+/// Writes every run as JSON.
 pub(crate) fn write_json(results: &Results, path: &Path) -> Result<(), String> {
     let text = serde_json::to_string_pretty(results).expect("our own types are JSON");
     write(path, &format!("{text}\n"))
@@ -52,129 +35,153 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// `around` with `measured` between the marks; `measured` alone where there are none.
-fn between(around: &str, measured: &str) -> String {
-    let parts = around
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.unwrap_or_default();
+/// `current` with `measured` between the markers. Without markers in `current`, only `measured`
+/// between markers.
+fn replace_between_markers(current: &str, measured: &str) -> String {
+    let mut before = "";
+    let mut after = "";
+    if let Some((head, rest)) = current.split_once(BEGIN)
+        && let Some((_, tail)) = rest.split_once(END)
+    {
+        before = head;
+        after = tail;
+    }
     format!("{before}{BEGIN}\n{measured}\n{END}{after}")
+}
+
+fn format_results(results: &Results, format_table: fn(&Table) -> String) -> String {
+    let machine = machine(results);
+    let tables: Vec<String> = tables(results).iter().map(format_table).collect();
+    let tables = tables.join("\n");
+    let shortfalls = shortfalls(&results.measured);
+    format!("{machine}\n\n{tables}\n{shortfalls}")
 }
 
 fn machine(results: &Results) -> String {
     let machine = &results.machine;
     let sha = if machine.has_sha { "with" } else { "without" };
     let gigabytes = machine.memory_bytes / 1_000_000_000;
-    let first = format!(
-        "Machine: {}, {} cores, {sha} SHA instructions, {gigabytes} GB of memory, Linux {}; load before the run {}.\n",
+    format!(
+        "Machine: {}, {} cores, {sha} SHA instructions, {gigabytes} GB of memory, Linux {}.\n\
+         Load average before the run: {}.",
         machine.processor, machine.cores, machine.kernel, machine.load
-    );
-    let networks = results
-        .networks
-        .iter()
-        .map(|(network, found)| format!("* Network {}: {found}.", network.name()));
-    let tools = results
-        .tools
-        .iter()
-        .map(|(tool, description)| format!("* Tool {tool}: {description}."));
-    [first]
-        .into_iter()
-        .chain(networks)
-        .chain(tools)
-        .collect::<Vec<_>>()
-        .join("\n")
+    )
 }
 
-/// The costs on each network, and the requests on the first.
+/// The networks, the tools, the costs on each network, and the requests on the first network: they
+/// hardly depend on the network.
 fn tables(results: &Results) -> Vec<Table> {
-    let rows = |network: Network| -> Vec<&Measured> {
-        results
-            .measured
-            .iter()
-            .filter(|measured| measured.network == network)
-            .collect()
-    };
-    let networks = results.networks.iter().map(|(network, _)| *network);
-    let costs = networks
-        .clone()
-        .map(|network| costs(network, results.runs, &rows(network)));
-    let requests = networks
-        .take(1)
-        .flat_map(|network| requests(network, &rows(network)));
-    costs.chain(requests).collect()
+    let mut tables = vec![network_table(results), tool_table(results)];
+    for (network, _) in &results.networks {
+        tables.push(cost_table(*network, results.runs, &rows(results, *network)));
+    }
+    if let Some((network, _)) = results.networks.first() {
+        let rows = rows(results, *network);
+        let name = network.name();
+        let source_name = format!("{name}: requests at the source");
+        let destination_name = format!("{name}: requests at the destination");
+        tables.push(request_table(source_name, &rows, |run| &run.source));
+        tables.push(request_table(destination_name, &rows, |run| {
+            &run.destination
+        }));
+    }
+    tables
 }
 
-/// Time, processor and memory.
-fn costs(network: Network, runs: usize, rows: &[&Measured]) -> Table {
+fn rows(results: &Results, network: Network) -> Vec<&Measured> {
+    let measured = results.measured.iter();
+    measured.filter(|one| one.network == network).collect()
+}
+
+fn network_table(results: &Results) -> Table {
     let head = [
-        "item", "tool", "wall s", "least", "most", "CPU s", "user", "system", "peak MB",
+        "network",
+        "round trip ms",
+        "on a new connection ms",
+        "download MB/s",
+        "upload MB/s",
     ];
-    let row = |measured: &&Measured| {
-        let (least, most) = measured.range(Run::wall_seconds);
-        let median = |value: fn(&Run) -> f64| digits(measured.median(value));
-        vec![
-            measured.name(),
-            measured.tool.clone(),
-            median(Run::wall_seconds),
-            digits(least),
-            digits(most),
-            median(Run::processor_seconds),
-            median(|run| run.usage.user_seconds),
-            median(|run| run.usage.system_seconds),
-            format!("{:.1}", measured.median(Run::peak_mb)),
-        ]
-    };
+    let mut rows = Vec::new();
+    for (network, properties) in &results.networks {
+        rows.push(vec![
+            network.name().to_owned(),
+            format!("{:.2}", properties.round_trip_ms),
+            format!("{:.2}", properties.first_round_trip_ms),
+            format!("{:.0}", properties.down_mb_per_second),
+            format!("{:.0}", properties.up_mb_per_second),
+        ]);
+    }
     Table {
-        name: format!("{}: medians of {runs} runs", network.name()),
+        name: "Networks, as measured".to_owned(),
         head: head.map(str::to_owned).into(),
-        rows: rows.iter().map(row).collect(),
+        rows,
     }
 }
 
-/// What was asked of each registry, which hardly depends on the network.
-fn requests(network: Network, rows: &[&Measured]) -> [Table; 2] {
-    let source = asked(rows, |run| &run.source);
-    let destination = asked(rows, |run| &run.destination);
-    let name = |side: &str| format!("{}: requests at the {side}", network.name());
-    [
-        Table {
-            name: name("source"),
-            ..source
-        },
-        Table {
-            name: name("destination"),
-            ..destination
-        },
-    ]
+fn tool_table(results: &Results) -> Table {
+    let mut rows = Vec::new();
+    for (tool, description) in &results.tools {
+        rows.push(vec![tool.clone(), description.clone()]);
+    }
+    Table {
+        name: "Tools".to_owned(),
+        head: ["tool", "description"].map(str::to_owned).into(),
+        rows,
+    }
 }
 
-/// What was asked of one registry; kinds that nobody used have no column.
-fn asked(rows: &[&Measured], side: fn(&Run) -> &Counts) -> Table {
-    let counted: Vec<Counts> = rows.iter().map(|row| row.counts(side)).collect();
-    let number = |counts: &Counts, kind: &str| counts.requests.get(kind).copied().unwrap_or(0);
-    let is_used = |kind: &&str| counted.iter().any(|counts| number(counts, kind) > 0);
-    let kinds: Vec<&str> = KINDS.into_iter().filter(is_used).collect();
-    let row = |(measured, counts): (&&Measured, &Counts)| {
-        let numbers = kinds
-            .iter()
-            .map(|kind| number(counts, kind))
-            .chain([counts.connections]);
-        let bytes = [counts.served_bytes, counts.received_bytes].map(megabytes);
-        let names = [measured.name(), measured.tool.clone()];
-        names
-            .into_iter()
-            .chain(numbers.map(|number| number.to_string()))
-            .chain(bytes)
-            .collect()
-    };
-    let head = ["item", "tool"]
-        .into_iter()
-        .chain(kinds.iter().copied())
-        .chain(["connections", "MB out", "MB in"]);
+/// Wall time, processor time and memory.
+fn cost_table(network: Network, runs: usize, measured: &[&Measured]) -> Table {
+    let head = [
+        "item", "tool", "wall s", "least", "most", "CPU s", "user", "system", "peak MB",
+    ];
+    let mut rows = Vec::new();
+    for one in measured {
+        let (least, most) = one.range(Run::wall_seconds);
+        rows.push(vec![
+            one.name(),
+            one.tool.clone(),
+            digits(one.median(Run::wall_seconds)),
+            digits(least),
+            digits(most),
+            digits(one.median(Run::processor_seconds)),
+            digits(one.median(|run| run.usage.user_seconds)),
+            digits(one.median(|run| run.usage.system_seconds)),
+            format!("{:.1}", one.median(Run::peak_mb)),
+        ]);
+    }
     Table {
-        name: String::new(),
-        head: head.map(str::to_owned).collect(),
-        rows: rows.iter().zip(&counted).map(row).collect(),
+        name: format!("{}: medians of {runs} runs", network.name()),
+        head: head.map(str::to_owned).into(),
+        rows,
+    }
+}
+
+/// The requests at the registry that `side` selects. A kind without requests has no column.
+fn request_table(name: String, measured: &[&Measured], side: fn(&Run) -> &Counts) -> Table {
+    let counts: Vec<Counts> = measured.iter().map(|one| one.counts(side)).collect();
+    let mut kinds = KINDS.to_vec();
+    kinds.retain(|kind| counts.iter().any(|counts| counts.requests_of(kind) > 0));
+
+    let mut head = vec!["item", "tool"];
+    head.extend(&kinds);
+    head.extend(["connections", "MB out", "MB in"]);
+
+    let mut rows = Vec::new();
+    for (one, counts) in measured.iter().zip(&counts) {
+        let mut row = vec![one.name(), one.tool.clone()];
+        for kind in &kinds {
+            row.push(counts.requests_of(kind).to_string());
+        }
+        row.push(counts.connections.to_string());
+        row.push(megabytes(counts.served_bytes));
+        row.push(megabytes(counts.received_bytes));
+        rows.push(row);
+    }
+    Table {
+        name,
+        head: head.into_iter().map(str::to_owned).collect(),
+        rows,
     }
 }
 
@@ -188,26 +195,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_around_the_marks_stays() {
+    fn text_outside_the_markers_stays() {
         let around = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
         assert_eq!(
-            between(&around, "new"),
+            replace_between_markers(&around, "new"),
             format!("before\n{BEGIN}\nnew\n{END}\nafter\n")
         );
         assert_eq!(
-            between("something else", "new"),
+            replace_between_markers("something else", "new"),
             format!("{BEGIN}\nnew\n{END}")
         );
     }
 
     #[test]
-    fn only_kinds_that_somebody_used_have_a_column() {
-        let mut one = Measured::of("skopeo", 1.0, 1.0, 1);
+    fn a_kind_without_requests_has_no_column() {
+        let mut one = Measured::example("skopeo", 1.0, 1.0, 1);
         for run in &mut one.runs {
             run.source.requests.insert("GET blob".to_owned(), 7);
             run.source.served_bytes = 1_500_000;
         }
-        let table = asked(&[&one], |run| &run.source);
+        let table = request_table(String::new(), &[&one], |run| &run.source);
         assert_eq!(
             table.head,
             ["item", "tool", "GET blob", "connections", "MB out", "MB in"]

@@ -1,10 +1,10 @@
-//! What was measured, as it is kept and written as JSON.
+//! The results of a comparison, as they are kept in memory and written as JSON.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compare::Networks;
+use crate::check::NetworkProperties;
 use crate::item::{Item, Step};
 use crate::machine::Machine;
 use crate::measure::Usage;
@@ -12,11 +12,14 @@ use crate::network::Network;
 use crate::registry::{Counts, KINDS};
 use crate::statistics::{median, median_of_counts, range};
 
-/// Everything of one comparison.
+/// The networks of a comparison, and what was measured of each.
+pub(crate) type Networks = Vec<(Network, NetworkProperties)>;
+
+/// All results of one comparison.
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
-    /// The tools in their order, and what each says that it is.
+    /// Names and descriptions of the tools, in their order.
     pub(crate) tools: Vec<(String, String)>,
     pub(crate) runs: usize,
     pub(crate) networks: Networks,
@@ -37,9 +40,9 @@ pub(crate) struct Measured {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Run {
     pub(crate) usage: Usage,
-    /// What was asked of the source.
+    /// Requests at the source.
     pub(crate) source: Counts,
-    /// What was asked of the destination.
+    /// Requests at the destination.
     pub(crate) destination: Counts,
 }
 
@@ -48,7 +51,7 @@ impl Run {
         self.usage.wall_seconds
     }
 
-    /// In user and in system mode together.
+    /// Processor time in user and system mode together.
     pub(crate) fn processor_seconds(&self) -> f64 {
         self.usage.user_seconds + self.usage.system_seconds
     }
@@ -60,7 +63,7 @@ impl Run {
 }
 
 impl Measured {
-    /// The item, and the step where it has several.
+    /// The name of the item, with the step if the item has several.
     pub(crate) fn name(&self) -> String {
         match self.item.steps() {
             [_] => self.item.name().to_owned(),
@@ -68,46 +71,38 @@ impl Measured {
         }
     }
 
-    /// The median of what `value` gives for each run.
+    /// The median of `value` over all runs.
     pub(crate) fn median(&self, value: impl Fn(&Run) -> f64) -> f64 {
         median(&self.values(value))
     }
 
-    /// The least and the most.
+    /// The minimum and the maximum of `value` over all runs.
     pub(crate) fn range(&self, value: impl Fn(&Run) -> f64) -> (f64, f64) {
         range(&self.values(value))
     }
 
-    /// The median of each count: `side` picks the registry.
+    /// The median of each count. `side` selects the registry.
     pub(crate) fn counts(&self, side: impl Fn(&Run) -> &Counts) -> Counts {
-        let of = |value: &dyn Fn(&Counts) -> u64| {
-            median_of_counts(
-                &self
-                    .runs
-                    .iter()
-                    .map(|run| value(side(run)))
-                    .collect::<Vec<_>>(),
-            )
+        let median_count = |value: &dyn Fn(&Counts) -> u64| {
+            let values: Vec<u64> = self.runs.iter().map(|run| value(side(run))).collect();
+            median_of_counts(&values)
         };
-        let kinds = KINDS.iter().map(|&kind| {
-            (
-                kind,
-                of(&|counts| counts.requests.get(kind).copied().unwrap_or(0)),
-            )
-        });
-        let requests: BTreeMap<String, u64> = kinds
-            .filter(|(_, count)| *count > 0)
-            .map(|(kind, count)| (kind.to_owned(), count))
-            .collect();
+        let mut requests = BTreeMap::new();
+        for kind in KINDS {
+            let count = median_count(&|counts| counts.requests_of(kind));
+            if count > 0 {
+                requests.insert(kind.to_owned(), count);
+            }
+        }
         Counts {
             requests,
-            connections: of(&|counts| counts.connections),
-            served_bytes: of(&|counts| counts.served_bytes),
-            received_bytes: of(&|counts| counts.received_bytes),
+            connections: median_count(&|counts| counts.connections),
+            served_bytes: median_count(&|counts| counts.served_bytes),
+            received_bytes: median_count(&|counts| counts.received_bytes),
         }
     }
 
-    /// Whether this and `other` are of different tools, and otherwise of the same.
+    /// Whether both are the same measurement of different tools.
     pub(crate) fn is_peer_of(&self, other: &Self) -> bool {
         self.tool != other.tool
             && (self.network, self.item, self.step) == (other.network, other.item, other.step)
@@ -120,26 +115,29 @@ impl Measured {
 
 #[cfg(test)]
 impl Measured {
-    /// Three runs of `tool` that are alike: of many, cold, over the line.
-    pub(crate) fn of(tool: &str, wall_seconds: f64, user_seconds: f64, peak_bytes: u64) -> Self {
-        let usage = Usage {
-            wall_seconds,
-            user_seconds,
-            system_seconds: 0.0,
-            peak_bytes,
-            is_success: true,
-        };
+    /// Three equal runs of `tool`: `many`, cold, on `wan`.
+    pub(crate) fn example(
+        tool: &str,
+        wall_seconds: f64,
+        user_seconds: f64,
+        peak_bytes: u64,
+    ) -> Self {
         let run = Run {
-            usage,
+            usage: Usage {
+                wall_seconds,
+                user_seconds,
+                system_seconds: 0.0,
+                peak_bytes,
+                is_success: true,
+            },
             source: Counts::default(),
             destination: Counts::default(),
         };
-        let (network, item, step, tool) = (Network::Wan, Item::Many, Step::Cold, tool.to_owned());
         Self {
-            network,
-            item,
-            step,
-            tool,
+            network: Network::Wan,
+            item: Item::Many,
+            step: Step::Cold,
+            tool: tool.to_owned(),
             runs: vec![run; 3],
         }
     }

@@ -1,68 +1,68 @@
-//! `serve`: the two registries, for tools that are run by hand.
+//! `benches serve`: runs the two registries for tools that are started by hand.
 
 use crate::args::Serve;
-use crate::output;
-use crate::world::{Plan, World};
+use crate::item::Item;
+use crate::output::stdout_line;
+use crate::world::{Setup, World};
 
-/// Starts the registries, says how to use them, and stays up until it is ended.
-pub(crate) fn run(asked: Serve) -> Result<(), String> {
+/// Starts the registries, prints how to use them, and runs until it is ended.
+pub(crate) fn run(options: Serve) -> Result<(), String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let Serve {
-        item: items,
-        network,
-        timeline,
-        rules,
-        distance,
-    } = asked;
-    let names: Vec<_> = items
-        .iter()
-        .flat_map(|item| item.names().into_iter().take(1))
-        .collect();
-    let world = World::start(
-        &Plan {
-            network,
-            items,
-            rules,
-            distance,
-            timeline,
-        },
-        directory.path(),
-    )?;
-    let (source, destination) = (world.source.address, world.destination.address);
-    output::line(format_args!("source       {source}"));
-    output::line(format_args!("destination  {destination}"));
-    if let Some(authority) = &world.authority {
-        output::line(format_args!(
-            "authority    SSL_CERT_FILE={}",
-            authority.display()
-        ));
-    }
-    let verify = format!(
-        "--src-tls-verify={0} --dest-tls-verify={0}",
-        world.network.is_secured()
-    );
-    output::line("\nFor example:\n");
-    for (repository, tag) in names {
-        let image = format!("{repository}:{tag}");
-        output::line(format_args!(
-            "skopeo copy --all {verify} docker://{source}/{image} docker://{destination}/{image}"
-        ));
-    }
-    for (name, registry) in [
-        ("source", &world.source),
-        ("destination", &world.destination),
-    ] {
-        let control = registry.control_address();
-        output::line(format_args!(
-            "\nWhat was asked of the {name}, and what it holds; and back to the beginning:\n"
-        ));
-        output::line(format_args!(
-            "curl http://{control}/counts http://{control}/known_content"
-        ));
-        output::line(format_args!("curl -X POST http://{control}/reset"));
-    }
-    output::line("\nUp until Ctrl-C.");
+    let setup = Setup {
+        network: options.network,
+        items: options.item,
+        rules: options.rules,
+        distance: options.distance,
+        timeline: options.timeline,
+    };
+    let world = World::start(&setup, directory.path())?;
+    print_addresses(&world);
+    print_examples(&world, &setup.items);
+    print_control_commands(&world);
+    stdout_line("\nPress Ctrl-C to stop.");
     loop {
         std::thread::park();
+    }
+}
+
+fn print_addresses(world: &World) {
+    stdout_line(format_args!("source       {}", world.source.address));
+    stdout_line(format_args!("destination  {}", world.destination.address));
+    if let Some(authority) = &world.authority {
+        let path = authority.display();
+        stdout_line(format_args!("authority    SSL_CERT_FILE={path}"));
+    }
+}
+
+/// Prints a skopeo command for the first image of each item.
+fn print_examples(world: &World, items: &[Item]) {
+    let source = world.source.address;
+    let destination = world.destination.address;
+    let verify = world.network.uses_tls();
+    let options = format!("--all --src-tls-verify={verify} --dest-tls-verify={verify}");
+    stdout_line("\nExamples:\n");
+    for item in items {
+        if let Some((repository, tag)) = item.names().first() {
+            let from = format!("docker://{source}/{repository}:{tag}");
+            let to = format!("docker://{destination}/{repository}:{tag}");
+            stdout_line(format_args!("skopeo copy {options} {from} {to}"));
+        }
+    }
+}
+
+fn print_control_commands(world: &World) {
+    let registries = [
+        ("source", &world.source),
+        ("destination", &world.destination),
+    ];
+    for (name, registry) in registries {
+        let control = registry.control_address;
+        stdout_line(format_args!(
+            "\nTo read the request counts and the content of the {name}, and to reset it:\n"
+        ));
+        stdout_line(format_args!(
+            "curl http://{control}/counts http://{control}/content"
+        ));
+        stdout_line(format_args!("curl -X POST http://{control}/reset"));
     }
 }

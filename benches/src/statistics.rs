@@ -1,6 +1,6 @@
-//! Medians: of runs on a machine that others use too, the middle one says most.
+//! Medians and ranges. A median is robust against the load of other processes.
 
-/// The middle of `values`, or the mean of the two in the middle; zero of none.
+/// The median of `values`: the middle one, or the mean of the two middle ones. 0 if empty.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -12,10 +12,11 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The least and the most of `values`; zeros of none.
+/// The minimum and the maximum of `values`. Zeros if empty.
 pub(crate) fn range(values: &[f64]) -> (f64, f64) {
-    let by = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or_default();
-    (by(f64::min), by(f64::max))
+    let minimum = values.iter().copied().reduce(f64::min);
+    let maximum = values.iter().copied().reduce(f64::max);
+    (minimum.unwrap_or_default(), maximum.unwrap_or_default())
 }
 
 /// The median of whole numbers, rounded down.
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle_and_the_range_around_it_whatever_the_order() {
+    fn median_and_range_do_not_depend_on_the_order() {
         assert_eq!(median(&[3.0, 1.0, 100.0]), 3.0);
         assert_eq!(median(&[4.0, 1.0, 3.0, 100.0]), 3.5);
         assert_eq!(median(&[2.5]), 2.5);

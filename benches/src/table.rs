@@ -1,6 +1,6 @@
-//! Tables for a terminal, and in Markdown.
+//! Tables as text and as Markdown.
 
-/// Rows of cells below a head. A table has a name.
+/// A table with a name, a head and rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: String,
@@ -9,55 +9,53 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Columns as wide as their widest cell; numbers are on the right, where their digits stand below each other.
+    /// The table for a terminal. Columns are as wide as their widest cell; numbers are aligned on
+    /// the right.
     pub(crate) fn text(&self) -> String {
-        let all: Vec<&Vec<String>> = [&self.head].into_iter().chain(&self.rows).collect();
-        let width = |column: usize| {
-            all.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-        };
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
-        let line = |row: &&Vec<String>| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, width))| {
-                    if self.is_number(column) {
-                        format!("{cell:>width$}")
-                    } else {
-                        format!("{cell:width$}")
-                    }
+        let columns = 0..self.head.len();
+        let widths: Vec<usize> = columns.map(|column| self.width(column)).collect();
+        let mut text = format!("{}\n\n", self.name);
+        for row in self.all_rows() {
+            let mut cells = Vec::new();
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                cells.push(if self.is_number(column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:width$}")
                 });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        format!(
-            "{}\n\n{}\n",
-            self.name,
-            all.iter().map(line).collect::<Vec<_>>().join("\n")
-        )
+            }
+            text.push_str(cells.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
     }
 
-    /// The same as GitHub shows it.
+    /// The table in GitHub's Markdown.
     pub(crate) fn markdown(&self) -> String {
-        let rule = |column| if self.is_number(column) { "--:" } else { "---" };
-        let rules: Vec<String> = (0..self.head.len())
-            .map(|column| rule(column).to_owned())
-            .collect();
-        let line = |row: &Vec<String>| format!("| {} |", row.join(" | "));
-        let all = [&self.head, &rules].into_iter().chain(&self.rows);
-        format!(
-            "### {}\n\n{}\n",
-            self.name,
-            all.map(line).collect::<Vec<_>>().join("\n")
-        )
+        let columns = 0..self.head.len();
+        let rules: Vec<String> = columns.map(|column| self.rule(column).to_owned()).collect();
+        let mut lines = vec![line(&self.head), line(&rules)];
+        lines.extend(self.rows.iter().map(|row| line(row)));
+        format!("### {}\n\n{}\n", self.name, lines.join("\n"))
     }
 
-    /// Whether a column holds numbers, or nothing where there is none.
+    fn all_rows(&self) -> impl Iterator<Item = &Vec<String>> {
+        std::iter::once(&self.head).chain(&self.rows)
+    }
+
+    /// The number of characters in the widest cell of a column.
+    fn width(&self, column: usize) -> usize {
+        let cells = self.all_rows().filter_map(|row| row.get(column));
+        let widths = cells.map(|cell| cell.chars().count());
+        widths.max().unwrap_or(0)
+    }
+
+    /// The cell below the head, which sets the alignment of a column.
+    fn rule(&self, column: usize) -> &'static str {
+        if self.is_number(column) { "--:" } else { "---" }
+    }
+
+    /// Whether all cells of a column are numbers or empty.
     fn is_number(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().filter_map(|row| row.get(column));
         cells.all(|cell| {
@@ -66,7 +64,13 @@ impl Table {
     }
 }
 
-/// Three digits or so.
+/// A row in Markdown. A vertical bar in a cell is escaped: it would end the cell, also in code.
+fn line(row: &[String]) -> String {
+    let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+/// A number with about three significant digits.
 pub(crate) fn digits(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.2}"),
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_on_the_left_and_numbers_on_the_right() {
+    fn words_are_left_aligned_and_numbers_right_aligned() {
         assert_eq!(
             table().text(),
             "Sizes\n\nwhat     MB\na       9.5\nbcdef  10.5\n"
@@ -102,10 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn markdown_has_a_rule_below_the_head() {
+    fn markdown_has_a_rule_between_head_and_rows() {
         assert_eq!(
             table().markdown(),
             "### Sizes\n\n| what | MB |\n| --- | --: |\n| a | 9.5 |\n| bcdef | 10.5 |\n"
         );
+    }
+
+    #[test]
+    fn a_vertical_bar_in_a_markdown_cell_is_escaped() {
+        assert_eq!(line(&["a || b".to_owned()]), "| a \\|\\| b |");
     }
 }

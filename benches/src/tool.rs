@@ -4,31 +4,33 @@ use std::path::PathBuf;
 
 use crate::item::Step;
 use crate::job::Job;
-use crate::measure::Call;
+use crate::measure::ToolCommand;
 
-/// What ours is called, and what it is called when it leaves hashing to the destination.
-pub(crate) const OURS: &str = "replicator";
-pub(crate) const OURS_UNHASHED: &str = "replicator, unhashed";
+/// The name of the tool of this repository.
+pub(crate) const REPLICATOR: &str = "replicator";
+/// Its name when it leaves hashing to the destination.
+pub(crate) const REPLICATOR_UNHASHED: &str = "replicator, unhashed";
 
 /// A way to copy images from one registry to another.
 #[derive(Clone, Debug)]
 pub(crate) enum Tool {
-    /// The release binary of this repository, with or without hashing.
+    /// The command line of this repository, with or without hashing.
     Replicator { binary: PathBuf, is_hashed: bool },
     /// The floor, with or without hashing.
     Floor { is_hashed: bool },
-    /// Debian's skopeo.
+    /// The installed skopeo.
     Skopeo,
-    /// Any other, by its command line.
+    /// Any other tool, by its command line.
     Other { name: String, template: String },
 }
 
 impl Tool {
-    /// `NAME=COMMAND LINE`, as on the command line.
+    /// Parses `NAME=COMMAND LINE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (name, template) = text.split_once('=').ok_or("it is not NAME=COMMAND LINE")?;
+        let problem = "a tool must have the form NAME=COMMAND LINE";
+        let (name, template) = text.split_once('=').ok_or(problem)?;
         if name.is_empty() || template.trim().is_empty() {
-            return Err("it is not NAME=COMMAND LINE".to_owned());
+            return Err(problem.to_owned());
         }
         Ok(Self::Other {
             name: name.to_owned(),
@@ -40,10 +42,10 @@ impl Tool {
         match self {
             Self::Replicator {
                 is_hashed: true, ..
-            } => OURS,
+            } => REPLICATOR,
             Self::Replicator {
                 is_hashed: false, ..
-            } => OURS_UNHASHED,
+            } => REPLICATOR_UNHASHED,
             Self::Floor { is_hashed: true } => "floor",
             Self::Floor { is_hashed: false } => "floor, unhashed",
             Self::Skopeo => "skopeo",
@@ -51,21 +53,20 @@ impl Tool {
         }
     }
 
-    /// Whether the tool is measured at this step: the floor looks for nothing, so that it knows no difference to a cold copy, and
-    /// who hashes matters to one alone.
-    pub(crate) fn takes(&self, step: Step) -> bool {
-        !matches!(
-            self,
-            Self::Floor { .. }
-                | Self::Replicator {
-                    is_hashed: false,
-                    ..
-                }
-        ) || step == Step::Cold
+    /// Whether the tool is measured at this step. The floor checks nothing at the destination, so that
+    /// every copy is cold. Hashing makes a difference to a cold copy only.
+    pub(crate) fn is_measured_at(&self, step: Step) -> bool {
+        let only_cold = match self {
+            Self::Replicator { is_hashed, .. } => !is_hashed,
+            Self::Floor { .. } => true,
+            Self::Skopeo | Self::Other { .. } => false,
+        };
+        !only_cold || step == Step::Cold
     }
 
-    /// The command that does `job`; files that it needs are written into the job's directory.
-    pub(crate) fn call(&self, job: &Job) -> Result<Call, String> {
+    /// The command that does `job`. This writes the files that the command needs into the job's
+    /// directory.
+    pub(crate) fn command(&self, job: &Job) -> Result<ToolCommand, String> {
         match self {
             Self::Replicator { binary, is_hashed } => job.replicator(binary, *is_hashed),
             Self::Floor { is_hashed } => job.floor(*is_hashed),
@@ -91,12 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_makes_cold_copies_alone() {
+    fn the_floor_is_measured_at_cold_copies_only() {
         let floor = Tool::Floor { is_hashed: true };
         assert!(
-            floor.takes(Step::Cold)
-                && !floor.takes(Step::Unchanged)
-                && Tool::Skopeo.takes(Step::Unchanged)
+            floor.is_measured_at(Step::Cold)
+                && !floor.is_measured_at(Step::Unchanged)
+                && Tool::Skopeo.is_measured_at(Step::Unchanged)
         );
     }
 }

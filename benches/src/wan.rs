@@ -1,9 +1,10 @@
-//! A network with a distance and a width, made of threads: a proxy that holds bytes back until they would have arrived.
+//! A simulated wide area network: a proxy that delays bytes until they would have arrived.
 //!
-//! The client's machine has one line of a given rate in each direction, which all its connections share (`link`). A connection may
-//! have only so much under way, which grows with what has arrived, as in TCP's slow start (`window`). What cannot be seen is left
-//! out: losses, and the windows that shrink with them. A connection's first bytes wait one round trip more, for the handshake that loopback
-//! does at once.
+//! The client's machine has one line per direction with a fixed rate, which all its connections
+//! share (`link`). A window limits the bytes that a connection has in flight. It grows with each
+//! acknowledgement, as in TCP's slow start (`window`). Packet loss, and the windows that shrink
+//! with it, are not simulated. The first bytes of a connection wait for one more round trip: the
+//! TCP handshake, which takes no time on loopback.
 
 mod link;
 mod proxy;

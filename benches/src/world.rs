@@ -1,4 +1,4 @@
-//! The two registries of a network, as a tool reaches them.
+//! The two registries of a comparison, and the network in front of them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::http::{Connection, Origin};
 use crate::item::Item;
 use crate::network::Network;
 use crate::process::Process;
-use crate::registry::{Addresses, Counts, KnownContent, Rules};
+use crate::registry::{Addresses, Counts, RepositoryContent, Rules};
 use crate::wan::Distance;
 
-/// What a world is made of.
+/// How to set up a world.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Setup {
     pub(crate) network: Network,
     pub(crate) items: Vec<Item>,
     pub(crate) rules: Rules,
@@ -25,153 +25,151 @@ pub(crate) struct Plan {
     pub(crate) timeline: Option<PathBuf>,
 }
 
-/// Two registries, and what lies before them.
+/// Two registries, and the proxy in front of them if the network is remote.
 pub(crate) struct World {
     pub(crate) source: Registry,
     pub(crate) destination: Registry,
     pub(crate) network: Network,
-    /// What a client has to trust, a PEM file, where TLS is spoken.
+    /// The certificate authority that a client must trust, a PEM file; `None` without TLS.
     pub(crate) authority: Option<PathBuf>,
     _proxy: Option<Process>,
 }
 
-/// A registry of this world.
+/// A running registry.
 pub(crate) struct Registry {
-    /// Where a tool reaches it.
+    /// The address for tools: the proxy's, if there is one.
     pub(crate) address: SocketAddr,
-    control: SocketAddr,
+    /// The address of the control port, through which the harness resets and reads the registry.
+    pub(crate) control_address: SocketAddr,
     _process: Process,
 }
 
 impl World {
-    /// Starts everything that `plan` says; `directory` is for certificates.
-    pub(crate) fn start(plan: &Plan, directory: &Path) -> Result<Self, String> {
-        let certificates = plan
-            .network
-            .is_secured()
-            .then(|| Certificates::make(directory))
-            .transpose()?;
+    /// Starts all processes. Certificates are written into `directory`.
+    pub(crate) fn start(setup: &Setup, directory: &Path) -> Result<Self, String> {
+        let certificates = if setup.network.uses_tls() {
+            Some(Certificates::make(directory)?)
+        } else {
+            None
+        };
         let identity = certificates.as_ref().map(|files| files.identity.as_path());
-        let mut source = Registry::start(plan, "source", identity)?;
-        let mut destination = Registry::start(plan, "destination", identity)?;
+        let mut source = Registry::start(setup, "source", identity)?;
+        let mut destination = Registry::start(setup, "destination", identity)?;
         let mut proxy = None;
-        if plan.network.is_far() {
-            let (process, [to_source, to_destination]) =
-                start_proxy(plan.distance, [&source, &destination])?;
-            (source.address, destination.address, proxy) =
-                (to_source, to_destination, Some(process));
+        if setup.network.is_remote() {
+            let servers = [source.address, destination.address];
+            let (process, addresses) = start_proxy(setup.distance, servers)?;
+            [source.address, destination.address] = addresses;
+            proxy = Some(process);
         }
-        let authority = certificates.map(|files| files.authority);
         Ok(Self {
             source,
             destination,
-            network: plan.network,
-            authority,
+            network: setup.network,
+            authority: certificates.map(|files| files.authority),
             _proxy: proxy,
         })
     }
 
-    /// As it was at the start: nothing at the destination, no tag moved, nothing counted.
+    /// Restores the initial state: an empty destination, the original tags at the source, and no
+    /// counts.
     pub(crate) fn reset(&self) -> Result<(), String> {
-        self.source.tell("/reset", "")?;
-        self.destination.tell("/reset", "")
+        self.source.post("/reset", "")?;
+        self.destination.post("/reset", "")
     }
 
-    /// Counts from nothing, on both sides.
-    pub(crate) fn forget_counts(&self) -> Result<(), String> {
-        self.source.tell("/counts/reset", "")?;
-        self.destination.tell("/counts/reset", "")
+    /// Sets the counts of both registries to zero.
+    pub(crate) fn reset_counts(&self) -> Result<(), String> {
+        self.source.post("/counts/reset", "")?;
+        self.destination.post("/counts/reset", "")
     }
 
-    /// A connection as a tool would make it.
+    /// Connects to `registry` as a tool would.
     pub(crate) fn connect(&self, registry: &Registry) -> Result<Connection, String> {
         let origin = Origin::new(registry.address, self.authority.as_deref())?;
         origin
             .connect()
-            .map_err(|error| format!("{}: {error}", registry.address))
+            .map_err(|error| format!("cannot connect to {}: {error}", registry.address))
     }
 }
 
 impl Registry {
-    fn start(plan: &Plan, role: &str, identity: Option<&Path>) -> Result<Self, String> {
-        let mut arguments: Vec<OsString> = ["registry", "--role", role].map(OsString::from).into();
-        for item in &plan.items {
-            arguments.extend(["--item", item.name()].map(OsString::from));
-        }
-        let files = [
-            ("--identity", identity),
-            ("--timeline", plan.timeline.as_deref()),
-        ];
-        for (option, path) in files
-            .into_iter()
-            .filter_map(|(option, path)| Some((option, path?)))
-        {
-            arguments.extend([option.into(), path.into()]);
-        }
-        let rules = [
-            ("--verify-uploads", plan.rules.verify_uploads),
-            ("--mount", plan.rules.mount),
-            ("--tokens", plan.rules.tokens),
-        ];
-        arguments.extend(
-            rules
-                .into_iter()
-                .filter(|(_, is_on)| *is_on)
-                .map(|(rule, _)| rule.into()),
-        );
+    fn start(setup: &Setup, role: &str, identity: Option<&Path>) -> Result<Self, String> {
+        let arguments = arguments(setup, role, identity);
         let (process, addresses): (Process, Addresses) = Process::start(&arguments)?;
         Ok(Self {
             address: addresses.registry,
-            control: addresses.control,
+            control_address: addresses.control,
             _process: process,
         })
     }
 
-    /// Where the harness resets and reads it.
-    pub(crate) fn control_address(&self) -> SocketAddr {
-        self.control
-    }
-
+    /// The number of requests since the last reset.
     pub(crate) fn counts(&self) -> Result<Counts, String> {
-        self.read("/counts")
+        self.get("/counts")
     }
 
-    pub(crate) fn known_content(&self) -> Result<BTreeMap<String, KnownContent>, String> {
-        self.read("/known_content")
+    /// What each repository holds.
+    pub(crate) fn content(&self) -> Result<BTreeMap<String, RepositoryContent>, String> {
+        self.get("/content")
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+    /// Sends a command to the control port.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Result<(), String> {
+        self.control("POST", path, body)?;
+        Ok(())
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         let bytes = self.control("GET", path, "")?;
-        serde_json::from_slice(&bytes).map_err(|error| format!("{path}: {error}"))
-    }
-
-    /// Has the control port do something.
-    pub(crate) fn tell(&self, path: &str, body: &str) -> Result<(), String> {
-        self.control("POST", path, body).map(|_| ())
+        serde_json::from_slice(&bytes).map_err(|error| format!("control port: {path}: {error}"))
     }
 
     fn control(&self, method: &str, path: &str, body: &str) -> Result<Vec<u8>, String> {
-        let connection = Origin::new(self.control, None)?.connect();
-        let answer = connection.and_then(|mut connection| {
-            connection.ask(method, path, "text/plain; charset=utf-8", body.as_bytes())
+        let origin = Origin::new(self.control_address, None)?;
+        let media_type = "text/plain; charset=utf-8";
+        let response = origin.connect().and_then(|mut connection| {
+            connection.request(method, path, media_type, body.as_bytes())
         });
-        answer
-            .map(|(_, bytes)| bytes)
-            .map_err(|error| format!("the control port: {error}"))
+        let (_, bytes) = response.map_err(|error| format!("control port: {error}"))?;
+        Ok(bytes)
     }
 }
 
+/// The command line of a registry.
+fn arguments(setup: &Setup, role: &str, identity: Option<&Path>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["registry".into(), "--role".into(), role.into()];
+    for item in &setup.items {
+        arguments.extend(["--item".into(), item.name().into()]);
+    }
+    if let Some(identity) = identity {
+        arguments.extend(["--identity".into(), identity.into()]);
+    }
+    if let Some(timeline) = &setup.timeline {
+        arguments.extend(["--timeline".into(), timeline.into()]);
+    }
+    let flags = [
+        ("--verify-uploads", setup.rules.verify_uploads),
+        ("--mount", setup.rules.mount),
+        ("--tokens", setup.rules.tokens),
+    ];
+    for (flag, is_set) in flags {
+        if is_set {
+            arguments.push(flag.into());
+        }
+    }
+    arguments
+}
+
+/// Starts the proxy. Returns its address for each of `servers`.
 fn start_proxy(
     distance: Distance,
-    registries: [&Registry; 2],
+    servers: [SocketAddr; 2],
 ) -> Result<(Process, [SocketAddr; 2]), String> {
-    let servers = registries
-        .map(|registry| registry.address.to_string())
-        .join(",");
     let arguments = [
         "proxy".to_owned(),
         "--to".to_owned(),
-        servers,
+        servers.map(|server| server.to_string()).join(","),
         "--round-trip-ms".to_owned(),
         distance.round_trip_ms.to_string(),
         "--bytes-per-second".to_owned(),

@@ -1,11 +1,11 @@
-//! The harness from end to end, with the command line of this checkout as the tool.
+//! Tests of the whole harness. The tool is the command line of this checkout.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tests::parts::tools::function;
 
-/// What `benches compare` with `arguments` writes as JSON.
+/// The JSON that `benches compare` writes with `arguments`.
 fn compare(arguments: &[&str]) -> Value {
     let directory = tempfile::tempdir().expect("there is room");
     let file = directory.path().join("results.json");
@@ -61,7 +61,7 @@ fn small_is_copied_and_every_request_is_counted() {
         assert_eq!(runs.len(), 2, "{one}");
         for run in runs {
             let (source, destination) = (&run["source"], &run["destination"]);
-            // A configuration, five layers of 8,000,000 bytes in all, and one manifest that names them.
+            // One configuration, five layers of 8,000,000 bytes in all, and the manifest that lists them.
             assert_eq!(
                 (
                     &source["requests"]["GET blob"],
@@ -84,7 +84,7 @@ fn small_is_copied_and_every_request_is_counted() {
 }
 
 #[test]
-fn one_tag_of_many_that_has_moved_is_the_only_one_that_is_copied() {
+fn only_the_moved_tag_is_copied_again() {
     let results = compare(&[
         "--item",
         "many",
@@ -107,7 +107,8 @@ fn one_tag_of_many_that_has_moved_is_the_only_one_that_is_copied() {
             count(step, "destination", "PUT manifest"),
         )
     };
-    // In each of 20 repositories: 3 layers that its tags share, and for each of 10 tags 2 layers and a configuration.
+    // Each of 20 repositories has 3 layers that its tags share. Each of its 10 tags has 2 layers
+    // and a configuration of its own.
     assert_eq!(copied(0), (660, 200));
     assert_eq!(copied(1), (0, 0));
     assert_eq!(copied(2), (3, 1));
@@ -121,8 +122,9 @@ fn one_tag_of_many_that_has_moved_is_the_only_one_that_is_copied() {
 }
 
 #[test]
-fn a_tool_that_copies_nothing_is_an_error_and_no_number() {
-    // The build may put the harness's own binary in its place anew, which must not happen while it runs.
+fn a_tool_that_copies_nothing_is_an_error() {
+    // This builds the command line now: the build may also replace the binary of the harness,
+    // which must not happen while the harness runs.
     function("replicator");
     let mut harness = Command::new(env!("CARGO_BIN_EXE_benches"));
     harness.args([
@@ -138,15 +140,17 @@ fn a_tool_that_copies_nothing_is_an_error_and_no_number() {
     ]);
     let output = harness.output().unwrap();
     assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("small, cold, idle, check: bench/small is not what the source has"),
-        "{said}"
+        stderr.contains(
+            "small, cold, idle, check: bench/small at the destination differs from the source"
+        ),
+        "{stderr}"
     );
 }
 
 #[test]
-fn a_line_with_a_distance_takes_that_long() {
+fn a_simulated_line_delays_requests_and_limits_the_rate() {
     let distance = ["--round-trip-ms", "50", "--bytes-per-second", "20000000"];
     let results = compare(
         &[
@@ -174,7 +178,7 @@ fn a_line_with_a_distance_takes_that_long() {
         found["down_mb_per_second"].as_f64().unwrap() < 30.0,
         "{found}"
     );
-    // 8 MB take 0.4 s on such a line, however fast the tool.
+    // 8 MB take at least 0.4 s on this line.
     assert!(
         results["measured"][0]["runs"][0]["usage"]["wall_seconds"]
             .as_f64()

@@ -1,58 +1,63 @@
-//! The port of the harness: counts, known_content, and the way back to the beginning.
+//! The control port: request counts, content, and reset.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
+use serde::Serialize;
 
-use super::Registry;
+use super::state::Registry;
 
-/// `GET /counts` and `/known_content`; `POST /reset` to the beginning, `/counts/reset`, `/change` of the tags that move,
-/// `/verify/on` and `/verify/off`, and `/note` of a line for the timeline.
+type SharedRegistry = State<Arc<Registry>>;
+
+/// `GET /counts` and `/content`. `POST /reset` to the initial state, `/counts/reset`, `/change` to
+/// move the tags, `/verify/on`, `/verify/off`, and `/note` to add a line to the timeline.
 pub(super) fn router(registry: Arc<Registry>) -> Router {
-    type Shared = State<Arc<Registry>>;
     Router::new()
-        .route(
-            "/counts",
-            get(|State(registry): Shared| async move { text(&registry.counters.read()) }),
-        )
-        .route(
-            "/known_content",
-            get(|State(registry): Shared| async move { text(&registry.known_content()) }),
-        )
-        .route(
-            "/reset",
-            post(|State(registry): Shared| async move { registry.reset() }),
-        )
-        .route(
-            "/counts/reset",
-            post(|State(registry): Shared| async move { registry.counters.reset() }),
-        )
-        .route(
-            "/change",
-            post(|State(registry): Shared| async move { registry.change() }),
-        )
-        .route(
-            "/verify/on",
-            post(|State(registry): Shared| async move {
-                registry.verifies.store(true, Ordering::Relaxed)
-            }),
-        )
-        .route(
-            "/verify/off",
-            post(|State(registry): Shared| async move {
-                registry.verifies.store(false, Ordering::Relaxed)
-            }),
-        )
-        .route(
-            "/note",
-            post(|State(registry): Shared, body: String| async move { registry.note(&body) }),
-        )
+        .route("/counts", get(counts))
+        .route("/content", get(content))
+        .route("/reset", post(reset))
+        .route("/counts/reset", post(reset_counts))
+        .route("/change", post(change))
+        .route("/verify/on", post(verify_uploads))
+        .route("/verify/off", post(trust_uploads))
+        .route("/note", post(note))
         .with_state(registry)
 }
 
-fn text(value: &impl serde::Serialize) -> String {
+async fn counts(State(registry): SharedRegistry) -> String {
+    json(&registry.counters.read())
+}
+
+async fn content(State(registry): SharedRegistry) -> String {
+    json(&registry.content())
+}
+
+async fn reset(State(registry): SharedRegistry) {
+    registry.reset();
+}
+
+async fn reset_counts(State(registry): SharedRegistry) {
+    registry.counters.reset();
+}
+
+async fn change(State(registry): SharedRegistry) {
+    registry.move_tags();
+}
+
+async fn verify_uploads(State(registry): SharedRegistry) {
+    registry.set_verifies_uploads(true);
+}
+
+async fn trust_uploads(State(registry): SharedRegistry) {
+    registry.set_verifies_uploads(false);
+}
+
+async fn note(State(registry): SharedRegistry, text: String) {
+    registry.note(&text);
+}
+
+fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("our own types are JSON")
 }

@@ -1,11 +1,13 @@
-//! What was asked of a registry.
+//! The number of requests at a registry.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-/// Requests by [kind](super::KINDS), connections, and the bytes of bodies.
+use crate::lock::lock;
+
+/// Requests by [kind](super::KINDS), connections, and bytes of bodies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) requests: BTreeMap<String, u64>,
@@ -14,36 +16,42 @@ pub(crate) struct Counts {
     pub(crate) received_bytes: u64,
 }
 
-/// Counts that many requests change at once.
+impl Counts {
+    /// The number of requests of one kind.
+    pub(crate) fn requests_of(&self, kind: &str) -> u64 {
+        self.requests.get(kind).copied().unwrap_or(0)
+    }
+}
+
+/// Counts that concurrent requests change.
 #[derive(Debug, Default)]
-pub(super) struct Counters(Mutex<Counts>);
+pub(super) struct Counters {
+    counts: Mutex<Counts>,
+}
 
 impl Counters {
     pub(super) fn read(&self) -> Counts {
-        self.lock().clone()
+        lock(&self.counts).clone()
     }
 
     pub(super) fn reset(&self) {
-        *self.lock() = Counts::default();
+        *lock(&self.counts) = Counts::default();
     }
 
-    pub(super) fn connection(&self) {
-        self.lock().connections += 1;
+    pub(super) fn count_connection(&self) {
+        lock(&self.counts).connections += 1;
     }
 
-    pub(super) fn request(&self, kind: &str) {
-        *self.lock().requests.entry(kind.to_owned()).or_default() += 1;
+    pub(super) fn count_request(&self, kind: &str) {
+        let mut counts = lock(&self.counts);
+        *counts.requests.entry(kind.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn served(&self, bytes: u64) {
-        self.lock().served_bytes += bytes;
+    pub(super) fn count_served(&self, bytes: usize) {
+        lock(&self.counts).served_bytes += bytes as u64;
     }
 
-    pub(super) fn received(&self, bytes: u64) {
-        self.lock().received_bytes += bytes;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn count_received(&self, bytes: usize) {
+        lock(&self.counts).received_bytes += bytes as u64;
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: plain, or TLS whose handshakes do not wait for each other.
+//! Connections, with or without TLS. TLS handshakes run concurrently.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::counts::Counters;
 
-/// Answers connections to `tcp` with `router`; with an `identity`, a PEM file with certificate and key, over TLS.
+/// Serves `router` on `tcp`. With `identity`, a PEM file with certificate and key, it uses TLS.
 pub(super) fn serve(
     tcp: TcpListener,
     identity: Option<&Path>,
@@ -25,28 +25,29 @@ pub(super) fn serve(
     router: Router,
 ) -> Result<JoinHandle<std::io::Result<()>>, String> {
     let counted = tcp.tap_io(move |stream| {
-        // Answers are written whole: waiting for more would only delay them. Failure means that the peer has gone.
+        // Responses are written whole, so Nagle's algorithm would only delay them. An error means
+        // that the peer has gone.
         let _ = stream.set_nodelay(true);
-        counters.connection();
+        counters.count_connection();
     });
     let Some(identity) = identity else {
         return Ok(tokio::spawn(
             async move { axum::serve(counted, router).await },
         ));
     };
-    let listener = Secured::new(counted, acceptor(identity)?)?;
+    let listener = TlsListener::new(counted, acceptor(identity)?)?;
     Ok(tokio::spawn(
         async move { axum::serve(listener, router).await },
     ))
 }
 
-/// Connections whose handshake is over.
-struct Secured {
+/// Connections whose handshake is complete.
+struct TlsListener {
     address: SocketAddr,
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
 }
 
-impl Secured {
+impl TlsListener {
     fn new<L>(mut tcp: L, acceptor: TlsAcceptor) -> Result<Self, String>
     where
         L: Listener<Io = TcpStream, Addr = SocketAddr>,
@@ -68,7 +69,7 @@ impl Secured {
     }
 }
 
-impl Listener for Secured {
+impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
     type Addr = SocketAddr;
 
@@ -84,17 +85,16 @@ impl Listener for Secured {
     }
 }
 
-/// No ALPN: HTTP/1.1 is spoken.
+/// Without ALPN, so that clients use HTTP/1.1.
 fn acceptor(identity: &Path) -> Result<TlsAcceptor, String> {
-    let broken = |error: &dyn std::fmt::Display| format!("{}: {error}", identity.display());
+    let describe = |error: &dyn std::fmt::Display| format!("{}: {error}", identity.display());
     let chain = CertificateDer::pem_file_iter(identity)
         .and_then(Iterator::collect)
-        .map_err(|error| broken(&error))?;
-    let key = PrivateKeyDer::from_pem_file(identity).map_err(|error| broken(&error))?;
+        .map_err(|error| describe(&error))?;
+    let key = PrivateKeyDer::from_pem_file(identity).map_err(|error| describe(&error))?;
     let config = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(chain, key);
-    Ok(TlsAcceptor::from(Arc::new(
-        config.map_err(|error| broken(&error))?,
-    )))
+        .with_single_cert(chain, key)
+        .map_err(|error| describe(&error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -1,4 +1,4 @@
-//! How a registry is started, and what it says when it is ready.
+//! The options of a registry, and the addresses that it prints.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,43 +7,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::Item;
 
-/// How a registry is started.
+/// The options of a registry.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// What the registry knows of; a source holds it, a destination takes it
+    /// Items that a source holds and a destination accepts
     #[arg(long, value_delimiter = ',')]
     pub(crate) item: Vec<Item>,
     /// `source` or `destination`
     #[arg(long)]
     pub(crate) role: String,
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
-    /// A PEM file with certificate and key: speak TLS
+    /// Use TLS with the certificate and key in this PEM file
     #[arg(long)]
     pub(crate) identity: Option<PathBuf>,
-    /// A file that gets a line for each request
+    /// Append a line for each request to this file
     #[arg(long)]
     pub(crate) timeline: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: Rules,
 }
 
-/// What a registry asks of its clients, and offers them.
+/// How the registries treat their clients.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Rules {
-    /// Registries check the digest of every upload, at the price of their own processor time
+    /// Verify the digest of every upload, which costs the registries processor time
     #[arg(long)]
     pub(crate) verify_uploads: bool,
-    /// Registries mount blobs from other repositories, as they may
+    /// Mount blobs from other repositories on request
     #[arg(long)]
     pub(crate) mount: bool,
-    /// Registries want a token, which anybody can have; the floor knows it beforehand
+    /// Require a token, which every client can get; the floor knows it in advance
     #[arg(long)]
     pub(crate) tokens: bool,
 }
 
-/// Where a registry can be reached; it prints this when it is ready.
+/// The addresses of a registry, which it prints when it is ready.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Addresses {
     pub(crate) registry: SocketAddr,

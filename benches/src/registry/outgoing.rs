@@ -1,8 +1,9 @@
-//! Answers, and their bodies on the way out.
+//! Responses, and their bodies as they are sent.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
@@ -13,42 +14,42 @@ use super::counts::Counters;
 use super::timeline::Entry;
 use crate::content::{Content, Pieces};
 
-/// Pieces that are counted as they leave. The entry of the timeline ends when the last has been taken.
-struct Outgoing {
+/// Pieces that are counted as they are sent. The entry of the timeline ends after the last one.
+struct CountedPieces {
     pieces: Pieces,
     counters: Arc<Counters>,
     _entry: Option<Entry>,
 }
 
-impl Iterator for Outgoing {
+impl Iterator for CountedPieces {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         let piece = self.pieces.next()?;
-        self.counters.served(piece.len() as u64);
+        self.counters.count_served(piece.len());
         Some(piece)
     }
 }
 
-/// The answer with a body that is made while it is sent.
+/// Streams the body of `response`.
 pub(super) fn stream(
-    answer: Response<Pieces>,
+    response: Response<Pieces>,
     counters: Arc<Counters>,
     entry: Option<Entry>,
-) -> Response<axum::body::Body> {
-    let status = answer.status();
-    answer.map(|pieces| {
-        let outgoing = Outgoing {
+) -> Response<Body> {
+    let status = response.status();
+    response.map(|pieces| {
+        let pieces = CountedPieces {
             pieces,
             counters,
-            _entry: entry.map(|entry| entry.answered(status)),
+            _entry: entry.map(|entry| entry.begin_response(status)),
         };
-        axum::body::Body::from_stream(stream::iter(outgoing).map(Ok::<_, Infallible>))
+        Body::from_stream(stream::iter(pieces).map(Ok::<_, Infallible>))
     })
 }
 
-/// An answer with a body of known length.
-pub(super) fn answer(status: StatusCode, media_type: &str, pieces: Pieces) -> Response<Pieces> {
+/// A response with a body of known length.
+pub(super) fn response(status: StatusCode, media_type: &str, pieces: Pieces) -> Response<Pieces> {
     let length = HeaderValue::from(pieces.left_bytes());
     let mut response = Response::new(pieces);
     *response.status_mut() = status;
@@ -59,15 +60,15 @@ pub(super) fn answer(status: StatusCode, media_type: &str, pieces: Pieces) -> Re
     response
 }
 
-/// An answer without a body, and with these headers.
-pub(super) fn done(status: StatusCode, headers: &[(&'static str, &str)]) -> Response<Pieces> {
-    let mut response = answer(status, "", all(Bytes::new()));
-    add(&mut response, headers);
+/// A response without a body.
+pub(super) fn empty(status: StatusCode, headers: &[(&'static str, &str)]) -> Response<Pieces> {
+    let mut response = response(status, "", body(Bytes::new()));
+    add_headers(&mut response, headers);
     response
 }
 
-/// Adds headers; values of ours are plain ASCII, and a client's that are not are left out.
-pub(super) fn add(response: &mut Response<Pieces>, headers: &[(&'static str, &str)]) {
+/// Adds headers, without those whose value a header cannot contain.
+pub(super) fn add_headers(response: &mut Response<Pieces>, headers: &[(&'static str, &str)]) {
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(*name, value);
@@ -75,17 +76,17 @@ pub(super) fn add(response: &mut Response<Pieces>, headers: &[(&'static str, &st
     }
 }
 
-pub(super) fn json(body: &Value) -> Response<Pieces> {
-    answer(StatusCode::OK, "application/json", all(body.to_string()))
+pub(super) fn json(value: &Value) -> Response<Pieces> {
+    response(StatusCode::OK, "application/json", body(value.to_string()))
 }
 
-/// An error as the distribution specification writes it.
+/// An error response as the OCI distribution specification defines it.
 pub(super) fn refuse(status: StatusCode, code: &str, message: &str) -> Response<Pieces> {
-    let body = json!({ "errors": [{ "code": code, "message": message }] });
-    answer(status, "application/json", all(body.to_string()))
+    let errors = json!({ "errors": [{ "code": code, "message": message }] });
+    response(status, "application/json", body(errors.to_string()))
 }
 
-/// All of `bytes`.
-pub(super) fn all(bytes: impl Into<Bytes>) -> Pieces {
-    Content::Held(bytes.into()).pieces(0..u64::MAX)
+/// A body of `bytes`.
+pub(super) fn body(bytes: impl Into<Bytes>) -> Pieces {
+    Content::InMemory(bytes.into()).pieces(0..u64::MAX)
 }

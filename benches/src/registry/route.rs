@@ -1,10 +1,10 @@
 //! Paths of the OCI distribution specification, and the kinds of request that are counted.
 //!
-//! Repository names contain slashes, so a path is read from its end.
+//! Repository names contain slashes, so a path is parsed from its end.
 
 use axum::http::Method;
 
-/// The kinds of request in the order in which tables show them; `other` is everything that has no name here.
+/// The kinds of request, in the order of the tables. `other` is every other request.
 pub(crate) const KINDS: [&str; 13] = [
     "ping",
     "token",
@@ -21,7 +21,7 @@ pub(crate) const KINDS: [&str; 13] = [
     "other",
 ];
 
-/// What a request is about.
+/// The endpoint of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// `/v2/`
@@ -32,7 +32,7 @@ pub(super) enum Target {
     Manifest(String),
     /// `/v2/<name>/blobs/<digest>`
     Blob(String),
-    /// `/v2/<name>/blobs/uploads/`, and the number of a session behind it
+    /// `/v2/<name>/blobs/uploads/`, with the number of a session, if any
     Upload(Option<u64>),
     /// `/v2/<name>/tags/list`
     Tags,
@@ -40,7 +40,7 @@ pub(super) enum Target {
     Referrers,
 }
 
-/// A repository, empty where there is none, and what a request wants of it.
+/// The endpoint of a request, and its repository, which is empty if the endpoint has none.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) repository: String,
@@ -48,26 +48,29 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Reads a path; nothing if it is not one of the specification's.
+    /// Parses a path. Returns `None` if the specification does not define it.
     pub(super) fn parse(path: &str) -> Option<Self> {
-        let nowhere = |target| {
+        let without_repository = |target| {
             Some(Self {
                 repository: String::new(),
                 target,
             })
         };
         if path == "/token" {
-            return nowhere(Target::Token);
+            return without_repository(Target::Token);
         }
         let rest = path
             .strip_prefix("/v2")?
             .strip_prefix('/')
             .unwrap_or_default();
         if rest.is_empty() {
-            return nowhere(Target::Ping);
+            return without_repository(Target::Ping);
         }
         let (repository, target) = split(rest)?;
-        (!repository.is_empty()).then(|| Self {
+        if repository.is_empty() {
+            return None;
+        }
+        Some(Self {
             repository: repository.to_owned(),
             target,
         })
@@ -75,19 +78,21 @@ impl Route {
 
     /// One of [`KINDS`].
     pub(super) fn kind(&self, method: &Method) -> &'static str {
-        let is = |name: &&&str| {
-            let subject = match self.target {
-                Target::Ping => return **name == "ping",
-                Target::Token => return **name == "token",
-                Target::Tags => return **name == "tags",
-                Target::Referrers => return **name == "referrers",
-                Target::Manifest(_) => "manifest",
-                Target::Blob(_) => "blob",
-                Target::Upload(_) => "upload",
-            };
-            name.split_once(' ') == Some((method.as_str(), subject))
-        };
-        KINDS.iter().find(is).copied().unwrap_or("other")
+        match (&self.target, method.as_str()) {
+            (Target::Ping, _) => "ping",
+            (Target::Token, _) => "token",
+            (Target::Tags, _) => "tags",
+            (Target::Referrers, _) => "referrers",
+            (Target::Manifest(_), "HEAD") => "HEAD manifest",
+            (Target::Manifest(_), "GET") => "GET manifest",
+            (Target::Manifest(_), "PUT") => "PUT manifest",
+            (Target::Blob(_), "HEAD") => "HEAD blob",
+            (Target::Blob(_), "GET") => "GET blob",
+            (Target::Upload(_), "POST") => "POST upload",
+            (Target::Upload(_), "PATCH") => "PATCH upload",
+            (Target::Upload(_), "PUT") => "PUT upload",
+            _ => "other",
+        }
     }
 }
 
@@ -125,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_read_from_their_end() {
+    fn paths_are_parsed_from_their_end() {
         assert_eq!(check(&Method::GET, "/v2/"), "ping of \"\"");
         assert_eq!(check(&Method::GET, "/v2"), "ping of \"\"");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A line for each request, so that one can see what waits for what.
+//! The timeline: a file with a line for each request, which shows the order of requests.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -8,20 +8,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 
-/// The file, which both registries append to. Times are milliseconds since 1970, so that the lines of both can be sorted
-/// together.
+/// A file that both registries append to. Times are in milliseconds since 1970, so that the lines of
+/// both can be sorted together.
 #[derive(Clone)]
 pub(super) struct Timeline {
     file: Arc<File>,
     role: Arc<str>,
 }
 
-/// A request under way; its line is written when this is dropped, which is when its answer has been handed to the kernel.
+/// A request in progress. Its line is written when this is dropped: after the last piece of the
+/// response was passed to the server.
 pub(super) struct Entry {
     timeline: Timeline,
-    began: f64,
-    answered: f64,
-    what: String,
+    start: f64,
+    response_start: f64,
+    kind_and_path: String,
     status: u16,
 }
 
@@ -35,32 +36,34 @@ impl Timeline {
         })
     }
 
-    /// A request has arrived.
+    /// Begins the entry of a request that has arrived.
     pub(super) fn begin(&self, kind: &str, path: &str) -> Entry {
         Entry {
             timeline: self.clone(),
-            began: now(),
-            answered: 0.0,
-            what: format!("{kind}\t{path}"),
+            start: now(),
+            response_start: 0.0,
+            kind_and_path: format!("{kind}\t{path}"),
             status: 0,
         }
     }
 
-    /// Writes a line of the harness, such as which run begins.
+    /// Writes a line of the harness, such as the name of the run that begins.
     pub(super) fn note(&self, text: &str) {
         self.write(&format!("{:.3}\t{}\t# {text}\n", now(), self.role));
     }
 
-    /// One call, so that lines of two processes do not mix. A full disk costs lines, not the run.
+    /// Writes a line in one call, so that the lines of two processes do not mix. Errors are ignored:
+    /// a full disk does not stop the run.
     fn write(&self, line: &str) {
         let _ = (&*self.file).write_all(line.as_bytes());
     }
 }
 
 impl Entry {
-    /// The answer begins: an upload has arrived in full.
-    pub(super) fn answered(mut self, status: StatusCode) -> Self {
-        (self.answered, self.status) = (now(), status.as_u16());
+    /// Records the start of the response; by then an upload was received completely.
+    pub(super) fn begin_response(mut self, status: StatusCode) -> Self {
+        self.response_start = now();
+        self.status = status.as_u16();
         self
     }
 }
@@ -68,16 +71,16 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let Self {
-            began,
-            answered,
-            what,
+            start,
+            response_start,
+            kind_and_path,
             status,
             timeline,
         } = self;
         let role = &timeline.role;
+        let end = now();
         let line = format!(
-            "{began:.3}\t{role}\t{answered:.3}\t{:.3}\t{status}\t{what}\n",
-            now()
+            "{start:.3}\t{role}\t{response_start:.3}\t{end:.3}\t{status}\t{kind_and_path}\n"
         );
         timeline.write(&line);
     }

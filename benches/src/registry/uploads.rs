@@ -1,83 +1,88 @@
-//! What a registry takes: blobs in one piece or in chunks, and manifests.
+//! Endpoints that write: blobs, in one piece or in chunks, and manifests.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Response, StatusCode, Uri};
 use futures_util::StreamExt;
 use image_replicator::image::digest::{Digest, Hasher};
 
-use super::Registry;
-use super::outgoing::{done, refuse};
+use super::outgoing::{empty, refuse};
+use super::state::Registry;
 use crate::content::{Content, Pieces};
 use crate::image::Manifest;
+use crate::lock::lock;
 
-/// The largest manifest that is taken, as the distribution specification suggests.
-const MANIFEST_BYTES: usize = 4 << 20;
+/// The largest manifest that is accepted, as the OCI distribution specification suggests.
+const MAX_MANIFEST_BYTES: usize = 4 << 20;
 
-/// Uploads that have begun.
+/// Uploads in progress.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<(u64, HashMap<u64, Session>)>);
+pub(super) struct Sessions {
+    sessions: Mutex<NumberedSessions>,
+}
 
-/// The bytes of an upload so far: counted, hashed where they are verified, and thrown away.
+#[derive(Default)]
+struct NumberedSessions {
+    last_number: u64,
+    by_number: HashMap<u64, Session>,
+}
+
+/// An upload in progress. Its bytes are counted, hashed if uploads are verified, and discarded.
 #[derive(Default)]
 struct Session {
-    seen_bytes: u64,
+    received_bytes: u64,
     hasher: Option<Hasher>,
 }
 
 impl Sessions {
-    fn begin(&self, session: Session) -> u64 {
-        let mut all = self.lock();
-        all.0 += 1;
-        let number = all.0;
-        all.1.insert(number, session);
+    /// Adds a session and returns its number.
+    fn add(&self, session: Session) -> u64 {
+        let mut sessions = lock(&self.sessions);
+        sessions.last_number += 1;
+        let number = sessions.last_number;
+        sessions.by_number.insert(number, session);
         number
     }
 
     fn take(&self, number: u64) -> Option<Session> {
-        self.lock().1.remove(&number)
+        lock(&self.sessions).by_number.remove(&number)
     }
 
     fn put_back(&self, number: u64, session: Session) {
-        self.lock().1.insert(number, session);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (u64, HashMap<u64, Session>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions).by_number.insert(number, session);
     }
 }
 
 impl Registry {
-    /// `POST`: a mount, a whole blob where the digest is given already, or a session.
-    pub(super) async fn begin(&self, repository: &str, request: Request) -> Response<Pieces> {
+    /// `POST`: mounts a blob, accepts a whole blob if the digest is given, or begins a session.
+    pub(super) async fn begin_upload(
+        &self,
+        repository: &str,
+        request: Request,
+    ) -> Response<Pieces> {
         if let Some(mounted) = self.mount(repository, request.uri()) {
             return mounted;
         }
         let mut session = Session {
-            hasher: self.verifies().then(Hasher::new),
-            ..Session::default()
+            received_bytes: 0,
+            hasher: self.verifies_uploads().then(Hasher::new),
         };
         if let Some(digest) = parameter(request.uri(), "digest") {
-            return match self.take_in(&mut session, request).await {
+            return match self.receive(&mut session, request).await {
                 Ok(()) => self.complete(repository, &digest, session),
                 Err(refusal) => refusal,
             };
         }
-        let number = self.sessions.begin(session);
-        done(
-            StatusCode::ACCEPTED,
-            &[
-                ("location", &location(repository, number)),
-                ("range", "0-0"),
-            ],
-        )
+        let number = self.sessions.add(session);
+        accepted(StatusCode::ACCEPTED, repository, number, "0-0")
     }
 
     /// `PATCH`, `PUT`, `GET` and `DELETE` of a session.
-    pub(super) async fn upload(
+    pub(super) async fn continue_upload(
         &self,
         repository: &str,
         number: u64,
@@ -85,40 +90,28 @@ impl Registry {
         request: Request,
     ) -> Response<Pieces> {
         let Some(mut session) = self.sessions.take(number) else {
-            return refuse(
-                StatusCode::NOT_FOUND,
-                "BLOB_UPLOAD_UNKNOWN",
-                "no such upload",
-            );
+            let message = "no such upload";
+            return refuse(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message);
         };
         let digest = parameter(request.uri(), "digest");
         if matches!(method, Method::PATCH | Method::PUT)
-            && let Err(refusal) = self.take_in(&mut session, request).await
+            && let Err(refusal) = self.receive(&mut session, request).await
         {
             return refusal;
         }
-        let range = format!("0-{}", session.seen_bytes.saturating_sub(1));
         let status = match (method, digest) {
             (Method::PUT, Some(digest)) => return self.complete(repository, &digest, session),
-            (Method::DELETE, _) => return done(StatusCode::NO_CONTENT, &[]),
+            (Method::DELETE, _) => return empty(StatusCode::NO_CONTENT, &[]),
             (Method::PATCH, _) => StatusCode::ACCEPTED,
             (Method::GET, _) => StatusCode::NO_CONTENT,
             _ => {
-                return refuse(
-                    StatusCode::BAD_REQUEST,
-                    "DIGEST_INVALID",
-                    "an upload ends with a digest",
-                );
+                let message = "the request that ends an upload must have a digest";
+                return refuse(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
             }
         };
+        let range = format!("0-{}", session.received_bytes.saturating_sub(1));
         self.sessions.put_back(number, session);
-        done(
-            status,
-            &[
-                ("location", &location(repository, number)),
-                ("range", &range),
-            ],
-        )
+        accepted(status, repository, number, &range)
     }
 
     pub(super) async fn put_manifest(
@@ -127,20 +120,14 @@ impl Registry {
         reference: &str,
         request: Request,
     ) -> Response<Pieces> {
-        let media_type = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let media_type = media_type.to_owned();
-        let Ok(bytes) = axum::body::to_bytes(request.into_body(), MANIFEST_BYTES).await else {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "MANIFEST_INVALID",
-                "it is cut off, or too large",
-            );
+        let media_type = request.headers().get(CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let media_type = media_type.unwrap_or_default().to_owned();
+        let Ok(bytes) = to_bytes(request.into_body(), MAX_MANIFEST_BYTES).await else {
+            let message = "the manifest is incomplete or too large";
+            return refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message);
         };
-        self.counters.received(bytes.len() as u64);
+        self.counters.count_received(bytes.len());
         let digest = String::from(Digest::from_content(&bytes));
         let manifest = Manifest {
             digest: digest.clone(),
@@ -150,29 +137,28 @@ impl Registry {
         match self.store().put_manifest(repository, reference, manifest) {
             Ok(()) => {
                 let location = format!("/v2/{repository}/manifests/{reference}");
-                done(
-                    StatusCode::CREATED,
-                    &[("location", &location), ("docker-content-digest", &digest)],
-                )
+                created(&location, &digest)
             }
-            Err(why) => refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", &why),
+            Err(reason) => refuse(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", &reason),
         }
     }
 
-    /// A mount that was asked for, is allowed and can be made.
+    /// Mounts a blob from another repository. Returns `None` if the request does not ask for a
+    /// mount, or if the rules or the content do not permit it.
     fn mount(&self, repository: &str, uri: &Uri) -> Option<Response<Pieces>> {
-        let (digest, from) = (parameter(uri, "mount")?, parameter(uri, "from")?);
-        let mut store = self.store();
+        let digest = parameter(uri, "mount")?;
+        let from = parameter(uri, "from")?;
         let size_bytes = self.library.get(&digest)?.size_bytes();
+        let mut store = self.store();
         if !self.rules.mount || !store.has_blob(&from, &digest) {
             return None;
         }
         store.put_blob(repository, &digest, size_bytes);
-        Some(arrived(repository, &digest))
+        Some(blob_created(repository, &digest))
     }
 
     /// Reads the body to its end.
-    async fn take_in(
+    async fn receive(
         &self,
         session: &mut Session,
         request: Request,
@@ -180,14 +166,12 @@ impl Registry {
         let mut body = request.into_body().into_data_stream();
         while let Some(chunk) = body.next().await {
             let Ok(chunk) = chunk else {
-                return Err(refuse(
-                    StatusCode::BAD_REQUEST,
-                    "BLOB_UPLOAD_INVALID",
-                    "the body is cut off",
-                ));
+                let message = "the body is incomplete";
+                let status = StatusCode::BAD_REQUEST;
+                return Err(refuse(status, "BLOB_UPLOAD_INVALID", message));
             };
-            session.seen_bytes += chunk.len() as u64;
-            self.counters.received(chunk.len() as u64);
+            session.received_bytes += chunk.len() as u64;
+            self.counters.count_received(chunk.len());
             if let Some(hasher) = &mut session.hasher {
                 hasher.update(&chunk);
             }
@@ -195,48 +179,45 @@ impl Registry {
         Ok(())
     }
 
+    /// Ends an upload: checks its size and, if hashed, its digest.
     fn complete(&self, repository: &str, digest: &str, session: Session) -> Response<Pieces> {
-        let known_bytes = self.library.get(digest).map(Content::size_bytes);
-        if known_bytes.is_some_and(|known| known != session.seen_bytes) {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "SIZE_INVALID",
-                "the blob has another size",
-            );
+        let expected_bytes = self.library.get(digest).map(Content::size_bytes);
+        if expected_bytes.is_some_and(|expected| expected != session.received_bytes) {
+            let message = "the blob has another size";
+            return refuse(StatusCode::BAD_REQUEST, "SIZE_INVALID", message);
         }
-        if session
-            .hasher
-            .is_some_and(|hasher| hasher.finish().as_str() != digest)
+        if let Some(hasher) = session.hasher
+            && hasher.finish().as_str() != digest
         {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "DIGEST_INVALID",
-                "the bytes have another digest",
-            );
+            let message = "the bytes have another digest";
+            return refuse(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
         }
         self.store()
-            .put_blob(repository, digest, session.seen_bytes);
-        arrived(repository, digest)
+            .put_blob(repository, digest, session.received_bytes);
+        blob_created(repository, digest)
     }
 }
 
-fn arrived(repository: &str, digest: &str) -> Response<Pieces> {
-    let location = format!("/v2/{repository}/blobs/{digest}");
-    done(
-        StatusCode::CREATED,
-        &[("location", &location), ("docker-content-digest", digest)],
-    )
+fn blob_created(repository: &str, digest: &str) -> Response<Pieces> {
+    created(&format!("/v2/{repository}/blobs/{digest}"), digest)
 }
 
-/// Relative, as the specification allows: a client that came through a proxy stays there.
-fn location(repository: &str, number: u64) -> String {
-    format!("/v2/{repository}/blobs/uploads/{number}")
+fn created(location: &str, digest: &str) -> Response<Pieces> {
+    let headers = [("location", location), ("docker-content-digest", digest)];
+    empty(StatusCode::CREATED, &headers)
+}
+
+/// The state of a session. Its location is relative, as the specification permits, so that a client
+/// behind a proxy continues through the proxy.
+fn accepted(status: StatusCode, repository: &str, number: u64, range: &str) -> Response<Pieces> {
+    let location = format!("/v2/{repository}/blobs/uploads/{number}");
+    empty(status, &[("location", &location), ("range", range)])
 }
 
 /// A parameter of the query, decoded.
 fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let query = uri.query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let (_, value) = parameters.find(|(key, _)| key == name)?;
+    Some(value.into_owned())
 }

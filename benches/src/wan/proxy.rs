@@ -1,11 +1,14 @@
-//! The proxy: two threads for each direction of a connection, one that takes bytes as fast as the network would, and one that
-//! hands them on when they would have arrived. Threads, because they wake up within a tenth of a millisecond, and a runtime's timer within one.
+//! The proxy. Each direction of a connection has two threads: one reads bytes as fast as the
+//! simulated network would, the other delivers them when they would have arrived.
+//!
+//! It uses threads because a sleeping thread resumes within a tenth of a millisecond; the timer of
+//! an async runtime has a resolution of one millisecond.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,51 +16,56 @@ use serde::{Deserialize, Serialize};
 
 use super::link::Link;
 use super::window::Window;
+use crate::lock::lock;
 use crate::output;
 
-/// What is passed on at once: a fraction of a millisecond of the line.
+/// The size of one read: a fraction of a millisecond of the line.
 const CHUNK_BYTES: usize = 32 * 1024;
-/// Chunks between the two threads; more than a window, so that it only stops a receiver that does not read.
-const CHUNKS: usize = 256;
+/// Chunks that the channel between the two threads holds. It is more than a window, so that the
+/// channel is full only if the receiver stops reading.
+const CHANNEL_CHUNKS: usize = 256;
 
-/// How the proxy is started.
+/// Options of the proxy.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The servers behind it
+    /// Addresses of the servers behind the proxy
     #[arg(long, value_delimiter = ',')]
     pub(crate) to: Vec<SocketAddr>,
     #[command(flatten)]
     pub(crate) distance: Distance,
 }
 
-/// What the network is like.
+/// The properties of the simulated network.
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
 pub(crate) struct Distance {
-    /// Milliseconds that a request and its answer are under way
+    /// Round trip time in milliseconds
     #[arg(long, default_value_t = 20)]
     pub(crate) round_trip_ms: u64,
-    /// Bytes a second of the client's machine, in each direction
+    /// Bytes per second of the client's line, in each direction
     #[arg(long, default_value_t = 78_000_000)]
     pub(crate) bytes_per_second: u64,
 }
 
 /// Both directions of the client's line.
-struct Line {
+struct ClientLine {
     distance: Distance,
     up: Mutex<Link>,
     down: Mutex<Link>,
 }
 
-/// Bytes, and when they arrive. None are the end.
-type Parcel = (Instant, Vec<u8>);
+/// A chunk, and when it arrives. No bytes mean the end of the stream.
+struct Chunk {
+    arrival: Instant,
+    bytes: Vec<u8>,
+}
 
-/// Serves until the standard input ends. Prints the addresses that stand for the servers, in their order.
+/// Runs until the standard input ends. Prints the proxy's address for each server, in order.
 pub(crate) fn run(options: Options) -> Result<(), String> {
-    let idle = || Mutex::new(Link::new(options.distance.bytes_per_second, Instant::now()));
-    let line = Arc::new(Line {
+    let idle_link = || Mutex::new(Link::new(options.distance.bytes_per_second, Instant::now()));
+    let line = Arc::new(ClientLine {
         distance: options.distance,
-        up: idle(),
-        down: idle(),
+        up: idle_link(),
+        down: idle_link(),
     });
     let mut addresses = Vec::new();
     for server in options.to {
@@ -66,26 +74,27 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         let line = Arc::clone(&line);
         thread::spawn(move || accept(&listener, server, &line));
     }
-    output::line(serde_json::to_string(&addresses).expect("addresses are JSON"));
+    output::stdout_line(serde_json::to_string(&addresses).expect("addresses are JSON"));
     let _ = io::stdin().read_to_end(&mut Vec::new());
     Ok(())
 }
 
-fn accept(listener: &TcpListener, server: SocketAddr, line: &Arc<Line>) {
+fn accept(listener: &TcpListener, server: SocketAddr, line: &Arc<ClientLine>) {
     for client in listener.incoming().flatten() {
-        // A server that is gone, or a client: the connection ends, which is what the other side would see.
+        // If either side has gone, the connection ends, as it would without a proxy.
         if let Ok(server) = TcpStream::connect(server) {
-            let _ = join(client, server, line);
+            let _ = connect(client, server, line);
         }
     }
 }
 
-fn join(client: TcpStream, server: TcpStream, line: &Arc<Line>) -> io::Result<()> {
+fn connect(client: TcpStream, server: TcpStream, line: &Arc<ClientLine>) -> io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let (from, to) = (client.try_clone()?, server.try_clone()?);
-    carry(from, to, Arc::clone(line), Direction::Up);
-    carry(server, client, Arc::clone(line), Direction::Down);
+    let upload_from = client.try_clone()?;
+    let upload_to = server.try_clone()?;
+    forward(upload_from, upload_to, Arc::clone(line), Direction::Up);
+    forward(server, client, Arc::clone(line), Direction::Down);
     Ok(())
 }
 
@@ -96,72 +105,73 @@ enum Direction {
 }
 
 /// One direction of a connection.
-struct Track {
-    line: Arc<Line>,
+struct Flow {
+    line: Arc<ClientLine>,
     direction: Direction,
-    /// Bytes that have not arrived; changed only while the link is locked.
-    under_way: AtomicU64,
+    /// Bytes that have not arrived yet. Changed only while the link is locked.
+    in_flight_bytes: AtomicU64,
 }
 
-fn carry(from: TcpStream, to: TcpStream, line: Arc<Line>, direction: Direction) {
-    let (sender, receiver) = sync_channel(CHUNKS);
-    let track = Arc::new(Track {
+fn forward(from: TcpStream, to: TcpStream, line: Arc<ClientLine>, direction: Direction) {
+    let (sender, receiver) = sync_channel(CHANNEL_CHUNKS);
+    let flow = Arc::new(Flow {
         line,
         direction,
-        under_way: AtomicU64::new(0),
+        in_flight_bytes: AtomicU64::new(0),
     });
-    let here = Arc::clone(&track);
-    thread::spawn(move || here.take(from, &sender));
-    thread::spawn(move || track.hand_on(to, &receiver));
+    let reading = Arc::clone(&flow);
+    thread::spawn(move || reading.read(from, &sender));
+    thread::spawn(move || flow.deliver(to, &receiver));
 }
 
-impl Track {
-    /// Takes bytes when the window lets them go, and reckons when they arrive.
-    fn take(&self, mut from: TcpStream, sender: &SyncSender<Parcel>) {
+impl Flow {
+    /// Reads bytes when the window allows, and computes when they arrive.
+    fn read(&self, mut from: TcpStream, sender: &SyncSender<Chunk>) {
         let (round_trip, mut window) = (self.round_trip(), Window::default());
         let opens_at = Instant::now() + round_trip;
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let room = self.wait_for_room(&mut window);
-            // A connection that broke ends, as one that was closed.
+            // A read error ends the stream, like a close.
             let read = from.read(&mut buffer[..room]).unwrap_or(0);
             if self.direction == Direction::Up {
-                // Nothing leaves before the handshake is over.
+                // No bytes leave before the handshake is complete.
                 thread::sleep(opens_at.saturating_duration_since(Instant::now()));
             }
             let arrival = self.depart(read as u64) + round_trip / 2;
-            window.sent(read as u64, arrival + round_trip / 2);
-            if sender.send((arrival, buffer[..read].to_vec())).is_err() || read == 0 {
+            window.record_sent(read as u64, arrival + round_trip / 2);
+            let bytes = buffer[..read].to_vec();
+            if sender.send(Chunk { arrival, bytes }).is_err() || read == 0 {
                 return;
             }
         }
     }
 
-    /// Hands bytes on when they arrive.
-    fn hand_on(&self, mut to: TcpStream, receiver: &Receiver<Parcel>) {
-        for (arrival, bytes) in receiver {
+    /// Delivers each chunk when it arrives.
+    fn deliver(&self, mut to: TcpStream, receiver: &Receiver<Chunk>) {
+        for Chunk { arrival, bytes } in receiver {
             thread::sleep(arrival.saturating_duration_since(Instant::now()));
-            let is_gone = bytes.is_empty() || to.write_all(&bytes).is_err();
+            let written = to.write_all(&bytes);
             self.arrive(bytes.len() as u64);
-            if is_gone {
-                let which = if bytes.is_empty() {
-                    Shutdown::Write
-                } else {
-                    Shutdown::Both
-                };
-                let _ = to.shutdown(which);
+            if written.is_err() {
+                let _ = to.shutdown(Shutdown::Both);
+                return;
+            }
+            if bytes.is_empty() {
+                let _ = to.shutdown(Shutdown::Write);
                 return;
             }
         }
     }
 
+    /// Waits until the window is open; returns how many bytes may be read.
     fn wait_for_room(&self, window: &mut Window) -> usize {
         loop {
             let share = self.link().share_bytes(self.round_trip());
             let now = Instant::now();
-            let room = usize::try_from(window.room_bytes(now, share))
-                .unwrap_or(CHUNK_BYTES)
-                .min(CHUNK_BYTES);
+            let room_bytes = window.room_bytes(now, share);
+            let room =
+                usize::try_from(room_bytes).map_or(CHUNK_BYTES, |room| room.min(CHUNK_BYTES));
             match window.opens_at() {
                 Some(opens) if room == 0 => thread::sleep(opens.saturating_duration_since(now)),
                 _ => return room.max(1),
@@ -169,26 +179,26 @@ impl Track {
         }
     }
 
-    /// Puts `bytes` on the line, and says when the last of them has left.
+    /// Puts `bytes` on the line; returns when the last of them has left.
     fn depart(&self, bytes: u64) -> Instant {
         let mut link = self.link();
-        let before = self.under_way.fetch_add(bytes, Ordering::Relaxed);
-        link.note(before, before + bytes);
-        link.departure(Instant::now(), bytes)
+        let before = self.in_flight_bytes.fetch_add(bytes, Ordering::Relaxed);
+        link.record_in_flight(before, before + bytes);
+        link.enqueue(Instant::now(), bytes)
     }
 
+    /// Records that `bytes` have arrived.
     fn arrive(&self, bytes: u64) {
         let mut link = self.link();
-        let before = self.under_way.fetch_sub(bytes, Ordering::Relaxed);
-        link.note(before, before - bytes);
+        let before = self.in_flight_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        link.record_in_flight(before, before - bytes);
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {
-        let link = match self.direction {
-            Direction::Up => &self.line.up,
-            Direction::Down => &self.line.down,
-        };
-        link.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.direction {
+            Direction::Up => lock(&self.line.up),
+            Direction::Down => lock(&self.line.down),
+        }
     }
 
     fn round_trip(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! How much a connection has under way, and when it may send more: TCP's slow start.
+//! The window of a connection: how many bytes it may have in flight, as in TCP's slow start.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,46 +10,47 @@ pub(super) const INITIAL_BYTES: u64 = 14_480;
 #[derive(Debug)]
 pub(super) struct Window {
     size_bytes: u64,
-    under_way: VecDeque<(Instant, u64)>,
-    sum_bytes: u64,
+    /// When each group of bytes in flight is acknowledged, and its size in bytes.
+    in_flight: VecDeque<(Instant, u64)>,
+    in_flight_bytes: u64,
 }
 
 impl Default for Window {
     fn default() -> Self {
         Self {
             size_bytes: INITIAL_BYTES,
-            under_way: VecDeque::new(),
-            sum_bytes: 0,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
         }
     }
 }
 
 impl Window {
-    /// How many bytes may be sent `now`, when the line leaves `share_bytes` to this connection.
+    /// How many bytes may be sent at `now`. `share_bytes` is this connection's share of the line.
     pub(super) fn room_bytes(&mut self, now: Instant, share_bytes: u64) -> u64 {
         let largest = share_bytes.max(INITIAL_BYTES);
-        while let Some((acknowledged, bytes)) = self.under_way.front().copied()
+        while let Some((acknowledged, bytes)) = self.in_flight.front().copied()
             && acknowledged <= now
         {
-            self.under_way.pop_front();
-            self.sum_bytes -= bytes;
+            self.in_flight.pop_front();
+            self.in_flight_bytes -= bytes;
             self.size_bytes += bytes;
         }
         self.size_bytes = self.size_bytes.min(largest);
-        self.size_bytes.saturating_sub(self.sum_bytes)
+        self.size_bytes.saturating_sub(self.in_flight_bytes)
     }
 
-    /// When the next bytes are acknowledged, so that there is more room; never, where nothing is under way.
+    /// When the next bytes are acknowledged and the window opens; `None` if nothing is in flight.
     pub(super) fn opens_at(&self) -> Option<Instant> {
-        self.under_way
+        self.in_flight
             .front()
             .map(|(acknowledged, _)| *acknowledged)
     }
 
-    /// Notes what was sent.
-    pub(super) fn sent(&mut self, bytes: u64, acknowledged: Instant) {
-        self.under_way.push_back((acknowledged, bytes));
-        self.sum_bytes += bytes;
+    /// Records that `bytes` were sent, and when they will be acknowledged.
+    pub(super) fn record_sent(&mut self, bytes: u64, acknowledged: Instant) {
+        self.in_flight.push_back((acknowledged, bytes));
+        self.in_flight_bytes += bytes;
     }
 }
 
@@ -67,7 +68,7 @@ mod tests {
         let mut sent = Vec::new();
         for _ in 0..5 {
             let room = window.room_bytes(now, 100_000);
-            window.sent(room, now + ROUND_TRIP);
+            window.record_sent(room, now + ROUND_TRIP);
             sent.push(room);
             now += ROUND_TRIP;
         }
@@ -77,8 +78,8 @@ mod tests {
     #[test]
     fn a_full_window_opens_with_the_next_acknowledgement() {
         let (now, mut window) = (Instant::now(), Window::default());
-        window.sent(14_000, now + ROUND_TRIP);
-        window.sent(480, now + 2 * ROUND_TRIP);
+        window.record_sent(14_000, now + ROUND_TRIP);
+        window.record_sent(480, now + 2 * ROUND_TRIP);
         assert_eq!(window.room_bytes(now, 1_000_000), 0);
         assert_eq!(window.opens_at(), Some(now + ROUND_TRIP));
         assert_eq!(window.room_bytes(now + ROUND_TRIP, 1_000_000), 28_000);
