@@ -1,13 +1,13 @@
 //! Amazon Web Services: clients that are made when they are first needed, and what is asked of them.
 //!
-//! * `keyring`: Docker Hub's secret and the registries' tokens,
+//! * `keychain`: credentials of registries, from Secrets Manager and ECR,
 //! * `ecr`, `ecr_public`: repositories and their resource tags,
 //! * `repository`: one repository, of either kind,
 //! * `parameters`, `queue`, `scheduler`, `logs`, `notices`.
 
 mod ecr;
 mod ecr_public;
-mod keyring;
+mod keychain;
 mod logs;
 mod mutability;
 mod notices;
@@ -31,8 +31,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
 
 pub use ecr_public::PublicRegistry;
-pub(crate) use keyring::authorization;
-pub use keyring::{Keyring, Login, RegistryToken};
+pub use keychain::AwsKeychain;
 pub use mutability::Mutability;
 pub use repository::{MAX_LAYERS_PER_CALL, Prepared, Repository};
 

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 pub use record::Scope;
 pub use session::Session;
 
-use crate::aws::{Aws, Keyring};
+use crate::aws::{Aws, AwsKeychain};
 use crate::catalogue::{
     Catalogue, CatalogueImage, Destination, DestinationKind, Document, Origin, Problems,
 };
@@ -42,7 +42,7 @@ use crate::settings::{Location, Settings};
 pub struct Replicator {
     settings: Settings,
     aws: Arc<Aws>,
-    keyring: Arc<Keyring>,
+    keychain: Arc<AwsKeychain>,
     registries: Registries,
     clock: Clock,
 }
@@ -54,15 +54,15 @@ impl Replicator {
     /// A replicator that reaches AWS through `aws`. Nothing is sent yet.
     pub fn new(settings: Settings, aws: Aws) -> Result<Self, Error> {
         let aws = Arc::new(aws);
-        let keyring = Arc::new(Keyring::new(
+        let keychain = Arc::new(AwsKeychain::new(
             Arc::clone(&aws),
             settings.docker_hub_secret.clone(),
         ));
-        let registries = Registries::new(&settings, Arc::clone(&keyring))?;
+        let registries = Registries::new(&settings, Arc::clone(&keychain) as _)?;
         Ok(Self {
             settings,
             aws,
-            keyring,
+            keychain,
             registries,
             clock: Box::new(Timestamp::now),
         })
@@ -260,7 +260,7 @@ impl Replicator {
 
     /// The account's own registry names itself beside its token, which is needed anyway.
     async fn own_ecr(&self, region: &str) -> Result<String, Error> {
-        let host = self.keyring.ecr(region).await?.host.clone();
+        let host = self.keychain.own_ecr_host(region).await?;
         host.filter(|host| matches!(Host::parse(host), Host::Ecr { .. }))
             .ok_or_else(|| {
                 let error = Error::new(

@@ -27,4 +27,5 @@ pub mod plan;
 pub mod registry;
 pub mod request;
 pub mod settings;
+mod sync;
 pub mod timestamp;

@@ -5,7 +5,8 @@
 //! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
 //! its chunked uploads and panics its manifest PUT by digest.
 //!
-//! * `authorization`, `challenge`, `token`: which header a request carries, and where a credential may go,
+//! * `keychain`: the port through which credentials come,
+//! * `auth`: which header a request carries, and where a credential may go,
 //! * `meter`, `pace`: how much may be asked for, and how fast,
 //! * `mounts`: what a registry has already, in another repository,
 //! * `patience`: what is tried again, and when,
@@ -18,6 +19,7 @@
 mod auth;
 mod blob;
 mod destination;
+mod keychain;
 mod limits;
 mod source;
 mod transport;
@@ -30,18 +32,20 @@ use url::Url;
 
 pub use blob::verify::{Fault, verified};
 pub use destination::Destination;
+pub(crate) use keychain::authorization_header;
+pub use keychain::{Access, Credential, Keychain};
 pub use source::{BlobStream, Source};
 
-use crate::aws::Keyring;
 use crate::error::{Cause, Error, Side};
 use crate::image::host::{Endpoints, Host};
 use crate::image::reference::{DOCKER_HUB, RepositoryRef};
 use crate::plan::quota::Quota;
 use crate::settings::{Hashing, Settings};
-use auth::{Access, Authorizer};
+use auth::{Authorization, Authorizer};
 use blob::mounts::Mounts;
 pub(crate) use limits::meter::{Claim, Meter};
 use limits::pace::{Api, Pace};
+use transport::refusal::Refusal;
 pub(crate) use transport::retry::{TRIES, persistently};
 use transport::{Failure, Request, Response, Transport};
 
@@ -61,13 +65,13 @@ struct Shared {
 }
 
 impl Registries {
-    /// Registries with the credentials of `keyring`. Nothing is sent yet.
-    pub fn new(settings: &Settings, keyring: Arc<Keyring>) -> Result<Self, Error> {
+    /// Registries with the credentials of `keychain`. Nothing is sent yet.
+    pub fn new(settings: &Settings, keychain: Arc<dyn Keychain>) -> Result<Self, Error> {
         let transport = Transport::new().map_err(|error| {
             Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
         })?;
         Ok(Self(Arc::new(Shared {
-            authorizer: Authorizer::new(transport.clone(), settings.endpoints.clone(), keyring),
+            authorizer: Authorizer::new(transport.clone(), settings.endpoints.clone(), keychain),
             transport,
             endpoints: settings.endpoints.clone(),
             meter: Meter::new(settings.reserve),
@@ -79,12 +83,12 @@ impl Registries {
 
     /// `repository`, to be read.
     pub fn source(&self, repository: &RepositoryRef) -> Source {
-        Source::new(self.remote(repository, Side::Source, Access::Pull))
+        Source::new(self.remote(repository, Access::Pull))
     }
 
     /// `repository`, to be written.
     pub fn destination(&self, repository: &RepositoryRef) -> Destination {
-        Destination::new(self.remote(repository, Side::Destination, Access::Push))
+        Destination::new(self.remote(repository, Access::Push))
     }
 
     /// Docker Hub's quota.
@@ -97,11 +101,10 @@ impl Registries {
         self.0.hashing
     }
 
-    fn remote(&self, repository: &RepositoryRef, side: Side, access: Access) -> Remote {
+    fn remote(&self, repository: &RepositoryRef, access: Access) -> Remote {
         Remote {
             registries: Arc::clone(&self.0),
             repository: repository.clone(),
-            side,
             access,
         }
     }
@@ -112,7 +115,6 @@ impl Registries {
 struct Remote {
     registries: Arc<Shared>,
     repository: RepositoryRef,
-    side: Side,
     access: Access,
 }
 
@@ -140,61 +142,38 @@ impl Remote {
         persistently(|| self.send(action, request)).await
     }
 
-    /// Sends one request, with a fresh credential after a 401, and gives an answer of success.
+    /// Sends one request, and once more if a fresh authorization may help. A response that is no
+    /// success is an error.
     async fn send(&self, action: &str, request: &Request) -> Result<Response, Error> {
-        let response = self.send_once(action, request.clone(), None).await?;
-        let expired = match response {
+        let failed = match self.send_once(action, request.clone(), None).await {
             Ok(response) => return Ok(response),
-            Err(refusal) if refusal.is_expired_credential => refusal,
-            Err(refusal) => return Err(refusal.error),
+            Err(failed) => failed,
         };
-        if !self
-            .registries
-            .authorizer
-            .renew(
-                &self.repository,
-                self.access,
-                expired.authorization.as_ref(),
-            )
-            .await
-        {
-            return Err(expired.error);
-        }
-        self.send_once(action, request.clone(), None)
-            .await?
-            .map_err(|refusal| refusal.error)
+        let Some(refused) = &failed.refused_authorization else {
+            return Err(failed.error);
+        };
+        self.discard(refused).await;
+        let response = self.send_once(action, request.clone(), None).await;
+        response.map_err(|failed| failed.error)
     }
 
-    /// Sends exactly one request, with a `body` that streams where there is one. The outer error is that there was no answer, the
-    /// inner that it was no success.
+    /// Sends exactly one request. `body` is streamed if it is there.
     async fn send_once(
         &self,
         action: &str,
         mut request: Request,
         body: Option<BlobStream>,
-    ) -> Result<Result<Response, transport::refusal::Refusal>, Error> {
-        let (registry, pace, transport) = (
-            &self.repository.registry,
-            &self.registries.pace,
-            &self.registries.transport,
-        );
+    ) -> Result<Response, SendError> {
+        let Shared {
+            pace, transport, ..
+        } = &*self.registries;
+        let registry = &self.repository.registry;
         let api = Api::from_request(&request.method, request.url.path());
-        // No token is bought while the registry is left alone.
+        // No token is fetched while the registry limits requests.
         pace.calm(registry, api).await;
-        let authorization = if self.is_at_home(&request.url) {
-            // Boxed: the AWS SDK's futures below are large, and every request would carry them.
-            let header = Box::pin(self.registries.authorizer.header(
-                &self.repository,
-                self.access,
-                self.side,
-            ))
-            .await;
-            header.inspect_err(|error| pace.note_at_the_token_service(registry, error))?
-        } else {
-            None
-        };
-        if let Some(value) = &authorization {
-            request = request.header(AUTHORIZATION, value.clone());
+        let authorization = self.authorize(&request).await?;
+        if let Some(authorization) = &authorization {
+            request = request.header(AUTHORIZATION, authorization.header.clone());
         }
         pace.turn(registry, api).await;
         let response = match body {
@@ -203,27 +182,44 @@ impl Remote {
         };
         let response = response.map_err(|failure| self.unanswered(action, failure))?;
         self.note_quota(&response);
-        tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "answered");
+        tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "response");
         if response.status().is_success() {
             pace.well(registry, api);
-            return Ok(Ok(response));
+            return Ok(response);
         }
-        let refusal = transport::refusal::Refusal::read(
-            self.side,
-            action,
-            (&Host::parse(registry), api),
-            authorization,
-            response,
-        )
-        .await;
+        let host = Host::parse(registry);
+        let refusal = Refusal::read(self.access.side(), action, (&host, api), response).await;
         pace.note(registry, api, &refusal.error);
-        Ok(Err(refusal))
+        Err(SendError {
+            error: refusal.error,
+            refused_authorization: authorization.filter(|_| refusal.is_expired_credential),
+        })
     }
 
-    /// A registry may name any address for an upload; a credential goes to the registry's own only.
-    fn is_at_home(&self, url: &Url) -> bool {
-        let home = self.registries.endpoints.base(&self.repository.registry);
-        home.is_ok_and(|home| home.origin() == url.origin())
+    /// The authorization of `request`. A registry may name any address for an upload, but a
+    /// credential is sent to the registry's own origin only.
+    async fn authorize(&self, request: &Request) -> Result<Option<Authorization>, Error> {
+        let registry = &self.repository.registry;
+        let own_base = self.registries.endpoints.base(registry);
+        let is_own_origin = own_base.is_ok_and(|base| base.origin() == request.url.origin());
+        if !is_own_origin {
+            return Ok(None);
+        }
+        let authorizer = &self.registries.authorizer;
+        let authorization = authorizer.authorize(&self.repository, self.access).await;
+        authorization.inspect_err(|error| {
+            self.registries
+                .pace
+                .note_at_the_token_service(registry, error);
+        })
+    }
+
+    /// Discards an authorization that was refused: the next request gets a fresh one.
+    async fn discard(&self, refused: &Authorization) {
+        let authorizer = &self.registries.authorizer;
+        authorizer
+            .discard(&self.repository, self.access, refused)
+            .await;
     }
 
     fn note_quota(&self, response: &Response) {
@@ -242,20 +238,26 @@ impl Remote {
     }
 
     fn error(&self, cause: Cause, action: &str) -> Error {
-        Error::new(self.side, cause, action)
+        Error::new(self.access.side(), cause, action)
     }
 
     fn unanswered(&self, action: &str, failure: Failure) -> Error {
-        unanswered(self.side, action, failure)
+        failure.into_error(self.access.side(), action)
     }
 }
 
-/// Why there was no whole answer.
-fn unanswered(side: Side, action: &str, failure: Failure) -> Error {
-    let cause = if failure.is_final() {
-        Cause::Invalid
-    } else {
-        Cause::Interrupted
-    };
-    Error::new(side, cause, action).because(failure)
+/// Why a request had no success.
+struct SendError {
+    error: Error,
+    /// The authorization that the registry refused, if a fresh one may help.
+    refused_authorization: Option<Authorization>,
+}
+
+impl From<Error> for SendError {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            refused_authorization: None,
+        }
+    }
 }

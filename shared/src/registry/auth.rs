@@ -1,213 +1,204 @@
-//! Which Authorization header a request carries, and where a credential may go.
+//! Which `Authorization` header a request carries.
 //!
-//! * Docker Hub: a token for each repository, bought at Docker Hub's own token service with the secret, or anonymously where
-//!   none is configured.
-//! * Amazon ECR: the registry's token of 12 hours, as Basic; ECR Public the same as Bearer. Where the role does not allow that, ECR
-//!   Public is read anonymously.
-//! * Every other registry: an anonymous token where the registry asks for one.
+//! * A ready header from the keychain is used as it is (Amazon ECR).
+//! * A login from the keychain is exchanged for a token of each repository at the registry's token
+//!   service (Docker Hub), or sent as Basic authentication if the registry asks for that.
+//! * Without a credential, an anonymous token is fetched if the registry asks for one.
 //!
-//! One request at a time buys a token; the others wait for it, and share what comes of that.
+//! For each repository and access one token is fetched at a time. Concurrent requests wait for it,
+//! and share the token or the failure.
 
-pub(crate) mod challenge;
-mod docker_hub;
-pub(crate) mod token;
+mod challenge;
+mod login;
+mod token;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use docker_hub::Verdict;
-
-use super::transport::refusal;
-use super::unanswered;
-use crate::aws::{Keyring, RegistryToken};
-use crate::cache::PerKey;
-use crate::cache::Renewable;
-use crate::error::{Cause, Error, Side};
+use super::keychain::{Access, Credential, Keychain};
+use super::limits::pace::Api;
+use super::transport::refusal::Refusal;
+use super::transport::{Request, Transport};
+use crate::cache::{PerKey, Renewable};
+use crate::error::{Cause, Error};
 use crate::image::host::{Endpoints, Host};
 use crate::image::reference::{DOCKER_HUB, RepositoryRef};
-use crate::registry::auth::challenge::{Challenge, TokenService};
-use crate::registry::auth::token::Token;
-use crate::registry::limits::pace::Api;
-use crate::registry::transport::{Request, Transport};
+use challenge::{Challenge, TokenService};
+use login::Logins;
+use token::{Token, TokenRequest};
 
-/// For so long a token of our own that could not be had is done without: each request would else wait for it.
-const A_WHILE: Duration = Duration::from_mins(1);
-/// The same where the role may have none.
-const A_DAY: Duration = Duration::from_hours(24);
-
-/// What a request does with a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Access {
-    Pull,
-    Push,
+/// The `Authorization` header of a request, and the credential that it was made of.
+#[derive(Clone)]
+pub(crate) struct Authorization {
+    /// The header.
+    pub(crate) header: HeaderValue,
+    /// The keychain's credential if the registry sees it; `None` for a token.
+    credential: Option<Arc<Credential>>,
 }
 
-/// Finds the header for each request.
+impl From<Arc<Credential>> for Authorization {
+    fn from(credential: Arc<Credential>) -> Self {
+        Self {
+            header: credential.header(),
+            credential: Some(credential),
+        }
+    }
+}
+
+/// Finds the header of each request.
 pub(crate) struct Authorizer {
     transport: Transport,
     endpoints: Endpoints,
-    keyring: Arc<Keyring>,
+    keychain: Arc<dyn Keychain>,
     challenges: PerKey<String, Renewable<Challenge>>,
     tokens: PerKey<(RepositoryRef, Access), Renewable<Token>>,
-    verdict: tokio::sync::Mutex<Verdict>,
-    /// Until when ECR Public is read without our own token.
-    anonymous_until: Mutex<Option<Instant>>,
+    logins: Logins,
+    docker_hub_prewarm: Once,
 }
 
 impl Authorizer {
-    pub(crate) fn new(transport: Transport, endpoints: Endpoints, keyring: Arc<Keyring>) -> Self {
+    pub(crate) fn new(
+        transport: Transport,
+        endpoints: Endpoints,
+        keychain: Arc<dyn Keychain>,
+    ) -> Self {
+        let logins = Logins::new(transport.clone(), endpoints.clone(), Arc::clone(&keychain));
         Self {
             transport,
             endpoints,
-            keyring,
+            keychain,
             challenges: PerKey::default(),
             tokens: PerKey::default(),
-            verdict: tokio::sync::Mutex::new(Verdict::Unknown),
-            anonymous_until: Mutex::default(),
+            logins,
+            docker_hub_prewarm: Once::new(),
         }
     }
 
-    /// The header for a request to `repository`; `None` where none is needed.
-    pub(crate) async fn header(
+    /// The authorization of a request to `repository`; `None` if it needs none.
+    pub(crate) async fn authorize(
         &self,
         repository: &RepositoryRef,
         access: Access,
-        side: Side,
-    ) -> Result<Option<HeaderValue>, Error> {
-        match (Host::parse(&repository.registry), access) {
-            (Host::Ecr { region, .. }, _) => header(self.keyring.ecr(&region).await, side),
-            (Host::EcrPublic, Access::Push) => header(self.keyring.ecr_public().await, side),
-            (Host::EcrPublic, Access::Pull) => match self.our_own_at_ecr_public().await {
-                Some(header) => Ok(Some(header)),
-                None => self.token(repository, access, side).await,
-            },
-            (Host::DockerHub | Host::Other, _) => self.token(repository, access, side).await,
+    ) -> Result<Option<Authorization>, Error> {
+        if repository.registry == DOCKER_HUB {
+            self.docker_hub_prewarm
+                .call_once(|| self.prewarm_docker_hub());
         }
-    }
-
-    /// Our own token for reading ECR Public, which allows ten times as much as none; `None` where the role does not allow it, and for a
-    /// while after it could not be had.
-    async fn our_own_at_ecr_public(&self) -> Option<HeaderValue> {
-        if self
-            .anonymous_until()
-            .is_some_and(|until| Instant::now() < until)
+        let credential = self
+            .keychain
+            .credential(&repository.registry, access)
+            .await?;
+        if let Some(credential) = &credential
+            && matches!(**credential, Credential::Header(_))
         {
-            return None;
+            return Ok(Some(Arc::clone(credential).into()));
         }
-        match self.keyring.ecr_public().await {
-            Ok(token) => Some(token.header.clone()),
-            Err(error) => {
-                tracing::info!("ECR Public is read anonymously: {}", error.chain());
-                let time = if error.is_transient() { A_WHILE } else { A_DAY };
-                *self.anonymous_until() = Some(Instant::now() + time);
-                None
-            }
-        }
+        let token = self
+            .token_slot(repository, access)
+            .get(Token::is_fresh, || {
+                self.fetch_token(repository, access, credential)
+            })
+            .await?;
+        Ok(token.authorization)
     }
 
-    fn anonymous_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.anonymous_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets the credential that was just refused. Says whether asking once more makes sense.
-    pub(crate) async fn renew(
+    /// Discards an authorization that the registry refused: the next request gets a fresh one.
+    pub(crate) async fn discard(
         &self,
         repository: &RepositoryRef,
         access: Access,
-        refused: Option<&HeaderValue>,
-    ) -> bool {
-        let Some(refused) = refused else { return false };
-        match Host::parse(&repository.registry) {
-            Host::Ecr { region, .. } => self.keyring.forget_ecr(&region, refused).await,
-            host => {
-                // Either of two it may have been.
-                if host == Host::EcrPublic {
-                    self.keyring.forget_ecr_public(refused).await;
-                }
-                let slot = self
-                    .tokens
-                    .get((repository.clone(), access), Renewable::default);
-                slot.forget(|token| token.header.as_ref() == Some(refused))
-                    .await;
-            }
+        refused: &Authorization,
+    ) {
+        if let Some(credential) = &refused.credential {
+            self.keychain
+                .discard(&repository.registry, credential)
+                .await;
         }
-        true
-    }
-
-    async fn token(
-        &self,
-        repository: &RepositoryRef,
-        access: Access,
-        side: Side,
-    ) -> Result<Option<HeaderValue>, Error> {
-        let slot = self
-            .tokens
-            .get((repository.clone(), access), Renewable::default);
-        let get = || async {
-            let challenge = self.challenge(&repository.registry, side).await;
-            match challenge.map_err(|error| error.with_side(side))? {
-                Challenge::Bearer(service) => self.buy(&service, repository, access, side).await,
-                // Without a credential for it, a Basic challenge cannot be met; the answer to the request itself will say so.
-                Challenge::Open | Challenge::Basic => Ok(Token {
-                    header: None,
-                    renew_at: Instant::now() + Duration::from_hours(1),
-                }),
-            }
+        let is_refused = |token: &Token| {
+            let authorization = token.authorization.as_ref();
+            authorization.is_some_and(|kept| kept.header == refused.header)
         };
-        Ok(slot
-            .get(|token| Instant::now() < token.renew_at, get)
-            .await?
-            .header)
+        self.token_slot(repository, access).forget(is_refused).await;
     }
 
-    async fn challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
+    fn token_slot(&self, repository: &RepositoryRef, access: Access) -> Arc<Renewable<Token>> {
+        self.tokens
+            .get((repository.clone(), access), Renewable::default)
+    }
+
+    async fn fetch_token(
+        &self,
+        repository: &RepositoryRef,
+        access: Access,
+        login: Option<Arc<Credential>>,
+    ) -> Result<Token, Error> {
+        let challenge = self.challenge(&repository.registry, access).await;
+        // Without a login, a Basic challenge cannot be met: the registry will refuse the request.
+        let service = match challenge.map_err(|error| error.with_side(access.side()))? {
+            Challenge::Bearer(service) => service,
+            Challenge::Basic => return Ok(kept_for_an_hour(login.map(Authorization::from))),
+            Challenge::Open => return Ok(kept_for_an_hour(None)),
+        };
+        let request = TokenRequest {
+            service: &service,
+            repository,
+            access,
+        };
+        match login {
+            Some(_) => self.logins.fetch_token(&request).await,
+            None => request.send(&self.transport, None).await,
+        }
+    }
+
+    async fn challenge(&self, registry: &str, access: Access) -> Result<Challenge, Error> {
         if registry == DOCKER_HUB && self.endpoints.override_of(registry).is_none() {
             return Ok(Challenge::Bearer(TokenService::docker_hub()));
         }
         let slot = self.challenges.get(registry.to_owned(), Renewable::default);
-        slot.get(|_| true, || self.ask_for_challenge(registry, side))
+        slot.get(|_| true, || self.fetch_challenge(registry, access))
             .await
     }
 
-    async fn ask_for_challenge(&self, registry: &str, side: Side) -> Result<Challenge, Error> {
+    async fn fetch_challenge(&self, registry: &str, access: Access) -> Result<Challenge, Error> {
+        let side = access.side();
         let action = format!("reach {registry}");
         let invalid =
             |problem: String| Error::new(side, Cause::Invalid, action.clone()).because(problem);
-        let url = self
-            .endpoints
-            .base(registry)
-            .map_err(invalid)?
+        let base = self.endpoints.base(registry).map_err(invalid)?;
+        let url = base
             .join("/v2/")
             .map_err(|error| invalid(error.to_string()))?;
-        let answer = self.transport.send(Request::new(Method::GET, url)).await;
-        let answer = answer.map_err(|failure| unanswered(side, &action, failure))?;
-        if answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED {
-            return Ok(Challenge::read(answer.headers()));
+        let response = self
+            .transport
+            .send(Request::new(Method::GET, url))
+            .await
+            .map_err(|failure| failure.into_error(side, &action))?;
+        if response.status().is_success() || response.status() == StatusCode::UNAUTHORIZED {
+            return Ok(Challenge::parse(response.headers()));
         }
-        Err(refusal::Refusal::read(
-            side,
-            &action,
-            (&Host::parse(registry), Api::Rest),
-            None,
-            answer,
-        )
-        .await
-        .error)
+        let host = Host::parse(registry);
+        let refusal = Refusal::read(side, &action, (&host, Api::Rest), response).await;
+        Err(refusal.error)
+    }
+
+    /// Connects to Docker Hub and its token service while the keychain reads the login.
+    fn prewarm_docker_hub(&self) {
+        if self.endpoints.override_of(DOCKER_HUB).is_none() {
+            self.transport.prewarm(&TokenService::docker_hub().realm, 1);
+        }
+        if let Ok(base) = self.endpoints.base(DOCKER_HUB) {
+            self.transport.prewarm(&base, 1);
+        }
     }
 }
 
-/// The header of a registry's own `token`; that there is none is the fault of the side that wanted it.
-fn header(
-    token: Result<Arc<RegistryToken>, Error>,
-    side: Side,
-) -> Result<Option<HeaderValue>, Error> {
-    token
-        .map(|token| Some(token.header.clone()))
-        .map_err(|error| error.with_side(side))
+fn kept_for_an_hour(authorization: Option<Authorization>) -> Token {
+    Token {
+        authorization,
+        renew_at: Instant::now() + Duration::from_hours(1),
+    }
 }

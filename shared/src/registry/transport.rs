@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::BlobStream;
+use crate::error::{Cause, Error, Side};
 use crate::registry::transport::connector::{BoxError, Connector};
 
 /// What a connection buffers, in bytes, of what it reads, and again of what it writes.
@@ -82,8 +83,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The error of a request that `action` describes.
+    pub(crate) fn into_error(self, side: Side, action: &str) -> Error {
+        let cause = if self.is_final() {
+            Cause::Invalid
+        } else {
+            Cause::Interrupted
+        };
+        Error::new(side, cause, action).because(self)
+    }
+
     /// Whether asking again would end in the same way.
-    pub(crate) fn is_final(&self) -> bool {
+    fn is_final(&self) -> bool {
         match self {
             Self::Late => false,
             Self::Refused(_) => true,

@@ -1,123 +1,138 @@
-//! Buying a token at a token service, by <https://distribution.github.io/distribution/spec/auth/token/>.
+//! Tokens of a token service
+//! (<https://distribution.github.io/distribution/spec/auth/token/>).
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
+use url::Url;
 
-use crate::aws::{Login, authorization};
+use super::Authorization;
+use super::challenge::TokenService;
 use crate::error::{Cause, Error, Side};
 use crate::image::host::Host;
 use crate::image::reference::RepositoryRef;
-use crate::registry::auth::Access;
-use crate::registry::auth::challenge::TokenService;
+use crate::registry::keychain::{Access, Credential, authorization_header};
 use crate::registry::limits::pace::Api;
-use crate::registry::transport::refusal;
+use crate::registry::transport::refusal::Refusal;
 use crate::registry::transport::{Request, Transport};
-use crate::registry::unanswered;
 
-/// A token is renewed this long before it expires, or after half its life if that is shorter.
-const SKEW: Duration = Duration::from_secs(30);
-/// The life, in seconds, of a token that does not state it (the specification's rule).
-const DEFAULT_LIFE: u64 = 60;
-/// A token is believed for a day at most, whatever its service says.
-const LONGEST_LIFE: u64 = 24 * 3600;
-/// The largest answer of a token service, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
+/// A token is renewed this long before it expires, or after half its lifetime if that is shorter.
+const RENEWAL_LEAD: Duration = Duration::from_secs(30);
+/// The lifetime, in seconds, of a token that does not state it (the specification's rule).
+const DEFAULT_LIFETIME_SECONDS: u64 = 60;
+/// The longest lifetime, in seconds, that a token service is trusted to state: one day.
+const MAX_LIFETIME_SECONDS: u64 = 24 * 3600;
+/// The largest response of a token service that is read.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// What a request shows to the registry.
 #[derive(Clone)]
 pub(crate) struct Token {
-    /// The Authorization header; `None` where none is needed.
-    pub(crate) header: Option<HeaderValue>,
-    /// When to buy another.
+    /// `None` if the registry needs none.
+    pub(crate) authorization: Option<Authorization>,
+    /// When to fetch another one.
     pub(crate) renew_at: Instant,
 }
 
+impl Token {
+    /// Whether the token may be used; otherwise it is renewed.
+    pub(crate) fn is_fresh(&self) -> bool {
+        Instant::now() < self.renew_at
+    }
+}
+
+/// What a token is for, and where it comes from.
+pub(crate) struct TokenRequest<'a> {
+    pub(crate) service: &'a TokenService,
+    pub(crate) repository: &'a RepositoryRef,
+    pub(crate) access: Access,
+}
+
 #[derive(Deserialize)]
-struct Answer {
+struct ResponseJson {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
 }
 
-/// Buys a token for `repository` at `service`, with `login` or anonymously.
-pub(crate) async fn buy(
-    transport: &Transport,
-    service: &TokenService,
-    repository: &RepositoryRef,
-    access: Access,
-    side: Side,
-    login: Option<&Login>,
-) -> Result<Token, Error> {
-    let action = format!("buy a token for {repository}");
-    let actions = if access == Access::Push {
-        "pull,push"
-    } else {
-        "pull"
-    };
-    let scope = format!("repository:{}:{actions}", repository.path);
-    let mut url = service.realm.clone();
-    url.query_pairs_mut()
-        .append_pair("scope", &scope)
-        .extend_pairs(service.service.iter().map(|name| ("service", name)));
-    let mut request = Request::new(Method::GET, url);
-    if let Some(login) = login {
-        request = request.header(AUTHORIZATION, basic(login));
-    }
-    let mut response = transport
-        .send(request)
-        .await
-        .map_err(|failure| unanswered(side, &action, failure))?;
-    if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
-        return Err(Error::new(Side::Credentials, Cause::BadCredential, action)
-            .because("Docker Hub refuses the user name or the access token of the secret"));
-    }
-    if !response.status().is_success() {
-        let host = Host::parse(&repository.registry);
-        return Err(
-            refusal::Refusal::read(side, &action, (&host, Api::Rest), None, response)
-                .await
-                .error,
-        );
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| unanswered(side, &action, error))?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            return Err(
-                Error::new(side, Cause::Unexpected, action).because("the answer is no token's")
-            );
+impl TokenRequest<'_> {
+    /// Fetches the token with `login`, or anonymously.
+    pub(crate) async fn send(
+        &self,
+        transport: &Transport,
+        login: Option<&Credential>,
+    ) -> Result<Token, Error> {
+        let side = self.access.side();
+        let action = format!("get a token for {}", self.repository);
+        let mut request = Request::new(Method::GET, self.url());
+        if let Some(login) = login {
+            request = request.header(AUTHORIZATION, login.header());
         }
+        let mut response = transport
+            .send(request)
+            .await
+            .map_err(|failure| failure.into_error(side, &action))?;
+        if response.status() == StatusCode::UNAUTHORIZED && login.is_some() {
+            let why = format!(
+                "the token service of {} refused the user name or the password; check the secret",
+                self.repository.registry
+            );
+            return Err(Error::new(Side::Credentials, Cause::BadCredential, action).because(why));
+        }
+        if !response.status().is_success() {
+            let host = Host::parse(&self.repository.registry);
+            let refusal = Refusal::read(side, &action, (&host, Api::Rest), response).await;
+            return Err(refusal.error);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|failure| failure.into_error(side, &action))?
+        {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_RESPONSE_BYTES {
+                let why = format!("the response has more than {MAX_RESPONSE_BYTES} bytes");
+                return Err(Error::new(side, Cause::Unexpected, action).because(why));
+            }
+        }
+        parse(&body).ok_or_else(|| {
+            Error::new(side, Cause::Unexpected, action).because("the response has no usable token")
+        })
     }
-    token(&body).ok_or_else(|| {
-        Error::new(side, Cause::Unexpected, action).because("the answer holds no token")
-    })
+
+    fn url(&self) -> Url {
+        let actions = match self.access {
+            Access::Pull => "pull",
+            Access::Push => "pull,push",
+        };
+        let scope = format!("repository:{}:{actions}", self.repository.path);
+        let mut url = self.service.realm.clone();
+        let mut query = url.query_pairs_mut();
+        query.append_pair("scope", &scope);
+        if let Some(service) = &self.service.service {
+            query.append_pair("service", service);
+        }
+        drop(query);
+        url
+    }
 }
 
-/// The header for `login`, by RFC 7617.
-fn basic(login: &Login) -> HeaderValue {
-    let text = BASE64_STANDARD.encode(format!("{}:{}", login.user, login.password.expose_secret()));
-    authorization("Basic", &text).expect("base64 is plain ASCII")
-}
-
-fn token(body: &[u8]) -> Option<Token> {
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    let value = answer.token.or(answer.access_token)?;
-    let header = authorization("Bearer", &value).ok()?;
-    let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE));
-    let usable = life.saturating_sub(SKEW).max(life / 2);
+fn parse(body: &[u8]) -> Option<Token> {
+    let response: ResponseJson = serde_json::from_slice(body).ok()?;
+    let value = response.token.or(response.access_token)?;
+    let header = authorization_header("Bearer", &value).ok()?;
+    let seconds = response.expires_in.unwrap_or(DEFAULT_LIFETIME_SECONDS);
+    let lifetime = Duration::from_secs(seconds.min(MAX_LIFETIME_SECONDS));
+    let usable = lifetime.saturating_sub(RENEWAL_LEAD).max(lifetime / 2);
     Some(Token {
-        header: Some(header),
+        authorization: Some(Authorization {
+            header,
+            credential: None,
+        }),
         renew_at: Instant::now() + usable,
     })
 }

@@ -222,7 +222,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::aws::{Aws, Keyring};
+    use crate::aws::{Aws, AwsKeychain};
     use crate::image::digest::Digest;
     use crate::image::reference::ImageRef;
     use crate::registry::Registries;
@@ -230,8 +230,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_falls_silent_is_cut() {
-        let keyring = Arc::new(Keyring::new(Arc::new(Aws::default()), None));
-        let registries = Registries::new(&Settings::default(), keyring).unwrap();
+        let keychain = Arc::new(AwsKeychain::new(Arc::new(Aws::default()), None));
+        let registries = Registries::new(&Settings::default(), keychain).unwrap();
         let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
         let blob = Blob {
             digest: Digest::from_content(b"abc"),

@@ -146,25 +146,20 @@ impl Destination {
             CONTENT_TYPE,
             HeaderValue::from_static("application/octet-stream"),
         );
-        let Err(refusal) = remote.send_once(&put(blob), request, Some(body)).await? else {
+        let sent = remote.send_once(&put(blob), request, Some(body)).await;
+        let Err(failed) = sent else {
             return Ok(());
         };
-        let authorizer = &remote.registries.authorizer;
-        let is_worth_another = refusal.is_expired_credential
-            && authorizer
-                .renew(
-                    &remote.repository,
-                    remote.access,
-                    refusal.authorization.as_ref(),
-                )
-                .await
-            && !is_renewed.swap(true, Ordering::Relaxed);
-        if is_worth_another {
-            return Err(remote
-                .error(Cause::Interrupted, &put(blob))
-                .because(refusal.error));
+        let Some(refused) = &failed.refused_authorization else {
+            return Err(failed.error);
+        };
+        remote.discard(refused).await;
+        if is_renewed.swap(true, Ordering::Relaxed) {
+            return Err(failed.error);
         }
-        Err(refusal.error)
+        Err(remote
+            .error(Cause::Interrupted, &put(blob))
+            .because(failed.error))
     }
 
     fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {

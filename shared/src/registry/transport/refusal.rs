@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use crate::error::{Cause, Error, Side};
@@ -22,8 +22,6 @@ pub(crate) struct Refusal {
     pub(crate) error: Error,
     /// Whether another credential may help.
     pub(crate) is_expired_credential: bool,
-    /// The header that the request carried.
-    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// An error in the shape of the distribution specification, or the plain text that some servers send instead.
@@ -42,12 +40,11 @@ struct Entry {
 }
 
 impl Refusal {
-    /// Reads what `response` says. `authorization` is the header that the request carried.
+    /// Reads what `response` says.
     pub(crate) async fn read(
         side: Side,
         action: &str,
         asked: (&Host, Api),
-        authorization: Option<HeaderValue>,
         mut response: Response,
     ) -> Self {
         let status = response.status();
@@ -80,7 +77,6 @@ impl Refusal {
         Self {
             error: Error::new(side, cause, action).because(detail),
             is_expired_credential,
-            authorization,
         }
     }
 }
