@@ -1,18 +1,22 @@
-//! Signals: what events tell of pulls that failed and of images that were scanned.
+//! Turns AWS events and build logs into signals.
 //!
-//! No AWS service says "this pull failed" in one way: the image is in one place, the reason in another, and either may be
-//! missing. A signal is what the events have in common. It is hearsay: names in it are text that somebody wrote, bounded and
-//! cleaned, and whoever acts on one parses it and asks the catalogue first.
+//! A signal is what an event asks for: to copy an image after a failed pull, to read a build log,
+//! or to act on an image scan. AWS services report a failed pull in different ways. The image and
+//! the error are in different fields, and either may be missing. A [`Signal`] holds what all of
+//! them have in common. Its names are untrusted text, bounded and free of control characters. The
+//! function that acts on a signal parses them and checks them against the catalogue.
 //!
-//! Read on in [`classify`](mod@classify) (what the words mean) and [`images`] (which image a log blames).
+//! Read on in [`classify`](mod@classify) (what an error message means) and [`images`] (which image
+//! a log blames).
 
 mod builds;
 pub mod classify;
+mod containers;
+mod ecr;
 mod envelope;
 mod failure;
 pub mod images;
 mod logs;
-mod mirror;
 mod scans;
 mod severities;
 mod tasks;
@@ -25,30 +29,30 @@ use serde_json::Value;
 
 use crate::image::digest::Digest;
 use envelope::{Event, Item};
-pub use failure::{FailureKind, Origin, PullFailure};
+pub use failure::{FailureKind, FailureSource, PullFailure};
 pub use severities::Severities;
 
-/// What one event tells.
+/// What one event asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// An image could not be pulled.
     PullFailure(PullFailure),
-    /// A build failed, and only its log can say whether a pull did.
+    /// A build failed, and only its log shows whether a pull did.
     BuildLog(BuildLog),
     /// An image was scanned.
     Scan(Scan),
-    /// Nothing that can be used.
+    /// Nothing that can be acted on.
     Ignored(Ignored),
 }
 
-/// A build that failed in its own commands: the event does not say why, its `CloudWatch` log does.
+/// The `CloudWatch` log of a build whose own commands failed. The event does not hold the error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BuildLog {
     /// The log group.
     pub group: String,
     /// The log stream.
     pub stream: String,
-    /// The build, for people and for permissions: its ARN, or `project:id`.
+    /// The build: its ARN, or `project:id`.
     pub build: String,
     /// The same for every event of the same build.
     pub id: String,
@@ -57,114 +61,118 @@ pub struct BuildLog {
 /// An image that was scanned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scan {
-    /// The repository's name in its registry, `docker-hub/library/nginx`.
+    /// The name of the repository in its registry, `docker-hub/library/nginx`.
     pub repository: String,
     /// The registry: an AWS account.
     pub account: Option<String>,
     /// The AWS Region of the registry.
     pub region: Option<String>,
-    /// What was scanned.
+    /// The digest of the scanned manifest.
     pub digest: Digest,
-    /// The tags that it had.
+    /// The tags that the image had.
     pub tags: Vec<String>,
-    /// What was found.
+    /// The number of findings by severity.
     pub severities: Severities,
-    /// Whether `severities` is the whole result. It is not when the scan failed or goes on, when a count cannot be read, and
-    /// for Amazon Inspector's single findings.
+    /// Whether `severities` is the whole result. It is not if the scan failed or still runs, if a
+    /// count cannot be parsed, and for single findings of Amazon Inspector.
     pub is_complete: bool,
-    /// The event's identifier; the first one's, where several findings became one scan.
+    /// The identifier of the event, or of the first event where several findings became one scan.
     pub id: String,
 }
 
-/// Why an event leads to nothing.
+/// An event that leads to nothing, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Ignored {
-    /// The kind and the identifier of the event, as far as it has them.
+    /// The type and the identifier of the event, as far as it has them.
     pub what: String,
-    /// The reason, for people.
+    /// The reason, for operators.
     pub why: String,
 }
 
 impl Ignored {
     fn new(what: &str, why: &str) -> Self {
         Self {
-            what: text::line(what, 200),
+            what: text::to_line(what, 200),
             why: text::excerpt(why),
         }
     }
 }
 
 impl BuildLog {
-    /// The pulls that failed by `log`, the text of this log.
+    /// The failed pulls that `log`, the text of this log, reports.
     pub fn pull_failures(&self, log: &str) -> Vec<PullFailure> {
-        let failure = |found: images::Found| PullFailure {
-            image: found.image,
-            kind: found.kind,
-            said: text::excerpt(found.line),
-            origin: Origin::BuildLog,
-            id: self.id.clone(),
-        };
-        images::found(log).into_iter().map(failure).collect()
+        let mut failures = Vec::new();
+        for blamed in images::find(log) {
+            failures.push(PullFailure {
+                image: blamed.image,
+                kind: blamed.kind,
+                message: text::excerpt(blamed.line),
+                source: FailureSource::BuildLog,
+                id: self.id.clone(),
+            });
+        }
+        failures
     }
 }
 
-/// What `event` tells, in the order in which it tells it, Inspector's findings last.
+/// The signals of `event`, each once and in order. The findings of Amazon Inspector come last.
 ///
-/// It may be an EventBridge event, a `CodeStar` notification or a `CloudWatch` Logs subscription, bare, in an SQS batch, in an
-/// SNS notification, or in both. It never fails: what cannot be used is an [`Ignored`] that says why. Whatever is said twice
-/// is told once, and the findings of one digest are one scan.
+/// `event` is an EventBridge event, a `CodeStar` notification or a `CloudWatch` Logs subscription:
+/// bare, in an SQS batch, in an SNS notification, or in both. The function never fails: an event
+/// that leads to nothing is an [`Ignored`] with the reason. All findings of one digest become one
+/// scan.
 pub fn signals(event: &Value) -> Vec<Signal> {
-    let (mut signals, mut findings) = (Vec::new(), Vec::new());
+    let mut signals = Vec::new();
+    let mut findings = Vec::new();
     for item in envelope::items(event) {
         match item {
-            Item::Event(event)
-                if (event.source.as_str(), event.kind.as_str()) == scans::FINDING =>
-            {
-                findings.push(event);
-            }
-            Item::Event(event) => {
-                signals.extend(read(&event).unwrap_or_else(|why| vec![event.ignored(&why)]))
-            }
+            Item::Event(event) if scans::is_finding(&event) => findings.push(event),
+            Item::Event(event) => match read_event(&event) {
+                Ok(read) => signals.extend(read),
+                Err(why) => signals.push(event.ignored(&why)),
+            },
             Item::Log(log) => signals.extend(log.signals()),
             Item::Ignored(ignored) => signals.push(Signal::Ignored(ignored)),
         }
     }
-    signals.extend(scans::findings(&findings));
-    let mut told = HashSet::new();
-    signals.retain(|signal| told.insert(signal.clone()));
+    signals.extend(scans::read_findings(&findings));
+    let mut seen = HashSet::new();
+    signals.retain(|signal| seen.insert(signal.clone()));
     signals
 }
 
-/// What an event tells, or why it is ignored.
+/// The signals of one event, or why it is ignored.
 type Reading = Result<Vec<Signal>, String>;
 
-fn read(event: &Event) -> Reading {
+fn read_event(event: &Event) -> Reading {
     match (event.source.as_str(), event.kind.as_str()) {
-        ("aws.ecs", "ECS Task State Change") => tasks::ecs(event),
-        ("aws.batch", "Batch Job State Change") => tasks::batch(event),
-        ("aws.codebuild", "CodeBuild Build State Change") => builds::state_change(event),
-        ("aws.codebuild", "CodeBuild Build Phase Change") => builds::phase_change(event),
-        ("aws.ecr", "ECR Pull Through Cache Action") => mirror::pull_through_cache(event),
-        ("aws.ecr", "AWS API Call via CloudTrail") => mirror::api_call(event),
-        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scans::scan(event),
-        (source, kind) => Err(why_not(source, kind)),
+        ("aws.ecs", "ECS Task State Change") => tasks::read_ecs(event),
+        ("aws.batch", "Batch Job State Change") => tasks::read_batch(event),
+        ("aws.codebuild", "CodeBuild Build State Change") => builds::read_state_change(event),
+        ("aws.codebuild", "CodeBuild Build Phase Change") => builds::read_phase_change(event),
+        ("aws.ecr", "ECR Pull Through Cache Action") => ecr::read_pull_through_cache(event),
+        ("aws.ecr", "AWS API Call via CloudTrail") => ecr::read_api_call(event),
+        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => {
+            scans::read_scan(event)
+        }
+        (source, kind) => Err(reason_to_ignore(source, kind)),
     }
 }
 
-fn why_not(source: &str, kind: &str) -> String {
+fn reason_to_ignore(source: &str, kind: &str) -> String {
     let why = match (source, kind) {
         ("aws.ecr", "ECR Image Action" | "ECR Referrer Action") => {
             "an image was pushed, deleted or archived: no pull failed"
         }
         ("aws.ecr", "ECR Replication Action") => {
-            "Amazon ECR replicates between its own registries: no pull failed"
+            "Amazon ECR replicated between its own registries: no pull failed"
         }
         ("aws.ecr", "ECR Scan Resource Change") => {
-            "a setting of scanning changed: no image was scanned"
+            "the scanning configuration changed: no image was scanned"
         }
-        (_, "Scheduled Event") => "a schedule is answered by `refresh`",
-        ("image-replicator", _) => "it is our own notification",
-        _ => return format!("nothing here reads {kind:?} from {source:?}"),
+        (_, "Scheduled Event") => "only the refresh function handles scheduled events",
+        ("image-replicator", _) => "image-replicator published this event itself",
+        _ => return format!("no support for {kind:?} events from {source:?}"),
     };
     why.to_owned()
 }

@@ -1,56 +1,47 @@
-//! AWS CodeBuild: builds whose environment could not be pulled, and builds that failed in their own commands.
+//! AWS CodeBuild: images of build environments that could not be pulled, and failed build commands.
 //!
-//! Only of the first kind does the event hold the registry's error. Of the second it holds `exit status 1`; the rest is in
-//! the build's log. See "Build notifications input format reference" in the AWS CodeBuild guide.
+//! For a build environment the event holds the registry's error. For a failed command it holds only
+//! `exit status 1`, and the error is in the log of the build. See "Build notifications input format
+//! reference" in the AWS CodeBuild guide.
 
 use serde_json::Value;
 
-use super::classify::{classify, is_about_a_pull};
+use super::classify::{classify, is_pull_error};
 use super::envelope::{Event, array, string};
-use super::{BuildLog, FailureKind, Origin, PullFailure, Reading, Signal, text};
+use super::{BuildLog, FailureKind, FailureSource, PullFailure, Reading, Signal, text};
 
 /// The phases that run the commands of a buildspec.
-const OF_COMMANDS: [&str; 4] = ["INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
+const COMMAND_PHASES: [&str; 4] = ["INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
 
-/// What a `CodeBuild Build State Change` tells.
-pub(super) fn state_change(event: &Event) -> Reading {
+/// The signals of a `CodeBuild Build State Change`.
+pub(super) fn read_state_change(event: &Event) -> Reading {
     let status = string(&event.detail, "build-status");
     if matches!(status, "SUCCEEDED" | "IN_PROGRESS" | "STOPPED") {
         return Err(format!("the build is {status}, it did not fail"));
     }
-    let phases = event
-        .detail
-        .pointer("/additional-information")
-        .map_or(&[][..], |build| array(build, "phases"));
-    let contexts = phases
+    let phases = array(information(event), "phases");
+    let mut contexts = Vec::new();
+    for phase in phases {
+        let texts = array(phase, "phase-context");
+        contexts.extend(texts.iter().filter_map(Value::as_str));
+    }
+    contexts.push(string(&event.detail, "current-phase-context"));
+    let failed_phase = phases
         .iter()
-        .flat_map(|phase| array(phase, "phase-context"))
-        .filter_map(Value::as_str);
-    let failed = phases
-        .iter()
-        .find(|phase| is_failure(string(phase, "phase-status")));
-    let failed = failed.map_or("", |phase| string(phase, "phase-type"));
-    tell(
-        event,
-        contexts.chain([string(&event.detail, "current-phase-context")]),
-        failed,
-    )
+        .find(|phase| is_failure(string(phase, "phase-status")))
+        .map_or("", |phase| string(phase, "phase-type"));
+    read_failure(event, &contexts, failed_phase)
 }
 
-/// What a `CodeBuild Build Phase Change` tells.
-pub(super) fn phase_change(event: &Event) -> Reading {
-    let (phase, status) = (
-        string(&event.detail, "completed-phase"),
-        string(&event.detail, "completed-phase-status"),
-    );
+/// The signals of a `CodeBuild Build Phase Change`.
+pub(super) fn read_phase_change(event: &Event) -> Reading {
+    let phase = string(&event.detail, "completed-phase");
+    let status = string(&event.detail, "completed-phase-status");
     if !is_failure(status) {
         return Err(format!("phase {phase} is {status}, it did not fail"));
     }
-    tell(
-        event,
-        [string(&event.detail, "completed-phase-context")].into_iter(),
-        phase,
-    )
+    let context = string(&event.detail, "completed-phase-context");
+    read_failure(event, &[context], phase)
 }
 
 fn is_failure(status: &str) -> bool {
@@ -60,53 +51,52 @@ fn is_failure(status: &str) -> bool {
     )
 }
 
-/// The environment's image, if one of `contexts` says that it could not be pulled; else the log, if commands `failed`.
-fn tell<'a>(event: &Event, contexts: impl Iterator<Item = &'a str>, failed: &str) -> Reading {
-    let mut contexts = contexts;
-    match contexts.find(|context| is_about_a_pull(context)) {
-        Some(context) => environment(event, context),
-        None if OF_COMMANDS.contains(&failed) => log(event),
-        None if failed.is_empty() => Err("it does not say which phase failed".to_owned()),
-        None => Err(format!(
-            "phase {failed} failed, which pulls no image that its log would name"
-        )),
+/// The image of the build environment if a context reports that it could not be pulled. Otherwise
+/// the build's log, if the failed phase runs commands.
+fn read_failure(event: &Event, contexts: &[&str], failed_phase: &str) -> Reading {
+    if let Some(context) = contexts.iter().find(|context| is_pull_error(context)) {
+        return read_environment(event, context);
     }
+    if COMMAND_PHASES.contains(&failed_phase) {
+        return read_log(event);
+    }
+    if failed_phase.is_empty() {
+        return Err("the event does not name the phase that failed".to_owned());
+    }
+    Err(format!(
+        "phase {failed_phase} failed, and its log does not report pulls"
+    ))
 }
 
-fn environment(event: &Event, context: &str) -> Reading {
-    let image = event
-        .detail
-        .pointer("/additional-information/environment/image")
-        .and_then(Value::as_str);
-    let image = image
-        .and_then(text::image)
-        .ok_or("it does not say which image the environment has")?;
-    if image.starts_with("aws/codebuild/") {
-        return Err(format!("{image} is an image of AWS CodeBuild's own"));
-    }
-    let kind = classify(context).unwrap_or(FailureKind::Network);
-    let context = context.trim_start_matches('[').trim_end_matches(']');
-    let said = text::excerpt(context);
-    Ok(vec![Signal::PullFailure(PullFailure {
-        image,
-        kind,
-        said,
-        origin: Origin::CodeBuild,
-        id: build(event),
-    })])
-}
-
-fn log(event: &Event) -> Reading {
-    let logs = event
-        .detail
-        .pointer("/additional-information/logs")
+fn read_environment(event: &Event, context: &str) -> Reading {
+    let environment = information(event)
+        .get("environment")
         .unwrap_or(&Value::Null);
-    let [group, stream] =
-        ["group-name", "stream-name"].map(|key| text::line(string(logs, key), 512));
-    if group.is_empty() || stream.is_empty() {
-        return Err("a command failed, and the build's log is not in CloudWatch Logs".to_owned());
+    let image = text::image(string(environment, "image"))
+        .ok_or("the event does not name the image of the build environment")?;
+    if image.starts_with("aws/codebuild/") {
+        return Err(format!("{image} is an image that AWS CodeBuild provides"));
     }
-    let build = build(event);
+    let message = context.trim_start_matches('[').trim_end_matches(']');
+    let failure = PullFailure {
+        image,
+        kind: classify(context).unwrap_or(FailureKind::Network),
+        message: text::excerpt(message),
+        source: FailureSource::CodeBuild,
+        id: build_id(event),
+    };
+    Ok(vec![Signal::PullFailure(failure)])
+}
+
+fn read_log(event: &Event) -> Reading {
+    let logs = information(event).get("logs").unwrap_or(&Value::Null);
+    let group = text::to_line(string(logs, "group-name"), 512);
+    let stream = text::to_line(string(logs, "stream-name"), 512);
+    if group.is_empty() || stream.is_empty() {
+        let why = "a build command failed, but the build's log is not in CloudWatch Logs";
+        return Err(why.to_owned());
+    }
+    let build = build_id(event);
     Ok(vec![Signal::BuildLog(BuildLog {
         group,
         stream,
@@ -115,12 +105,17 @@ fn log(event: &Event) -> Reading {
     })])
 }
 
-/// The build's ARN: its state change and its phase changes tell of the same failure.
-fn build(event: &Event) -> String {
-    let build = string(&event.detail, "build-id");
-    if build.is_empty() {
-        event.id.clone()
-    } else {
-        text::line(build, 300)
+fn information(event: &Event) -> &Value {
+    event
+        .detail
+        .get("additional-information")
+        .unwrap_or(&Value::Null)
+}
+
+/// The ARN of the build. Its state change and its phase changes report the same failure.
+fn build_id(event: &Event) -> String {
+    match string(&event.detail, "build-id") {
+        "" => event.id.clone(),
+        build => text::to_line(build, 300),
     }
 }

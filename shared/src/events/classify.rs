@@ -1,33 +1,35 @@
-//! What an error message means: one table of wordings, of every tool that pulls images.
+//! What an error message means: one table of phrases, of every tool that pulls images.
 //!
-//! What registries alone say counts wherever it stands. What any program may say, such as `not found`, counts only in a text
-//! that is about a pull. Substring searches over a fixed table, nothing else: linear in the text.
+//! A phrase that only registries use counts in any text. A phrase that any program may use, such as
+//! `not found`, counts only in a text about a pull. The search is for substrings from a fixed
+//! table, so its time is linear in the length of the text.
 
 use super::FailureKind::{self, AbuseLimit, Denied, Network, NotFound, PullLimit};
 
-/// In what kind of text a wording counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// In which texts a phrase counts.
+#[derive(Clone, Copy)]
 enum In {
-    /// In any.
+    /// In any text.
     Any,
-    /// In one with the distribution specification's code `TOOMANYREQUESTS`.
+    /// In a text with `TOOMANYREQUESTS`, an error code of the OCI distribution specification.
     Limit,
-    /// In one about a pull.
+    /// In a text about a pull: one with any of [`PULL_PHRASES`].
     Pull,
 }
 
-/// The wordings in lower case; the first that counts and occurs decides. `None`: a pull that failed, and no copy can mend it.
+/// The phrases in lower case. The first one that counts and occurs decides. `None`: a pull failed,
+/// but for a reason that a copy of the image does not resolve.
 ///
-/// Sources: Docker Hub's answers (docker/hub-feedback #1907, #2429, #2464), the error codes of the OCI distribution
-/// specification, and the guides of Amazon ECR ("Troubleshooting errors with Docker commands") and Amazon ECS
-/// ("`CannotPullContainer` task errors").
-const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
+/// Sources: responses of Docker Hub (docker/hub-feedback #1907, #2429, #2464), the error codes of
+/// the OCI distribution specification, and the guides of Amazon ECR ("Troubleshooting errors with
+/// Docker commands") and Amazon ECS ("`CannotPullContainer` task errors").
+const PHRASES: [(In, &str, Option<FailureKind>); 67] = [
     (In::Any, "pull rate limit", Some(PullLimit)),
     (In::Any, "unauthenticated pull", Some(PullLimit)),
     (In::Any, "increase-rate-limit", Some(PullLimit)),
     (In::Limit, "you have reached", Some(PullLimit)),
     (In::Limit, "data limit exceeded", Some(PullLimit)),
-    // Amazon ECR's throttle: it passes within a second and says nothing about Docker Hub.
+    // Amazon ECR throttles. This ends within a second and has nothing to do with Docker Hub.
     (In::Limit, "rate exceeded", Some(Network)),
     (In::Limit, "toomanyrequests: too many", Some(AbuseLimit)),
     (In::Limit, "message\":\"too many", Some(AbuseLimit)),
@@ -35,11 +37,11 @@ const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
     (In::Limit, "retry-after", Some(AbuseLimit)),
     (In::Any, "(hap429)", Some(AbuseLimit)),
     (In::Any, "download-rate-limit", Some(AbuseLimit)),
-    // The code without its message, which was cut off: of the two limits the one that people meet.
+    // The code without its message, which was cut off: assume the more frequent of the two limits.
     (In::Limit, "toomanyrequests", Some(PullLimit)),
     (In::Any, "upstreamtoomanyrequests", Some(PullLimit)),
     (In::Pull, "too many requests - server", Some(PullLimit)),
-    // The whole status without a code: the abuse limit answers in plain text.
+    // The status without an error code: Docker Hub reports the abuse limit in plain text.
     (In::Pull, "too many requests", Some(AbuseLimit)),
     (In::Pull, " 429", Some(PullLimit)),
     (In::Any, "no matching manifest for", None),
@@ -51,7 +53,7 @@ const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
     (In::Any, "unable to pull secrets or registry auth", None),
     (In::Any, "invalid reference format", None),
     (In::Pull, "no space left on device", None),
-    // Docker Hub does not say whether a repository is missing or private: this stands before "does not exist".
+    // Docker Hub sends this for missing and for private repositories alike.
     (In::Any, "pull access denied", Some(Denied)),
     (In::Any, "insufficient_scope", Some(Denied)),
     (
@@ -111,13 +113,13 @@ const WORDINGS: [(In, &str, Option<FailureKind>); 67] = [
     (In::Pull, "forbidden", Some(Denied)),
     (In::Pull, "denied", Some(Denied)),
     (In::Pull, "authorization failed", Some(Denied)),
-    // Amazon ECS cuts long messages: these begin one whose end would have told.
+    // Amazon ECS cuts long messages: these phrases begin a message whose end is missing.
     (In::Pull, "unexpected status code", Some(Network)),
     (In::Pull, "has been retried", Some(Network)),
 ];
 
-/// What makes a text one about a pull, in lower case.
-const OF_A_PULL: [&str; 29] = [
+/// A text with any of these phrases is about a pull. They are in lower case.
+const PULL_PHRASES: [&str; 29] = [
     "cannotpull",
     "unable to pull",
     "failed to pull",
@@ -149,35 +151,45 @@ const OF_A_PULL: [&str; 29] = [
     "received unexpected http status",
 ];
 
-/// Why a pull failed, if `text` says that one did for a reason that a copy can mend. Truncated text is enough.
+/// Codes of errors about images that could not be pulled, in lower case.
+const PULL_ERROR_CODES: [&str; 4] = [
+    "cannotpull",
+    "unable_to_pull_image",
+    "errimagepull",
+    "imagepullbackoff",
+];
+
+/// Why a pull failed, if `text` reports a failed pull and a copy of the image would resolve it.
+///
+/// `text` may be cut off.
 pub fn classify(text: &str) -> Option<FailureKind> {
     let text = text.to_ascii_lowercase();
     let has_limit = text.contains("toomanyrequests");
-    // Docker Hub's abuse limit answers with these words and nothing else.
-    let is_bare = || text.trim_start().starts_with("too many requests");
-    let has_pull = OF_A_PULL.iter().any(|words| text.contains(words)) || is_bare();
-    let counts = |place| match place {
-        In::Any => true,
-        In::Limit => has_limit,
-        In::Pull => has_pull,
-    };
-    let (.., kind) = WORDINGS
-        .iter()
-        .find(|(place, words, _)| counts(*place) && text.contains(words))?;
-    *kind
+    let is_about_pull = is_about_pull(&text);
+    for (condition, phrase, kind) in PHRASES {
+        let counts = match condition {
+            In::Any => true,
+            In::Limit => has_limit,
+            In::Pull => is_about_pull,
+        };
+        if counts && text.contains(phrase) {
+            return kind;
+        }
+    }
+    None
 }
 
-/// Whether `text` says that an image could not be pulled, for whatever reason.
-pub(super) fn is_about_a_pull(text: &str) -> bool {
+/// Whether `text`, in lower case, is about a pull.
+fn is_about_pull(text: &str) -> bool {
+    // The whole response of Docker Hub about its abuse limit.
+    let is_abuse_limit = text.trim_start().starts_with("too many requests");
+    is_abuse_limit || PULL_PHRASES.iter().any(|phrase| text.contains(phrase))
+}
+
+/// Whether `text` has an error code of a failed pull, whatever the reason.
+pub(super) fn is_pull_error(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    [
-        "cannotpull",
-        "unable_to_pull_image",
-        "errimagepull",
-        "imagepullbackoff",
-    ]
-    .iter()
-    .any(|code| text.contains(code))
+    PULL_ERROR_CODES.iter().any(|code| text.contains(code))
 }
 
 #[cfg(test)]
@@ -192,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hubs_pull_limit_is_known_in_each_wording() {
+    fn the_pull_limit_is_recognized_in_each_wording() {
         check(
             Some(PullLimit),
             &[
@@ -212,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_limit_that_was_cut_off_is_still_one() {
+    fn a_message_about_the_pull_limit_is_recognized_when_cut_off() {
         check(
             Some(PullLimit),
             &[
@@ -226,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_abuse_limit_is_told_from_the_pull_limit() {
+    fn the_abuse_limit_is_distinguished_from_the_pull_limit() {
         check(
             Some(AbuseLimit),
             &[
@@ -243,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_image_is_known_in_each_wording() {
+    fn a_missing_image_is_recognized_in_each_wording() {
         check(
             Some(NotFound),
             &[
@@ -263,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_known_in_each_wording() {
+    fn a_refusal_is_recognized_in_each_wording() {
         check(
             Some(Denied),
             &[
@@ -280,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_does_not_answer_is_the_network() {
+    fn an_unreachable_registry_is_a_network_failure() {
         check(
             Some(Network),
             &[
@@ -298,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_copy_can_mend_is_no_failure_of_a_pull() {
+    fn a_failure_that_a_copy_does_not_resolve_has_no_kind() {
         check(
             None,
             &[
@@ -311,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_programs_say_is_no_failure_of_a_pull() {
+    fn messages_of_other_programs_have_no_kind() {
         check(
             None,
             &[

@@ -1,24 +1,26 @@
-//! What is in an invocation's event: EventBridge events and log records, taken out of whatever they are wrapped in.
+//! The envelopes of events: EventBridge events and log records, unwrapped from SNS, SQS and
+//! batches.
 
 use serde_json::Value;
 
 use super::logs::{self, Log};
 use super::{Ignored, Signal, text};
 
-/// How many wrappings are taken off: an event in a notification in an SQS batch has five, array and record included.
-const DEPTH: usize = 8;
+/// The largest number of nested values that are unwrapped. An event in an SNS notification in an
+/// SQS batch is the fifth, if the batch and its record count.
+const MAX_DEPTH: usize = 8;
 
-/// One thing that was wrapped.
+/// One item of an invocation's event.
 pub(super) enum Item {
     /// An event.
     Event(Event),
     /// Log records.
     Log(Log),
-    /// Something else.
+    /// Anything else.
     Ignored(Ignored),
 }
 
-/// What EventBridge events and `CodeStar` notifications have in common. What is missing is empty.
+/// The fields that EventBridge events and `CodeStar` notifications share. A missing field is empty.
 pub(super) struct Event {
     pub(super) source: String,
     /// The detail-type.
@@ -29,102 +31,126 @@ pub(super) struct Event {
     pub(super) detail: Value,
 }
 
-impl Event {
-    /// The signal that this event is of no use.
-    pub(super) fn ignored(&self, why: &str) -> Signal {
-        Signal::Ignored(Ignored::new(
-            format!("{} {}", self.kind, self.id).trim(),
-            why,
-        ))
-    }
-}
-
-/// The text under `key`, empty where there is none.
+/// The text under `key`, empty if there is none.
 pub(super) fn string<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The elements of the array under `key`, none where there is none.
+/// The elements of the array under `key`, none if there is no array.
 pub(super) fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    match value.get(key) {
+        Some(Value::Array(elements)) => elements,
+        _ => &[],
+    }
 }
 
-/// An AWS account's number.
+/// `text` if it is the number of an AWS account.
 pub(super) fn account(text: &str) -> Option<String> {
-    (text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_account.then(|| text.to_owned())
 }
 
-/// The name of an AWS Region, by its alphabet.
+/// `text` if it has the characters of an AWS Region's name.
 pub(super) fn region(text: &str) -> Option<String> {
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    ((1..=32).contains(&text.len()) && text.bytes().all(is_letter)).then(|| text.to_owned())
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_region = (1..=32).contains(&text.len()) && text.bytes().all(is_allowed);
+    is_region.then(|| text.to_owned())
 }
 
-/// Everything that `value` wraps, in order.
+/// All items in `value`, in order. There is at least one.
 pub(super) fn items(value: &Value) -> Vec<Item> {
     let mut items = Vec::new();
-    unwrap(value, "", DEPTH, &mut items);
+    unwrap(value, "", MAX_DEPTH, &mut items);
     if items.is_empty() {
         items.push(ignored("", "the batch is empty"));
     }
     items
 }
 
-/// Takes one wrapping off `value`. `id` is what the wrappings around it are called.
+/// Adds what `value` holds to `items`. `id` is the identifier of the message around it, if any.
 fn unwrap(value: &Value, id: &str, depth: usize, items: &mut Vec<Item>) {
     let Some(depth) = depth.checked_sub(1) else {
-        return items.push(ignored(id, "it is wrapped too often"));
+        items.push(ignored(id, "it is nested more than 8 levels deep"));
+        return;
     };
-    if let Some(kind) = ["detail-type", "detailType"]
-        .iter()
-        .find_map(|key| value.get(key)?.as_str())
-    {
-        items.push(Item::Event(event(value, kind, id)));
+    if let Some(kind) = detail_type(value) {
+        items.push(Item::Event(Event::new(value, kind, id)));
     } else if let Some(data) = value.pointer("/awslogs/data") {
-        items.push(logs::read(data).map_or_else(|why| ignored(id, &why), Item::Log));
+        items.push(match logs::read(data) {
+            Ok(log) => Item::Log(log),
+            Err(why) => ignored(id, &why),
+        });
     } else if let Some(records) = value.get("Records").unwrap_or(value).as_array() {
         for record in records {
             unwrap(record, id, depth, items);
         }
     } else if let Some(notification) = value.get("Sns") {
         unwrap(notification, id, depth, items);
-    } else if let Some((id, inner)) = message(value) {
-        match serde_json::from_str(inner) {
-            Ok(inner) => unwrap(&inner, id, depth, items),
-            Err(_) => items.push(ignored(id, "its text is not JSON")),
+    } else if let Some(message) = Message::find(value) {
+        match serde_json::from_str(message.body) {
+            Ok(inner) => unwrap(&inner, message.id, depth, items),
+            Err(_) => items.push(ignored(message.id, "the message body is not JSON")),
         }
     } else {
         items.push(ignored(
             id,
-            "it is neither an event nor a wrapping of events that is known here",
+            "not an event of EventBridge, CloudWatch Logs, SNS or SQS",
         ));
     }
 }
 
-/// The identifier and the text of an SQS message or an SNS notification.
-fn message(value: &Value) -> Option<(&str, &str)> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let sqs = || Some((text("messageId").unwrap_or_default(), text("body")?));
-    let sns = || Some((text("MessageId").unwrap_or_default(), text("Message")?));
-    sqs().or_else(sns)
+/// The type of an event: `detail-type` in EventBridge events, `detailType` in `CodeStar`
+/// notifications.
+fn detail_type(value: &Value) -> Option<&str> {
+    ["detail-type", "detailType"]
+        .iter()
+        .find_map(|key| value.get(key)?.as_str())
 }
 
-fn event(value: &Value, kind: &str, id: &str) -> Event {
-    let own = string(value, "id");
-    Event {
-        source: text::line(string(value, "source"), 100),
-        kind: text::line(kind, 100),
-        id: text::line(if own.is_empty() { id } else { own }, 100),
-        account: account(string(value, "account")),
-        region: region(string(value, "region")),
-        detail: detail(value.get("detail")),
+/// An SQS message or an SNS notification.
+struct Message<'a> {
+    id: &'a str,
+    body: &'a str,
+}
+
+impl<'a> Message<'a> {
+    fn find(value: &'a Value) -> Option<Self> {
+        for (id, body) in [("messageId", "body"), ("MessageId", "Message")] {
+            if let Some(Value::String(body)) = value.get(body) {
+                return Some(Self {
+                    id: string(value, id),
+                    body,
+                });
+            }
+        }
+        None
     }
 }
 
-/// An event's detail. EventBridge Scheduler sends it as text.
+impl Event {
+    fn new(value: &Value, kind: &str, message_id: &str) -> Self {
+        let id = match string(value, "id") {
+            "" => message_id,
+            id => id,
+        };
+        Self {
+            source: text::to_line(string(value, "source"), 100),
+            kind: text::to_line(kind, 100),
+            id: text::to_line(id, 100),
+            account: account(string(value, "account")),
+            region: region(string(value, "region")),
+            detail: detail(value.get("detail")),
+        }
+    }
+
+    /// The signal that this event is ignored because of `why`.
+    pub(super) fn ignored(&self, why: &str) -> Signal {
+        let what = format!("{} {}", self.kind, self.id);
+        Signal::Ignored(Ignored::new(what.trim(), why))
+    }
+}
+
+/// The detail of an event. EventBridge Scheduler sends it as text.
 fn detail(value: Option<&Value>) -> Value {
     match value {
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
@@ -133,11 +159,11 @@ fn detail(value: Option<&Value>) -> Value {
     }
 }
 
-fn ignored(id: &str, why: &str) -> Item {
-    let what = if id.is_empty() {
+fn ignored(message_id: &str, why: &str) -> Item {
+    let what = if message_id.is_empty() {
         "event".to_owned()
     } else {
-        format!("message {id}")
+        format!("message {message_id}")
     };
     Item::Ignored(Ignored::new(&what, why))
 }
@@ -148,8 +174,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(value: &Value) -> Vec<String> {
-        let seen = |item| match item {
+    fn shown(value: &Value) -> Vec<String> {
+        let show = |item| match item {
             Item::Event(event) => format!(
                 "{} {} {} {}",
                 event.source, event.kind, event.id, event.detail
@@ -157,15 +183,15 @@ mod tests {
             Item::Log(_) => "log".to_owned(),
             Item::Ignored(ignored) => ignored.to_string(),
         };
-        items(value).into_iter().map(seen).collect()
+        items(value).into_iter().map(show).collect()
     }
 
     #[test]
-    fn an_event_is_found_in_each_wrapping() {
+    fn an_event_is_found_in_each_envelope() {
         let event = json!({"source": "s", "detail-type": "t", "id": "e", "detail": {"a": 1}});
         let text = event.to_string();
         let notification = json!({"Type": "Notification", "MessageId": "n", "Message": text});
-        let wrapped = [
+        let envelopes = [
             json!({"Records": [{"messageId": "m", "body": text}]}),
             json!({"Records": [{"EventSource": "aws:sns", "Sns": notification}]}),
             json!({"Records": [{"messageId": "m", "body": notification.to_string()}]}),
@@ -174,23 +200,23 @@ mod tests {
             notification,
             event,
         ];
-        for value in wrapped {
-            assert_eq!(seen(&value), [r#"s t e {"a":1}"#], "{value}");
+        for value in envelopes {
+            assert_eq!(shown(&value), [r#"s t e {"a":1}"#], "{value}");
         }
     }
 
     #[test]
-    fn an_event_without_an_identifier_is_called_after_its_message() {
+    fn an_event_without_an_identifier_has_that_of_its_message() {
         let copy = json!({"source": "s", "detailType": "t", "detail": "{\"a\":1}"}).to_string();
         assert_eq!(
-            seen(&json!({"Records": [{"messageId": "m", "body": copy}]})),
+            shown(&json!({"Records": [{"messageId": "m", "body": copy}]})),
             [r#"s t m {"a":1}"#]
         );
     }
 
     #[test]
-    fn what_is_no_event_is_said_once() {
-        let unknown = "it is neither an event nor a wrapping of events that is known here";
+    fn an_unknown_value_is_one_ignored_item() {
+        let unknown = "not an event of EventBridge, CloudWatch Logs, SNS or SQS";
         for value in [
             json!({}),
             json!(null),
@@ -198,14 +224,21 @@ mod tests {
             json!({"body": 1}),
             json!({"Records": {}}),
         ] {
-            assert_eq!(seen(&value), [format!("event: {unknown}")], "{value}");
+            assert_eq!(shown(&value), [format!("event: {unknown}")], "{value}");
         }
-        assert_eq!(seen(&json!({"Records": []})), ["event: the batch is empty"]);
         assert_eq!(
-            seen(&json!([{"messageId": "m", "body": "hello"}])),
-            ["message m: its text is not JSON"]
+            shown(&json!({"Records": []})),
+            ["event: the batch is empty"]
         );
-        let deep = (0..20).fold(json!({}), |inner, _| json!([inner]));
-        assert_eq!(seen(&deep), ["event: it is wrapped too often"]);
+        assert_eq!(
+            shown(&json!([{"messageId": "m", "body": "hello"}])),
+            ["message m: the message body is not JSON"]
+        );
+        let nested = |depth| (1..depth).fold(json!({}), |inner, _| json!([inner]));
+        assert_eq!(shown(&nested(8)), [format!("event: {unknown}")]);
+        assert_eq!(
+            shown(&nested(9)),
+            ["event: it is nested more than 8 levels deep"]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A pull that failed: of what, why, and who says so.
+//! A failed pull: of which image, why, and who reported it.
 
 use std::fmt;
 
@@ -7,47 +7,50 @@ use serde::{Deserialize, Serialize};
 /// An image that could not be pulled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PullFailure {
-    /// The image as somebody wrote it, at most 512 characters: neither parsed nor trusted.
+    /// The image as the event or log has it, at most 512 characters: neither parsed nor trusted.
     pub image: String,
-    /// Why.
+    /// Why the pull failed.
     pub kind: FailureKind,
-    /// What was said, for people: one line, at most 300 characters, without credentials.
-    pub said: String,
-    /// Where the event came from.
-    pub origin: Origin,
-    /// The same for every delivery of the same event: `<task ARN>#<version>`, the build's ARN, or the event's own identifier.
+    /// The error message: one line, at most 300 characters, without credentials.
+    pub message: String,
+    /// What reported the failure.
+    pub source: FailureSource,
+    /// The same for every delivery of the same event: `<task ARN>#<version>`, the ARN of the build,
+    /// or the identifier of the event.
     pub id: String,
 }
 
-/// Why a pull failed, the surest first: of two kinds that are said of one image, the lesser is kept.
+/// Why a pull failed. If a log reports two kinds for one image, the first of this list is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// Docker Hub's limit of pulls in six hours.
     PullLimit,
-    /// Docker Hub's limit of requests in a minute, whoever asks.
+    /// Docker Hub's limit of requests in a minute. It also applies to authenticated users.
     AbuseLimit,
     /// No such repository, tag or manifest.
     NotFound,
-    /// Refused, for want of credentials or of rights. Docker Hub says so of repositories that do not exist, too.
+    /// Refused: credentials or permissions are missing. Docker Hub also sends this for repositories
+    /// that do not exist.
     Denied,
-    /// The registry could not be reached, was throttled or unwell, or its answer was cut off.
+    /// The registry was unreachable, throttled the client, returned a server error or closed the
+    /// connection early.
     Network,
 }
 
 /// What reported that a pull failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub enum FailureSource {
     /// An Amazon ECS task.
     EcsTask,
     /// An AWS Batch job.
     BatchJob,
-    /// AWS CodeBuild, of a build's own environment.
+    /// AWS CodeBuild, about the image of a build environment.
     CodeBuild,
     /// The log of a build.
     BuildLog,
-    /// Amazon ECR's pull-through cache.
+    /// The pull-through cache of Amazon ECR.
     PullThroughCache,
     /// A call to Amazon ECR that AWS CloudTrail recorded.
     CloudTrail,
@@ -65,7 +68,7 @@ impl fmt::Display for FailureKind {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for FailureSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EcsTask => "ecs-task",

@@ -1,161 +1,227 @@
-//! Which images a log blames.
+//! Which images a log blames for failed pulls.
 //!
-//! A line that says why a pull failed is asked for the image. If it names none, the lines before it are: the nearest that says
-//! what is being pulled, of the same step where steps are numbered. A digest or a bare repository gets its tag from a
-//! neighbouring line that names the same repository; without one it says nothing that could be copied.
+//! The search has four steps:
 //!
-//! Time grows linearly with the text: each line is read once, and a line that tells of a failure looks at no more than
-//! [`NEAR`] lines on either side, with a bounded number of images in each.
+//! 1. [`classify`] finds the lines that report a failed pull.
+//! 2. If such a line names images, they are blamed. Otherwise the nearest line before it that pulls
+//!    an image is, preferably one of the same build step.
+//! 3. An image with a digest but no tag gets its tag from a neighbouring line that names the same
+//!    repository. Without one it is dropped, because only tags are copied.
+//! 4. Each image is listed once, with the most certain reason.
+//!
+//! In this log the third line reports the failure and names no image. The second line belongs to
+//! another build step, so the first line names the image, `node:21`:
+//!
+//! ```text
+//! #3 [internal] load metadata for docker.io/library/node:21
+//! #4 [internal] load metadata for docker.io/library/rust:1
+//! #3 ERROR: toomanyrequests: You have reached your pull rate limit.
+//! ```
+//!
+//! The time is linear in the length of the log. Each line is parsed once. The search around a
+//! failure reads at most [`MAX_LINES_BETWEEN`] lines on either side, and a bounded number of images
+//! in each.
 
-mod words;
+mod line;
+mod mention;
+
+use std::cell::Cell;
 
 use super::FailureKind;
 use super::classify::classify;
-use super::text::plain;
+use super::text::without_escapes;
 use crate::image::reference::RepositoryRef;
-use words::{Line, Mention};
+use line::LogLine;
+use mention::Mention;
 
-/// How much of a log's end is read, in bytes.
-pub const READ: usize = 256 * 1024;
+/// How much of the end of a log is searched, in bytes.
+pub const MAX_LOG_BYTES: usize = 256 * 1024;
 
-/// How many lines before an error may name its image.
-pub const NEAR: usize = 20;
+/// The largest distance between an error and the line that names its image, in lines.
+pub const MAX_LINES_BETWEEN: usize = 20;
 
-/// How many images one log can blame.
-pub const MOST: usize = 50;
+/// The largest number of images that one log can blame.
+pub const MAX_IMAGES: usize = 50;
 
 /// An image that a log blames.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct BlamedImage<'a> {
     /// The image as the log has it.
     pub(super) image: String,
     pub(super) kind: FailureKind,
-    /// The line that says so.
+    /// The line that reports the failure.
     pub(super) line: &'a str,
-    name: (RepositoryRef, Option<String>),
+    repository: RepositoryRef,
+    tag: Option<String>,
 }
 
-/// The images that could not be pulled by `text`, a log or a part of one, in its order and each once, with the reason.
+/// The images that could not be pulled by `text`, a log or a part of one, and why.
 ///
-/// At most the last [`READ`] bytes are read, and at most [`MOST`] images are found. They are names as the log has them.
+/// Each image is listed once, in the order of the log and as the log has it. Only the last
+/// [`MAX_LOG_BYTES`] are searched, and at most [`MAX_IMAGES`] images are listed.
 pub fn failures(text: &str) -> Vec<(String, FailureKind)> {
-    found(text)
+    find(text)
         .into_iter()
-        .map(|found| (found.image, found.kind))
+        .map(|blamed| (blamed.image, blamed.kind))
         .collect()
 }
 
-/// The same with the lines that say so.
-pub(super) fn found(text: &str) -> Vec<Found<'_>> {
-    counted(text).0
+/// Like [`failures`], with the lines that report them.
+pub(super) fn find(text: &str) -> Vec<BlamedImage<'_>> {
+    find_and_count(text).0
 }
 
-/// What is found in `text`, and in how many steps: words read and mentions looked at.
-fn counted(text: &str) -> (Vec<Found<'_>>, usize) {
-    let lines: Vec<_> = end(text)
+/// The blamed images, and the number of words and mentions that were read to find them.
+fn find_and_count(text: &str) -> (Vec<BlamedImage<'_>>, usize) {
+    let lines: Vec<_> = end_of_log(text)
         .split(['\n', '\r'])
         .filter(|line| !line.trim().is_empty())
         .collect();
-    let plain: Vec<_> = lines.iter().map(|line| plain(line)).collect();
-    let read: Vec<_> = plain.iter().map(|line| words::read(line)).collect();
-    let mut steps = read.iter().map(|line| line.words).sum();
+    let plain_lines: Vec<_> = lines.iter().map(|line| without_escapes(line)).collect();
+    let log = Log {
+        lines: plain_lines
+            .iter()
+            .map(|line| LogLine::parse(line))
+            .collect(),
+        steps: Cell::new(0),
+    };
     let mut found = Vec::new();
-    for (at, line) in plain.iter().enumerate() {
-        if let Some(kind) = classify(line) {
-            for mention in blamed(&read, at, &mut steps) {
-                add(&mut found, mention, kind, lines[at]);
-            }
+    for (number, line) in plain_lines.iter().enumerate() {
+        log.count_steps(log.lines[number].word_count);
+        let Some(kind) = classify(line) else {
+            continue;
+        };
+        for mention in log.blame(number) {
+            add(&mut found, mention, kind, lines[number]);
         }
     }
-    (found, steps)
+    (found, log.steps.get())
 }
 
-/// The end of `text` that is read, without the word that the cut went through.
-fn end(text: &str) -> &str {
-    let start = text.ceil_char_boundary(text.len().saturating_sub(READ));
+/// The last [`MAX_LOG_BYTES`] of `text`, without a word that is cut in two.
+fn end_of_log(text: &str) -> &str {
+    let start = text.ceil_char_boundary(text.len().saturating_sub(MAX_LOG_BYTES));
     let end = &text[start..];
     if start == 0 {
-        end
-    } else {
-        end.split_once(char::is_whitespace)
-            .map_or("", |(_, end)| end)
+        return end;
+    }
+    match end.split_once(char::is_whitespace) {
+        Some((_, whole_words)) => whole_words,
+        None => "",
     }
 }
 
-/// The images that the error in line `at` is about.
-fn blamed(lines: &[Line<'_>], at: usize, steps: &mut usize) -> Vec<Mention> {
-    let from = if lines[at].mentions.is_empty() {
-        source(lines, at, steps)
-    } else {
-        Some(at)
+/// The parsed lines of a log.
+struct Log<'a> {
+    lines: Vec<LogLine<'a>>,
+    /// The number of steps of the search so far. A test proves with it that the time is linear.
+    steps: Cell<usize>,
+}
+
+impl Log<'_> {
+    /// The images that the error in line `error` is about.
+    fn blame(&self, error: usize) -> Vec<Mention> {
+        let Some(source) = self.find_source(error) else {
+            return Vec::new();
+        };
+        let mut blamed = Vec::new();
+        for mention in &self.lines[source].mentions {
+            if source == error || mention.is_pulled {
+                blamed.extend(self.resolve(mention, source));
+            }
+        }
+        // If the line shows which image is pulled, its other images are not blamed.
+        if blamed.iter().any(|mention| mention.is_pulled) {
+            blamed.retain(|mention| mention.is_pulled);
+        }
+        blamed
+    }
+
+    /// The line that names the image of the error in line `error`: that line itself or one before
+    /// it.
+    fn find_source(&self, error: usize) -> Option<usize> {
+        if self.lines[error].mentions.is_empty() {
+            self.find_pull_before(error)
+        } else {
+            Some(error)
+        }
+    }
+
+    /// The nearest line before `error` that pulls an image, of the same build step if there is one.
+    fn find_pull_before(&self, error: usize) -> Option<usize> {
+        let step = self.lines[error].step;
+        let mut nearest = None;
+        for number in (error.saturating_sub(MAX_LINES_BETWEEN)..error).rev() {
+            if self.lines[number + 1].ends_earlier_pulls {
+                break;
+            }
+            let line = &self.lines[number];
+            self.count_steps(1 + line.mentions.len());
+            if !line.has_pull() {
+                continue;
+            }
+            if step.is_none() || line.step == step {
+                return Some(number);
+            }
+            nearest = nearest.or(Some(number));
+        }
+        nearest
+    }
+
+    /// `mention` if it has a tag, or else a mention of the same repository with a tag nearby, or
+    /// else `mention` if it can be copied without one.
+    fn resolve(&self, mention: &Mention, source: usize) -> Option<Mention> {
+        if mention.tag.is_none()
+            && let Some(tagged) = self.find_tagged(&mention.repository, source)
+        {
+            return Some(tagged.clone());
+        }
+        mention.written.is_some().then(|| mention.clone())
+    }
+
+    /// The nearest mention of `repository` with a tag, in line `source`, before it, or else after
+    /// it.
+    fn find_tagged(&self, repository: &RepositoryRef, source: usize) -> Option<&Mention> {
+        let first = source.saturating_sub(MAX_LINES_BETWEEN);
+        let before = self.lines[first..=source].iter().rev();
+        let after = self.lines[source + 1..].iter().take(MAX_LINES_BETWEEN);
+        for mention in before.chain(after).flat_map(|line| &line.mentions) {
+            self.count_steps(1);
+            if mention.tag.is_some() && mention.repository == *repository {
+                return Some(mention);
+            }
+        }
+        None
+    }
+
+    fn count_steps(&self, steps: usize) {
+        self.steps.set(self.steps.get() + steps);
+    }
+}
+
+/// Adds an image to `found`, or gives it a more certain reason if it is there.
+fn add<'a>(found: &mut Vec<BlamedImage<'a>>, mention: Mention, kind: FailureKind, line: &'a str) {
+    let known = found
+        .iter_mut()
+        .find(|known| known.repository == mention.repository && known.tag == mention.tag);
+    if let Some(known) = known {
+        if kind < known.kind {
+            known.kind = kind;
+            known.line = line;
+        }
+        return;
+    }
+    let Some(image) = mention.written else {
+        return;
     };
-    let Some(from) = from else { return Vec::new() };
-    let mentions = lines[from]
-        .mentions
-        .iter()
-        .filter(|mention| from == at || mention.is_pulled);
-    let mut blamed: Vec<_> = mentions
-        .filter_map(|mention| resolved(mention, lines, from, steps))
-        .collect();
-    // Where the words say which image is pulled, another one on the line is its neighbour at best.
-    if blamed.iter().any(|mention| mention.is_pulled) {
-        blamed.retain(|mention| mention.is_pulled);
-    }
-    blamed
-}
-
-/// The line before `at` that says what is being pulled: the nearest, of the same step if there is one.
-fn source(lines: &[Line<'_>], at: usize, steps: &mut usize) -> Option<usize> {
-    let mut nearest = None;
-    let mut before = (at.saturating_sub(NEAR)..at).rev();
-    while let Some(near) = before.next().filter(|near| !lines[near + 1].is_barrier) {
-        *steps += 1 + lines[near].mentions.len();
-        if lines[near].mentions.iter().any(|mention| mention.is_pulled) {
-            if lines[at].step.is_none() || lines[near].step == lines[at].step {
-                return Some(near);
-            }
-            nearest = nearest.or(Some(near));
-        }
-    }
-    nearest
-}
-
-/// `mention` with a tag: its own, or that of a neighbour; or as it is written without one.
-fn resolved(
-    mention: &Mention,
-    lines: &[Line<'_>],
-    at: usize,
-    steps: &mut usize,
-) -> Option<Mention> {
-    if mention.tag.is_none() {
-        let before = lines[at.saturating_sub(NEAR)..=at].iter().rev();
-        let after = lines[at + 1..].iter().take(NEAR);
-        for near in before.chain(after).flat_map(|line| &line.mentions) {
-            *steps += 1;
-            if near.tag.is_some() && near.repository == mention.repository {
-                return Some(near.clone());
-            }
-        }
-    }
-    mention.written.is_some().then(|| mention.clone())
-}
-
-/// Adds what `line` says of an image, or makes it surer.
-fn add<'a>(found: &mut Vec<Found<'a>>, mention: Mention, kind: FailureKind, line: &'a str) {
-    let name = (mention.repository, mention.tag);
-    let is_full = found.len() >= MOST;
-    match (
-        found.iter_mut().find(|found| found.name == name),
-        mention.written,
-    ) {
-        (Some(known), _) if kind < known.kind => (known.kind, known.line) = (kind, line),
-        (None, Some(image)) if !is_full => found.push(Found {
+    if found.len() < MAX_IMAGES {
+        found.push(BlamedImage {
             image,
             kind,
             line,
-            name,
-        }),
-        _ => {}
+            repository: mention.repository,
+            tag: mention.tag,
+        });
     }
 }
 
@@ -269,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_gets_its_tag_from_a_neighbour_or_is_left_out() {
+    fn a_digest_gets_its_tag_from_a_neighbouring_line_or_is_dropped() {
         let error = format!(
             "failed open: unexpected status code https://registry-1.docker.io/v2/library/rust/manifests/sha256:{}: 429 \
              Too Many Requests - Server message: {LIMIT}",
@@ -306,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_found_once_with_the_surest_reason() {
+    fn an_image_is_found_once_with_the_most_certain_reason() {
         let log = format!(
             "ERROR: failed to resolve source metadata for docker.io/library/node:21: 429 Too Many Requests\n{LIMIT}\n\
              ERROR: failed to solve: node:21: {LIMIT}"
@@ -315,16 +381,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_or_pushed_or_was_pulled_is_not_blamed() {
+    fn an_image_that_is_built_pushed_or_pulled_successfully_is_not_blamed() {
         let denied = "denied: Your authorization token has expired. Reauthenticate and try again.";
-        let far = "\nwait".repeat(NEAR);
+        let other_lines = "\nwait".repeat(MAX_LINES_BETWEEN);
         for log in [
             format!("FROM node:21\nThe push refers to repository [docker.io/acme/app]\n{denied}"),
             format!("docker pull node:21\nStatus: Downloaded newer image for node:21\n{LIMIT}"),
             format!("Step 1/2 : FROM node:21\nStep 2/2 : RUN curl https://x.test\n{LIMIT}"),
             format!("docker build -t docker.io/acme/app:1 .\n{LIMIT}"),
             format!("docker push docker.io/acme/app:1: {denied}"),
-            format!("docker pull node:21{far}\n{LIMIT}"),
+            format!("docker pull node:21{other_lines}\n{LIMIT}"),
             "docker pull node:21\nsh: jest: not found".to_owned(),
             format!("FROM ${{BASE}}\nFROM scratch\n{LIMIT}"),
             "docker pull node:21".to_owned(),
@@ -334,16 +400,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_log_is_read_and_only_so_many_images_are_found() {
+    fn only_the_end_of_a_log_is_searched_and_the_number_of_images_is_bounded() {
         let error =
             |number: usize| format!("manifest for node:{number} not found: manifest unknown\n");
         let all: String = (0..200).map(error).collect();
-        assert_eq!(failures(&all).len(), MOST);
+        assert_eq!(failures(&all).len(), MAX_IMAGES);
         check(
-            &format!("{}{}{}", error(1), "é ".repeat(READ), error(2)),
+            &format!("{}{}{}", error(1), "é ".repeat(MAX_LOG_BYTES), error(2)),
             &["node:2 not-found"],
         );
-        check(&"é".repeat(READ), &[]);
+        check(&"é".repeat(MAX_LOG_BYTES), &[]);
     }
 
     fn log() -> impl Strategy<Value = String> {
@@ -366,12 +432,16 @@ mod tests {
         prop::collection::vec(piece, 0..800).prop_map(|pieces| pieces.concat())
     }
 
+    fn count(log: &str) -> usize {
+        find_and_count(log).1
+    }
+
     proptest! {
         #[test]
         fn twice_the_log_takes_twice_the_steps(log in log()) {
-            // At the seam, the first lines of the second half see the last of the first.
-            let seam = 2 * NEAR * NEAR * 8 * 8;
-            let (once, twice) = (counted(&log).1, counted(&[log.as_str(), log.as_str()].join("\n")).1);
+            // The first lines of the second log also search the last lines of the first.
+            let seam = 2 * MAX_LINES_BETWEEN * MAX_LINES_BETWEEN * 8 * 8;
+            let (once, twice) = (count(&log), count(&format!("{log}\n{log}")));
             prop_assert!(twice <= 2 * once + seam, "{once} steps, then {twice}");
             prop_assert!(once <= 100 * log.len());
         }

@@ -1,7 +1,8 @@
-//! Subscriptions to Amazon `CloudWatch` Logs: log records, compressed.
+//! Subscriptions to Amazon `CloudWatch` Logs, which deliver compressed log records.
 //!
-//! A subscription filter delivers only the lines that match it. A line that says `toomanyrequests` need not name the image;
-//! then the signal is the log itself, for somebody to read around the line.
+//! A subscription filter delivers only the lines that match it. A line such as `toomanyrequests`
+//! need not name the image. The signal is then the log itself, so that the lines around it can be
+//! searched.
 
 use std::io::Read;
 
@@ -14,8 +15,9 @@ use super::classify::classify;
 use super::envelope::{array, string};
 use super::{BuildLog, Ignored, Signal, text};
 
-/// The most bytes that a record may unpack to: eight times what `CloudWatch` Logs delivers at once.
-const UNPACKED: u64 = 8 << 20;
+/// The largest size of uncompressed records: eight times what `CloudWatch` Logs delivers in one
+/// event.
+const MAX_UNCOMPRESSED_BYTES: u64 = 8 << 20;
 
 /// Records of one log stream.
 pub(super) struct Log {
@@ -23,80 +25,75 @@ pub(super) struct Log {
     text: String,
 }
 
-/// Unpacks the `data` of a subscription's event. The error says why it is of no use.
+/// Reads the `data` of a subscription event. The error is the reason to ignore the event.
 pub(super) fn read(data: &Value) -> Result<Log, String> {
-    let packed = BASE64_STANDARD
+    let compressed = BASE64_STANDARD
         .decode(data.as_str().unwrap_or_default())
-        .map_err(|_| "its data is not base64")?;
-    let mut unpacked = Vec::new();
-    let bounded = GzDecoder::new(packed.as_slice())
-        .take(UNPACKED + 1)
-        .read_to_end(&mut unpacked);
-    bounded.map_err(|_| "its data is not gzip")?;
-    if unpacked.len() as u64 > UNPACKED {
-        return Err("its data unpacks to more than 8 MiB".to_owned());
-    }
-    let record = serde_json::from_slice::<Value>(&unpacked).map_err(|_| "its data is not JSON")?;
+        .map_err(|_| "the log data is not base64")?;
+    let uncompressed = decompress(&compressed)?;
+    let record: Value =
+        serde_json::from_slice(&uncompressed).map_err(|_| "the log data is not JSON")?;
     match string(&record, "messageType") {
-        "DATA_MESSAGE" => Ok(log(&record)),
+        "DATA_MESSAGE" => Ok(Log::new(&record)),
         "CONTROL_MESSAGE" => {
             Err("CloudWatch Logs only checks that the subscription works".to_owned())
         }
-        _ => Err("its data holds no log records".to_owned()),
+        _ => Err("the log data has no log records".to_owned()),
     }
 }
 
-fn log(record: &Value) -> Log {
-    let (group, stream) = (
-        text::line(string(record, "logGroup"), 512),
-        text::line(string(record, "logStream"), 512),
-    );
-    let lines = array(record, "logEvents");
-    let id = lines.first().map_or("", |line| string(line, "id"));
-    // The stream of a build in `/aws/codebuild/PROJECT` is called after it: `PROJECT:STREAM` is the build's identifier.
-    let build = format!(
-        "{}:{stream}",
-        group.strip_prefix("/aws/codebuild/").unwrap_or(&group)
-    );
-    let text = lines
-        .iter()
-        .map(|line| string(line, "message"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let id = if id.is_empty() {
-        build.clone()
-    } else {
-        text::line(id, 100)
-    };
-    Log {
-        source: BuildLog {
-            group,
-            stream,
-            build,
-            id,
-        },
-        text,
+fn decompress(compressed: &[u8]) -> Result<Vec<u8>, String> {
+    let mut uncompressed = Vec::new();
+    GzDecoder::new(compressed)
+        .take(MAX_UNCOMPRESSED_BYTES + 1)
+        .read_to_end(&mut uncompressed)
+        .map_err(|_| "the log data is not gzip")?;
+    if uncompressed.len() as u64 > MAX_UNCOMPRESSED_BYTES {
+        return Err("the log data is larger than 8 MiB uncompressed".to_owned());
     }
+    Ok(uncompressed)
 }
 
 impl Log {
-    /// The pulls that failed by these lines; the log itself where they name no image.
+    fn new(record: &Value) -> Self {
+        let group = text::to_line(string(record, "logGroup"), 512);
+        let stream = text::to_line(string(record, "logStream"), 512);
+        // A build in `/aws/codebuild/PROJECT` has the name of its stream: `PROJECT:STREAM`.
+        let project = group.strip_prefix("/aws/codebuild/").unwrap_or(&group);
+        let build = format!("{project}:{stream}");
+        let records = array(record, "logEvents");
+        let id = match records.first().map_or("", |first| string(first, "id")) {
+            "" => build.clone(),
+            id => text::to_line(id, 100),
+        };
+        let lines: Vec<_> = records
+            .iter()
+            .map(|record| string(record, "message"))
+            .collect();
+        Self {
+            source: BuildLog {
+                group,
+                stream,
+                build,
+                id,
+            },
+            text: lines.join("\n"),
+        }
+    }
+
+    /// The failed pulls that these records report. If they report one but name no image: the log.
     pub(super) fn signals(self) -> Vec<Signal> {
         let failures = self.source.pull_failures(&self.text);
         if !failures.is_empty() {
-            failures.into_iter().map(Signal::PullFailure).collect()
-        } else if classify(&self.text).is_some()
-            && !self.source.group.is_empty()
-            && !self.source.stream.is_empty()
-        {
-            vec![Signal::BuildLog(self.source)]
-        } else {
-            let what = format!("log records of {}", self.source.build);
-            vec![Signal::Ignored(Ignored::new(
-                &what,
-                "they tell of no failed pull",
-            ))]
+            return failures.into_iter().map(Signal::PullFailure).collect();
         }
+        let has_names = !self.source.group.is_empty() && !self.source.stream.is_empty();
+        if has_names && classify(&self.text).is_some() {
+            return vec![Signal::BuildLog(self.source)];
+        }
+        let what = format!("log records of {}", self.source.build);
+        let ignored = Ignored::new(&what, "the log records report no failed pull");
+        vec![Signal::Ignored(ignored)]
     }
 }
 
@@ -109,36 +106,42 @@ mod tests {
 
     use super::*;
 
-    fn packed(bytes: &[u8]) -> Value {
+    fn compress(bytes: &[u8]) -> Value {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).unwrap();
         json!(BASE64_STANDARD.encode(encoder.finish().unwrap()))
     }
 
-    fn why(data: &Value) -> String {
-        read(data).err().unwrap_or_default()
+    fn read_record(record: &Value) -> Result<Log, String> {
+        read(&compress(record.to_string().as_bytes()))
+    }
+
+    fn error(data: &Value) -> String {
+        read(data).err().expect("the data is refused")
     }
 
     #[test]
-    fn data_that_cannot_be_used_is_explained() {
-        assert_eq!(why(&json!(7)), "its data is not gzip");
-        assert_eq!(why(&json!("*")), "its data is not base64");
-        assert_eq!(why(&json!("aGVsbG8=")), "its data is not gzip");
-        assert_eq!(why(&packed(b"hello")), "its data is not JSON");
-        assert_eq!(why(&packed(b"[]")), "its data holds no log records");
-        let control = json!({"messageType": "CONTROL_MESSAGE", "logEvents": [{"message": "CWL CONTROL MESSAGE"}]});
-        let control = packed(control.to_string().as_bytes());
+    fn unusable_data_is_refused_with_the_reason() {
+        assert_eq!(error(&json!(7)), "the log data is not gzip");
+        assert_eq!(error(&json!("*")), "the log data is not base64");
+        assert_eq!(error(&json!("aGVsbG8=")), "the log data is not gzip");
+        assert_eq!(error(&compress(b"hello")), "the log data is not JSON");
+        assert_eq!(error(&compress(b"[]")), "the log data has no log records");
+        let control = json!({
+            "messageType": "CONTROL_MESSAGE",
+            "logEvents": [{"message": "CWL CONTROL MESSAGE"}],
+        });
         assert_eq!(
-            why(&control),
+            read_record(&control).err().unwrap(),
             "CloudWatch Logs only checks that the subscription works"
         );
     }
 
     #[test]
-    fn a_bomb_is_not_unpacked() {
+    fn data_that_is_too_large_uncompressed_is_refused() {
         assert_eq!(
-            why(&packed(&vec![b' '; 9 << 20])),
-            "its data unpacks to more than 8 MiB"
+            error(&compress(&vec![b' '; 9 << 20])),
+            "the log data is larger than 8 MiB uncompressed"
         );
     }
 
@@ -146,21 +149,39 @@ mod tests {
     fn a_line_that_names_no_image_leads_to_the_log() {
         let line =
             "Error response from daemon: toomanyrequests: You have reached your pull rate limit.";
-        let record = json!({"messageType": "DATA_MESSAGE", "logGroup": "/aws/codebuild/app", "logStream": "8745",
-            "logEvents": [{"id": "1", "timestamp": 0, "message": line}]});
-        let signals = read(&packed(record.to_string().as_bytes()))
-            .map(Log::signals)
-            .unwrap_or_default();
-        let [group, stream, build, id] =
-            ["/aws/codebuild/app", "8745", "app:8745", "1"].map(str::to_owned);
+        let record = json!({
+            "messageType": "DATA_MESSAGE",
+            "logGroup": "/aws/codebuild/app",
+            "logStream": "8745",
+            "logEvents": [{"id": "1", "timestamp": 0, "message": line}],
+        });
+        let log = BuildLog {
+            group: "/aws/codebuild/app".to_owned(),
+            stream: "8745".to_owned(),
+            build: "app:8745".to_owned(),
+            id: "1".to_owned(),
+        };
         assert_eq!(
-            signals,
-            [Signal::BuildLog(BuildLog {
-                group,
-                stream,
-                build,
-                id
-            })]
+            read_record(&record).unwrap().signals(),
+            [Signal::BuildLog(log)]
+        );
+    }
+
+    #[test]
+    fn records_without_a_failed_pull_are_ignored() {
+        let record = json!({
+            "messageType": "DATA_MESSAGE",
+            "logGroup": "/aws/codebuild/app",
+            "logStream": "8745",
+            "logEvents": [{"id": "1", "timestamp": 0, "message": "npm ERR! 404"}],
+        });
+        let ignored = Ignored::new(
+            "log records of app:8745",
+            "the log records report no failed pull",
+        );
+        assert_eq!(
+            read_record(&record).unwrap().signals(),
+            [Signal::Ignored(ignored)]
         );
     }
 }

@@ -1,7 +1,8 @@
-//! Image scans: Amazon ECR's basic scanning, and Amazon Inspector's, which sends an event for each finding as well.
+//! Image scans: basic scanning of Amazon ECR, and Amazon Inspector.
 //!
-//! See "Amazon ECR events and EventBridge" and "EventBridge events sent for enhanced scanning" in the Amazon ECR guide. Dates
-//! are never read: Inspector writes them in two forms.
+//! Amazon Inspector also sends an event for each single finding. See "Amazon ECR events and
+//! EventBridge" and "EventBridge events sent for enhanced scanning" in the Amazon ECR guide. This
+//! module never parses dates: Inspector writes them in two formats.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,22 +10,24 @@ use serde_json::Value;
 
 use super::envelope::{Event, account, array, region, string};
 use super::{Reading, Scan, Severities, Signal};
-use crate::image::digest::Digest;
+use crate::image::digest::{Digest, InvalidDigest};
 use crate::image::reference::is_tag;
 
-/// The source and detail-type of a single finding.
-pub(super) const FINDING: (&str, &str) = ("aws.inspector2", "Inspector2 Finding");
+/// Whether `event` is a single finding of Amazon Inspector.
+pub(super) fn is_finding(event: &Event) -> bool {
+    event.source == "aws.inspector2" && event.kind == "Inspector2 Finding"
+}
 
-/// What an `ECR Image Scan` or an `Inspector2 Scan` tells.
-pub(super) fn scan(event: &Event) -> Reading {
+/// The signals of an `ECR Image Scan` or an `Inspector2 Scan`.
+pub(super) fn read_scan(event: &Event) -> Reading {
     let detail = &event.detail;
     let repository = Repository::parse(string(detail, "repository-name"))?;
-    let is_complete = matches!(
+    let is_finished = matches!(
         string(detail, "scan-status"),
         "COMPLETE" | "INITIAL_SCAN_COMPLETE"
     );
-    let (severities, is_whole) = match detail.get("finding-severity-counts") {
-        Some(Value::Object(counts)) => Severities::read(counts),
+    let (severities, all_parsed) = match detail.get("finding-severity-counts") {
+        Some(Value::Object(counts)) => Severities::from_counts(counts),
         None | Some(Value::Null) => (Severities::default(), true),
         Some(_) => (Severities::default(), false),
     };
@@ -32,103 +35,116 @@ pub(super) fn scan(event: &Event) -> Reading {
         repository: repository.name,
         account: repository.account.or_else(|| event.account.clone()),
         region: repository.region.or_else(|| event.region.clone()),
-        digest: digest(string(detail, "image-digest"))?,
-        tags: tags(array(detail, "image-tags")),
+        digest: parse_digest(string(detail, "image-digest"))?,
+        tags: valid_tags(array(detail, "image-tags")),
         severities,
-        is_complete: is_complete && is_whole,
+        is_complete: is_finished && all_parsed,
         id: event.id.clone(),
     })])
 }
 
-/// What the `Inspector2 Finding`s of one batch tell: one scan for each image, however many findings it has.
-pub(super) fn findings(events: &[Event]) -> Vec<Signal> {
-    let mut scans = Vec::new();
-    let mut places = HashMap::new();
-    let mut counted = HashSet::new();
+/// The signals of all `Inspector2 Finding`s of one batch: one scan for each image.
+pub(super) fn read_findings(events: &[Event]) -> Vec<Signal> {
+    let mut scans = Scans::default();
     let mut ignored = Vec::new();
     for event in events {
-        let found = finding(event).unwrap_or_else(|why| {
-            ignored.push(event.ignored(&why));
-            Vec::new()
-        });
-        for found in found {
-            // A finding that is delivered twice counts once.
-            if counted.insert((name(event).to_owned(), found.digest.clone())) {
-                merge(found, &mut scans, &mut places);
+        match read_finding(event) {
+            Ok(found) => {
+                for scan in found {
+                    scans.add(finding_id(event), scan);
+                }
             }
+            Err(why) => ignored.push(event.ignored(&why)),
         }
     }
-    scans.into_iter().map(Signal::Scan).chain(ignored).collect()
+    let mut signals: Vec<_> = scans.scans.into_iter().map(Signal::Scan).collect();
+    signals.extend(ignored);
+    signals
 }
 
-/// A repository and what was scanned in it.
-type Scanned = (String, Option<String>, Option<String>, Digest);
+/// Scans that findings add up to, one for each image, in the order of their first findings.
+#[derive(Default)]
+struct Scans {
+    scans: Vec<Scan>,
+    /// The index in `scans` by repository name, account, Region and digest.
+    index: HashMap<(String, Option<String>, Option<String>, Digest), usize>,
+    /// The findings that were added, by identifier and digest. A finding may be delivered twice.
+    added: HashSet<(String, Digest)>,
+}
 
-/// Adds `found` to the scan of the same image. `places` tells where that is among `scans`.
-fn merge(found: Scan, scans: &mut Vec<Scan>, places: &mut HashMap<Scanned, usize>) {
-    let image = (
-        found.repository.clone(),
-        found.account.clone(),
-        found.region.clone(),
-        found.digest.clone(),
-    );
-    let place = *places.entry(image).or_insert(scans.len());
-    match scans.get_mut(place) {
-        Some(scan) => scan.severities += found.severities,
-        None => scans.push(found),
+impl Scans {
+    fn add(&mut self, finding_id: &str, scan: Scan) {
+        let finding = (finding_id.to_owned(), scan.digest.clone());
+        if !self.added.insert(finding) {
+            return;
+        }
+        let image = (
+            scan.repository.clone(),
+            scan.account.clone(),
+            scan.region.clone(),
+            scan.digest.clone(),
+        );
+        let index = *self.index.entry(image).or_insert(self.scans.len());
+        match self.scans.get_mut(index) {
+            Some(known) => known.severities += scan.severities,
+            None => self.scans.push(scan),
+        }
     }
 }
 
-fn name(event: &Event) -> &str {
-    let finding = string(&event.detail, "findingArn");
-    if finding.is_empty() {
-        &event.id
-    } else {
-        finding
+/// The ARN of the finding, or the identifier of its event where it has none.
+fn finding_id(event: &Event) -> &str {
+    match string(&event.detail, "findingArn") {
+        "" => &event.id,
+        arn => arn,
     }
 }
 
-/// The images that one finding is about.
-fn finding(event: &Event) -> Result<Vec<Scan>, String> {
+/// The images that one finding is about, with this finding as their only one.
+fn read_finding(event: &Event) -> Result<Vec<Scan>, String> {
     let detail = &event.detail;
-    match string(detail, "status") {
-        "ACTIVE" | "" => {}
-        status => return Err(format!("the finding is {status}")),
+    let status = string(detail, "status");
+    if !matches!(status, "ACTIVE" | "") {
+        return Err(format!("the finding is {status}"));
     }
     let mut severities = Severities::default();
     severities.add(string(detail, "severity"), 1);
-    let resources = array(detail, "resources").iter();
-    let images = resources.filter(|resource| string(resource, "type") == "AWS_ECR_CONTAINER_IMAGE");
-    let scans = images
-        .map(|image| scanned(event, image, severities))
-        .collect::<Result<Vec<_>, _>>()?;
-    if scans.is_empty() {
-        Err("the finding is about no image in Amazon ECR".to_owned())
-    } else {
-        Ok(scans)
+    let mut scans = Vec::new();
+    for resource in array(detail, "resources") {
+        if string(resource, "type") == "AWS_ECR_CONTAINER_IMAGE" {
+            scans.push(read_resource(event, resource, severities)?);
+        }
     }
+    if scans.is_empty() {
+        return Err("the finding is not about an image in Amazon ECR".to_owned());
+    }
+    Ok(scans)
 }
 
-fn scanned(event: &Event, resource: &Value, severities: Severities) -> Result<Scan, String> {
+/// The image that `resource` describes. Its identifier repeats the details and completes them:
+/// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME/sha256:…`.
+fn read_resource(event: &Event, resource: &Value, severities: Severities) -> Result<Scan, String> {
     let details = resource
         .pointer("/details/awsEcrContainerImage")
         .unwrap_or(&Value::Null);
-    // `arn:…:repository/NAME/sha256:…`: what the details say, said once more.
-    let (arn, hash) = string(resource, "id").rsplit_once('/').unwrap_or_default();
-    let of_arn = Repository::parse(arn).ok();
-    let repository = Repository::parse(string(details, "repositoryName"))
-        .or_else(|why| of_arn.clone().ok_or(why))?;
-    let of_arn = of_arn.unwrap_or(repository.clone());
+    let (repository_arn, arn_digest) = string(resource, "id").rsplit_once('/').unwrap_or_default();
+    let from_details = Repository::parse(string(details, "repositoryName"));
+    let from_arn = Repository::parse(repository_arn);
+    let (repository, from_arn) = match (from_details, from_arn) {
+        (Ok(repository), Ok(from_arn)) => (repository, from_arn),
+        (Ok(only), Err(_)) | (Err(_), Ok(only)) => (only.clone(), only),
+        (Err(why), Err(_)) => return Err(why),
+    };
     Ok(Scan {
         repository: repository.name,
         account: account(string(details, "registry"))
-            .or(of_arn.account)
+            .or(from_arn.account)
             .or_else(|| event.account.clone()),
         region: region(string(resource, "region"))
-            .or(of_arn.region)
+            .or(from_arn.region)
             .or_else(|| event.region.clone()),
-        digest: digest(string(details, "imageHash")).or_else(|_| digest(hash))?,
-        tags: tags(array(details, "imageTags")),
+        digest: parse_digest(string(details, "imageHash")).or_else(|_| parse_digest(arn_digest))?,
+        tags: valid_tags(array(details, "imageTags")),
         severities,
         is_complete: false,
         id: event.id.clone(),
@@ -144,43 +160,50 @@ struct Repository {
 }
 
 impl Repository {
-    /// Reads `docker-hub/library/nginx` or `arn:aws:ecr:REGION:ACCOUNT:repository/docker-hub/library/nginx`.
+    /// Parses `docker-hub/library/nginx` or
+    /// `arn:aws:ecr:REGION:ACCOUNT:repository/docker-hub/library/nginx`.
     fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<_> = text.splitn(6, ':').collect();
-        let (name, account, region) = match parts[..] {
-            ["arn", _, "ecr", place, owner, resource] => (
-                resource.strip_prefix("repository/").unwrap_or_default(),
-                account(owner),
-                region(place),
-            ),
-            _ => (text, None, None),
+        let repository = match parts[..] {
+            ["arn", _, "ecr", arn_region, arn_account, resource] => Self {
+                name: resource
+                    .strip_prefix("repository/")
+                    .unwrap_or_default()
+                    .to_owned(),
+                account: account(arn_account),
+                region: region(arn_region),
+            },
+            _ => Self {
+                name: text.to_owned(),
+                account: None,
+                region: None,
+            },
         };
-        if is_repository(name) {
-            Ok(Self {
-                name: name.to_owned(),
-                account,
-                region,
-            })
+        if is_repository_name(&repository.name) {
+            Ok(repository)
         } else {
-            Err(format!("{name:?} is no repository of Amazon ECR"))
+            let name = repository.name;
+            Err(format!(
+                "{name:?} is not the name of an Amazon ECR repository"
+            ))
         }
     }
 }
 
-/// Whether Amazon ECR could have a repository of that name, by its alphabet and length.
-fn is_repository(name: &str) -> bool {
-    let is_letter =
+/// Whether Amazon ECR allows `name` for a repository, by its characters and length.
+fn is_repository_name(name: &str) -> bool {
+    let is_allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
-    (2..=256).contains(&name.len()) && name.bytes().all(is_letter)
+    (2..=256).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
+fn parse_digest(text: &str) -> Result<Digest, String> {
     text.parse()
-        .map_err(|error: crate::image::digest::InvalidDigest| error.to_string())
+        .map_err(|error: InvalidDigest| error.to_string())
 }
 
-/// What of `tags` could be tags.
-fn tags(tags: &[Value]) -> Vec<String> {
+/// Those of `tags` that are valid tags.
+fn valid_tags(tags: &[Value]) -> Vec<String> {
     tags.iter()
         .filter_map(Value::as_str)
         .filter(|tag| is_tag(tag))

@@ -1,4 +1,4 @@
-//! How many findings of each level a scan has.
+//! The number of findings of a scan by severity.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Severity;
 
-/// Counts of findings by level. A level that an event leaves out has none.
+/// Counts of findings by severity. A severity that the event omits counts 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Severities {
     /// Critical.
@@ -18,45 +18,51 @@ pub struct Severities {
     pub medium: u64,
     /// Low.
     pub low: u64,
-    /// Worth knowing.
+    /// Informational.
     pub informational: u64,
-    /// Without a level, or of a level that is not known here: `UNDEFINED`, Inspector's `UNTRIAGED`.
+    /// Without a severity, or of any other one: `UNDEFINED`, `UNTRIAGED` of Amazon Inspector.
     pub undefined: u64,
 }
 
 impl Severities {
-    /// The number of findings of `least` and above.
+    /// The number of findings of severity `least` and above.
     pub fn at_or_above(&self, least: Severity) -> u64 {
-        let levels = [
+        let counts = [
             (Severity::Informational, self.informational),
             (Severity::Low, self.low),
             (Severity::Medium, self.medium),
             (Severity::High, self.high),
             (Severity::Critical, self.critical),
         ];
-        levels
-            .iter()
-            .filter(|(level, _)| *level >= least)
-            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
-    }
-
-    /// The counts of `finding-severity-counts`, and whether all of them could be read.
-    pub(super) fn read(counts: &Map<String, Value>) -> (Self, bool) {
-        let mut severities = Self::default();
-        let mut is_whole = true;
-        // `TOTAL`, which Inspector adds, is no level.
-        for (level, value) in counts.iter().filter(|(level, _)| *level != "TOTAL") {
-            match count(value) {
-                Some(count) => severities.add(level, count),
-                None => is_whole = false,
+        let mut sum: u64 = 0;
+        for (severity, count) in counts {
+            if severity >= least {
+                sum = sum.saturating_add(count);
             }
         }
-        (severities, is_whole)
+        sum
     }
 
-    /// Adds `count` findings of `level`, named as AWS does.
-    pub(super) fn add(&mut self, level: &str, count: u64) {
-        let sum = match level {
+    /// Parses `finding-severity-counts`. The second value is whether all counts could be parsed.
+    pub(super) fn from_counts(counts: &Map<String, Value>) -> (Self, bool) {
+        let mut severities = Self::default();
+        let mut all_parsed = true;
+        for (severity, value) in counts {
+            // Amazon Inspector adds `TOTAL`, which is not a severity.
+            if severity == "TOTAL" {
+                continue;
+            }
+            match parse_count(value) {
+                Some(count) => severities.add(severity, count),
+                None => all_parsed = false,
+            }
+        }
+        (severities, all_parsed)
+    }
+
+    /// Adds `count` findings of `severity`, an AWS name such as `CRITICAL`.
+    pub(super) fn add(&mut self, severity: &str, count: u64) {
+        let sum = match severity {
             "CRITICAL" => &mut self.critical,
             "HIGH" => &mut self.high,
             "MEDIUM" => &mut self.medium,
@@ -79,11 +85,11 @@ impl AddAssign for Severities {
     }
 }
 
-/// A count in any form in which events carry numbers: `3`, `3.0`, `"3"`.
-fn count(value: &Value) -> Option<u64> {
+/// Parses a count in any form in which events hold numbers: `3`, `3.0`, `"3"`.
+fn parse_count(value: &Value) -> Option<u64> {
     let number = match value {
-        Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.parse().ok().or_else(|| whole(text.parse().ok()?)),
+        Value::Number(number) => number.as_u64().or_else(|| truncate(number.as_f64()?)),
+        Value::String(text) => text.parse().ok().or_else(|| truncate(text.parse().ok()?)),
         _ => None,
     };
     number.filter(|count| u32::try_from(*count).is_ok())
@@ -94,16 +100,16 @@ fn count(value: &Value) -> Option<u64> {
     clippy::cast_sign_loss,
     reason = "the range is checked first"
 )]
-fn whole(number: f64) -> Option<u64> {
+fn truncate(number: f64) -> Option<u64> {
     (0.0..=f64::from(u32::MAX))
         .contains(&number)
         .then_some(number as u64)
 }
 
 impl fmt::Display for Severities {
-    /// `critical=1 high=3`, or `none`: only characters that the value of a resource tag takes.
+    /// `critical=1 high=3`, or `none`. Only characters that the value of a resource tag allows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let levels = [
+        let counts = [
             ("critical", self.critical),
             ("high", self.high),
             ("medium", self.medium),
@@ -111,12 +117,16 @@ impl fmt::Display for Severities {
             ("informational", self.informational),
             ("undefined", self.undefined),
         ];
-        let found = levels
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(level, count)| format!("{level}={count}"));
-        let found = found.collect::<Vec<_>>().join(" ");
-        f.write_str(if found.is_empty() { "none" } else { &found })
+        let mut found = Vec::new();
+        for (severity, count) in counts {
+            if count > 0 {
+                found.push(format!("{severity}={count}"));
+            }
+        }
+        if found.is_empty() {
+            return f.write_str("none");
+        }
+        f.write_str(&found.join(" "))
     }
 }
 
@@ -126,27 +136,24 @@ mod tests {
 
     use super::*;
 
-    fn read(counts: Value) -> (Severities, bool) {
-        let Value::Object(counts) = counts else {
-            panic!("not an object")
-        };
-        Severities::read(&counts)
+    fn parse(counts: &Value) -> (Severities, bool) {
+        Severities::from_counts(counts.as_object().unwrap())
     }
 
     #[test]
-    fn a_count_is_read_in_each_form_of_a_number() {
-        let (severities, is_whole) = read(
-            json!({"CRITICAL": 1, "HIGH": 3.0, "MEDIUM": "9", "UNTRIAGED": "2.0", "TOTAL": 158}),
+    fn a_count_is_parsed_in_each_form_of_a_number() {
+        let (severities, all_parsed) = parse(
+            &json!({"CRITICAL": 1, "HIGH": 3.0, "MEDIUM": "9", "UNTRIAGED": "2.0", "TOTAL": 158}),
         );
         assert_eq!(
             severities.to_string(),
             "critical=1 high=3 medium=9 undefined=2"
         );
-        assert!(is_whole);
+        assert!(all_parsed);
     }
 
     #[test]
-    fn a_count_that_cannot_be_read_is_not_taken_for_none() {
+    fn a_count_that_cannot_be_parsed_makes_the_result_incomplete() {
         for value in [
             json!(-1),
             json!("many"),
@@ -156,7 +163,7 @@ mod tests {
             json!("NaN"),
         ] {
             assert_eq!(
-                read(json!({"CRITICAL": value.clone()})),
+                parse(&json!({"CRITICAL": value.clone()})),
                 (Severities::default(), false),
                 "{value}"
             );
@@ -164,9 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_level_counts_with_all_above_it() {
+    fn the_sum_counts_a_severity_and_all_above_it() {
         let (severities, _) =
-            read(json!({"CRITICAL": 1, "HIGH": 2, "MEDIUM": 4, "LOW": 8, "UNDEFINED": 16}));
+            parse(&json!({"CRITICAL": 1, "HIGH": 2, "MEDIUM": 4, "LOW": 8, "UNDEFINED": 16}));
         let sums = [
             Severity::Critical,
             Severity::High,

@@ -1,58 +1,77 @@
-//! Text that strangers wrote, made fit for logs and reports: bounded, on one line, without credentials.
+//! Untrusted text, made safe for logs and reports: bounded, on one line, without credentials.
 
 use std::borrow::Cow;
 
-/// How much of a text is looked at for an excerpt, in characters.
-const LOOKED_AT: usize = 4096;
+/// How much of a text is read for an excerpt, in bytes, and for a line, in characters.
+const MAX_READ: usize = 4096;
 
 /// The longest excerpt, in characters.
-const EXCERPT: usize = 300;
+const MAX_EXCERPT_CHARS: usize = 300;
 
-/// The longest name of an image, in characters: 255 of host and path, 128 of tag, 71 of digest, and some.
-const IMAGE: usize = 512;
+/// The longest name of an image, in characters: 255 for host and path, 128 for the tag, 71 for the
+/// digest, and some to spare.
+const MAX_IMAGE_CHARS: usize = 512;
 
-/// `text` on one line of at most `limit` characters, an ellipsis where it was cut.
-pub(super) fn line(text: &str, limit: usize) -> String {
-    let text: String = text
+/// The shortest word after `Bearer`, `Basic` or `token` that is a secret, in bytes. "no basic auth
+/// credentials" has only short words and stays readable.
+const MIN_SECRET_BYTES: usize = 16;
+
+/// Endings of the names of secrets, in lower case.
+const SECRET_NAMES: [&str; 8] = [
+    "token",
+    "password",
+    "passwd",
+    "secret",
+    "signature",
+    "credential",
+    "authorization",
+    "access_key",
+];
+
+/// `text` on one line of at most `limit` characters. An ellipsis replaces what is cut off.
+pub(super) fn to_line(text: &str, limit: usize) -> String {
+    let safe: String = text
         .chars()
-        .take(LOOKED_AT)
-        .map(|char| if is_unfit(char) { ' ' } else { char })
+        .take(MAX_READ)
+        .map(|char| if is_unsafe(char) { ' ' } else { char })
         .collect();
-    cut(
-        &text.split_whitespace().collect::<Vec<_>>().join(" "),
-        limit,
-    )
+    let words: Vec<_> = safe.split_whitespace().collect();
+    truncate(&words.join(" "), limit)
 }
 
-/// What is quoted of `text`: one line without credentials.
+/// The start of `text` for a message: one line without credentials.
 pub(super) fn excerpt(text: &str) -> String {
-    let line = line(
-        &plain(&text[..text.floor_char_boundary(LOOKED_AT)]),
-        LOOKED_AT,
-    );
-    let mut before = "";
+    let start = &text[..text.floor_char_boundary(MAX_READ)];
+    let line = to_line(&without_escapes(start), MAX_READ);
+    let mut previous = "";
     let mut words = Vec::new();
     for word in line.split(' ') {
-        words.push(if follows_secret(before, word) {
+        words.push(if is_secret_after(previous, word) {
             Cow::Borrowed("…")
         } else {
-            redacted(word)
+            redact(word)
         });
-        before = word;
+        previous = word;
     }
-    cut(&words.join(" "), EXCERPT)
+    truncate(&words.join(" "), MAX_EXCERPT_CHARS)
 }
 
-/// The name of an image as somebody wrote it. A name that is too long is none: cut off, it would be another image's.
+/// The image name `text` without the spaces around it. A name that is too long is none: cut off, it
+/// would be the name of another image.
 pub(super) fn image(text: &str) -> Option<String> {
-    let text = text.trim();
-    let is_fit = |char: char| !is_unfit(char) && !char.is_whitespace();
-    (!text.is_empty() && text.chars().count() <= IMAGE && text.chars().all(is_fit))
-        .then(|| text.to_owned())
+    let name = text.trim();
+    let is_allowed = |char: char| !is_unsafe(char) && !char.is_whitespace();
+    let is_short = name.chars().count() <= MAX_IMAGE_CHARS;
+    if !name.is_empty() && is_short && name.chars().all(is_allowed) {
+        Some(name.to_owned())
+    } else {
+        None
+    }
 }
 
-/// `text` without the terminal's colours and cursor movements (`ESC [ … letter`, ECMA-48), which builds write.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+/// `text` without the escape sequences for colours and cursor movements (`ESC [ … letter`,
+/// ECMA-48), which build tools write.
+pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
     if !text.contains('\u{1b}') {
         return Cow::Borrowed(text);
     }
@@ -69,65 +88,81 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(limit - 1).chain(['…']).collect(),
+fn truncate(text: &str, limit: usize) -> String {
+    if text.chars().nth(limit).is_none() {
+        return text.to_owned();
     }
+    let mut start: String = text.chars().take(limit - 1).collect();
+    start.push('…');
+    start
 }
 
-/// Characters that could end a line, move a cursor or turn the direction of writing in somebody's log viewer.
-fn is_unfit(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// Whether `char` could end a line, move the cursor or change the writing direction in a log
+/// viewer.
+fn is_unsafe(char: char) -> bool {
+    let changes_layout = matches!(
+        char,
+        '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    );
+    changes_layout || char.is_control()
 }
 
-/// Whether `word` is the secret that `before` announces: `Bearer eyJ…`, `--password hunter2`.
-fn follows_secret(before: &str, word: &str) -> bool {
-    let before = before
+/// Whether `word` is a secret because of the word before it: `Bearer eyJ…`, `--password hunter2`.
+fn is_secret_after(previous: &str, word: &str) -> bool {
+    let name = previous
         .trim_end_matches([':', '=', '"', '\''])
         .to_ascii_lowercase();
-    let is_flag = matches!(before.as_str(), "--password" | "-p");
-    // Sixteen, so that "no basic auth credentials" stays readable.
-    let is_scheme =
-        before.ends_with("bearer") || before.ends_with("basic") || is_secret_name(&before);
-    is_flag || (is_scheme && word.len() >= 16)
+    if matches!(name.as_str(), "--password" | "-p") {
+        return true;
+    }
+    let is_scheme = name.ends_with("bearer") || name.ends_with("basic");
+    (is_scheme || is_secret_name(&name)) && word.len() >= MIN_SECRET_BYTES
 }
 
-/// `word` without a URL's user and query, and without the value of what is named like a secret.
-fn redacted(word: &str) -> Cow<'_, str> {
+/// `word` without the user and query of a URL, without the value of a secret, and without a JWT.
+fn redact(word: &str) -> Cow<'_, str> {
     if let Some((scheme, rest)) = word.split_once("://") {
-        let (url, query) = rest
-            .split_once('?')
-            .map_or((rest, ""), |(url, _)| (url, "?…"));
-        let (host, path) = url.find('/').map_or((url, ""), |slash| url.split_at(slash));
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        return Cow::Owned(format!("{scheme}://{host}{path}{query}"));
+        return Cow::Owned(redact_url(scheme, rest));
     }
+    if let Some(name) = secret_name_in(word) {
+        return Cow::Owned(format!("{name}…"));
+    }
+    // The base64 of `{"`, with which the header of a JWT begins.
+    if word.trim_start_matches(['"', '\'']).starts_with("eyJ") {
+        return Cow::Borrowed("…");
+    }
+    Cow::Borrowed(word)
+}
+
+fn redact_url(scheme: &str, rest: &str) -> String {
+    let (url, query) = match rest.split_once('?') {
+        Some((url, _)) => (url, "?…"),
+        None => (rest, ""),
+    };
+    let (authority, path) = url.split_at(url.find('/').unwrap_or(url.len()));
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => host,
+        None => authority,
+    };
+    format!("{scheme}://{host}{path}{query}")
+}
+
+/// The name and separator in `word` if it assigns a secret: `--password=` of `--password=hunter2`.
+fn secret_name_in(word: &str) -> Option<&str> {
     let lower = word.to_ascii_lowercase();
-    let value = lower
+    let (separator, _) = word
         .char_indices()
-        .find(|(at, char)| matches!(char, '=' | ':') && is_secret_name(&lower[..*at]));
-    match value {
-        Some((at, _)) if at + 1 < word.len() => Cow::Owned(format!("{}…", &word[..=at])),
-        _ if word.trim_start_matches(['"', '\'']).starts_with("eyJ") => Cow::Borrowed("…"),
-        _ => Cow::Borrowed(word),
-    }
+        .find(|(index, char)| matches!(char, '=' | ':') && is_secret_name(&lower[..*index]))?;
+    let has_value = separator + 1 < word.len();
+    has_value.then(|| &word[..=separator])
 }
 
 fn is_secret_name(name: &str) -> bool {
     let name = name.trim_end_matches(['"', '\'']);
-    let names = [
-        "token",
-        "password",
-        "passwd",
-        "secret",
-        "signature",
-        "credential",
-        "authorization",
-        "access_key",
-    ];
-    names.iter().any(|secret| name.ends_with(secret))
+    SECRET_NAMES.iter().any(|secret| name.ends_with(secret))
 }
 
 #[cfg(test)]
@@ -185,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_no_name() {
+    fn a_name_that_is_too_long_or_has_spaces_is_no_image() {
         assert_eq!(image(" node:21\n").as_deref(), Some("node:21"));
         assert_eq!(image(&"n".repeat(512)).map(|name| name.len()), Some(512));
         for text in ["", "  ", "node:21 x", "node\u{0}:21", &"n".repeat(513)] {

@@ -1,6 +1,6 @@
-//! Events become signals: each sample in `events/`, and whatever else may come.
+//! The signals of events: of each sample in `events/`, of variants of them, and of random values.
 
-mod anything;
+mod properties;
 mod samples;
 mod variants;
 
@@ -19,13 +19,13 @@ fn sample(name: &str) -> Value {
         .expect("a sample is JSON")
 }
 
-/// A signal in one line, without what was said.
-fn shown(signal: &Signal) -> String {
+/// A signal in one line, without the error message.
+fn show(signal: &Signal) -> String {
     match signal {
         Signal::PullFailure(failure) => {
             format!(
                 "pull {} {} by {} {}",
-                failure.image, failure.kind, failure.origin, failure.id
+                failure.image, failure.kind, failure.source, failure.id
             )
         }
         Signal::BuildLog(log) => format!(
@@ -33,17 +33,16 @@ fn shown(signal: &Signal) -> String {
             log.group, log.stream, log.build, log.id
         ),
         Signal::Scan(scan) => {
-            let place = [&scan.account, &scan.region]
-                .map(|part| part.as_deref().unwrap_or("-"))
-                .join(" ");
-            let done = if scan.is_complete {
+            let account = scan.account.as_deref().unwrap_or("-");
+            let region = scan.region.as_deref().unwrap_or("-");
+            let completeness = if scan.is_complete {
                 "complete"
             } else {
                 "partial"
             };
             let tags = scan.tags.join(",");
             format!(
-                "scan {place} {} {} [{tags}] {} {done} {}",
+                "scan {account} {region} {} {} [{tags}] {} {completeness} {}",
                 scan.repository, scan.digest, scan.severities, scan.id
             )
         }
@@ -51,6 +50,6 @@ fn shown(signal: &Signal) -> String {
     }
 }
 
-fn shown_all(event: &Value) -> Vec<String> {
-    signals(event).iter().map(shown).collect()
+fn show_signals(event: &Value) -> Vec<String> {
+    signals(event).iter().map(show).collect()
 }

@@ -1,11 +1,11 @@
-//! Each sample in `events/` leads to exactly these signals.
+//! The signals of each sample in `events/`.
 
 use std::fs;
 
 use image_replicator::events::{Signal, signals};
 use serde_json::json;
 
-use crate::{sample, shown_all};
+use crate::{sample, show_signals};
 
 const DIGEST: &str = "sha256:9a8b7c6d5e4f30211203f4e5d6c7b8a99a8b7c6d5e4f30211203f4e5d6c7b8a9";
 const TASK: &str = "arn:aws:ecs:eu-west-1:111122223333:task/prod/a1173316d40a45dea9a1173316d40a45";
@@ -15,18 +15,16 @@ const EVENT: &str = "0d9c8b7a-6f5e-4d3c-2b1a-0f1e2d3c4b5a";
 const MIRROR: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/docker-hub/library";
 
 fn check(name: &str, expected: &[String]) {
-    assert_eq!(shown_all(&sample(name)), expected, "{name}");
+    assert_eq!(show_signals(&sample(name)), expected, "{name}");
 }
 
-fn said(name: &str) -> Vec<String> {
-    let said = |signal| match signal {
-        Signal::PullFailure(failure) => Some(failure.said),
-        _ => None,
+/// The error message of a sample's only signal, a pull failure.
+fn message(name: &str) -> String {
+    let signals = signals(&sample(name));
+    let [Signal::PullFailure(failure)] = &signals[..] else {
+        panic!("not one pull failure: {signals:?}")
     };
-    signals(&sample(name))
-        .into_iter()
-        .filter_map(said)
-        .collect()
+    failure.message.clone()
 }
 
 #[test]
@@ -37,20 +35,18 @@ fn a_task_that_did_not_start_names_its_image() {
         std::slice::from_ref(&failure),
     );
     check("sqs-of-sns-ecs-task-stopped", &[failure]);
-    let [said] = &said("ecs-task-stopped-dockerhub-rate-limit")[..] else {
-        panic!("one failure")
-    };
+    let message = message("ecs-task-stopped-dockerhub-rate-limit");
     assert!(
-        said.starts_with(
+        message.starts_with(
             "CannotPullContainerError: pull image manifest has been retried 5 time(s)"
         ),
-        "{said}"
+        "{message}"
     );
-    assert_eq!(said.chars().count(), 300);
+    assert_eq!(message.chars().count(), 300);
 }
 
 #[test]
-fn of_several_containers_the_one_that_failed_is_blamed() {
+fn the_container_that_failed_is_blamed_and_no_other() {
     let failure = format!("pull {MIRROR}/node:22-alpine not-found by ecs-task {TASK}#7");
     check("ecs-task-stopped-mirror-image-not-found", &[failure]);
 }
@@ -63,7 +59,7 @@ fn a_job_that_failed_names_its_image_once() {
 }
 
 #[test]
-fn a_builds_environment_that_was_not_pulled_is_one_failure_in_both_events() {
+fn a_failed_pull_of_a_build_environment_is_one_failure_in_both_events() {
     let failure = [format!(
         "pull node:24-alpine pull-limit by code-build {BUILD}"
     )];
@@ -73,7 +69,7 @@ fn a_builds_environment_that_was_not_pulled_is_one_failure_in_both_events() {
         sample("codebuild-state-change-env-image-pull-failed"),
         sample("codebuild-phase-change-env-image-pull-failed")
     ]);
-    assert_eq!(shown_all(&both), failure);
+    assert_eq!(show_signals(&both), failure);
 }
 
 #[test]
@@ -105,18 +101,18 @@ fn a_cache_that_could_not_pull_names_the_upstream_image() {
 }
 
 #[test]
-fn a_call_that_missed_a_repository_names_the_image() {
+fn an_api_call_for_a_missing_repository_names_the_image() {
     let id = "c84f5880-c2f9-4585-9757-28fa5c1065df";
     let failure = format!("pull {MIRROR}/nginx:1.27-alpine not-found by cloud-trail {id}");
     check("cloudtrail-ecr-batchgetimage-error", &[failure]);
 }
 
 #[test]
-fn a_scan_names_the_digest_and_what_was_found() {
-    let scan = |found: &str, done: &str| {
+fn a_scan_has_the_digest_and_the_findings_by_severity() {
+    let scan = |found: &str, completeness: &str| {
         let image = format!("docker-hub/library/nginx {DIGEST} [1.27-alpine]");
         [format!(
-            "scan 111122223333 eu-west-1 {image} {found} {done} {EVENT}"
+            "scan 111122223333 eu-west-1 {image} {found} {completeness} {EVENT}"
         )]
     };
     check(
@@ -164,8 +160,8 @@ fn the_findings_of_one_digest_are_one_scan_and_a_redelivered_one_counts_once() {
 }
 
 #[test]
-fn what_tells_of_nothing_is_ignored_with_the_reason() {
-    let unknown = "it is neither an event nor a wrapping of events that is known here";
+fn an_event_that_asks_for_nothing_is_ignored_with_the_reason() {
+    let unknown = "not an event of EventBridge, CloudWatch Logs, SNS or SQS";
     let cases = [
         (
             "ecr-image-action-push",
@@ -185,27 +181,27 @@ fn what_tells_of_nothing_is_ignored_with_the_reason() {
         (
             "ecr-replication-action-failed",
             "ECR Replication Action",
-            "Amazon ECR replicates between its own registries: no pull failed",
+            "Amazon ECR replicated between its own registries: no pull failed",
         ),
         (
             "ecr-replication-action-success",
             "ECR Replication Action",
-            "Amazon ECR replicates between its own registries: no pull failed",
+            "Amazon ECR replicated between its own registries: no pull failed",
         ),
         (
             "ecr-scan-resource-change",
             "ECR Scan Resource Change",
-            "a setting of scanning changed: no image was scanned",
+            "the scanning configuration changed: no image was scanned",
         ),
         (
             "scheduled-event-rule",
             "Scheduled Event",
-            "a schedule is answered by `refresh`",
+            "only the refresh function handles scheduled events",
         ),
         (
             "scheduler-default-no-input",
             "Scheduled Event",
-            "a schedule is answered by `refresh`",
+            "only the refresh function handles scheduled events",
         ),
     ];
     for (name, kind, why) in cases {

@@ -1,17 +1,17 @@
-//! What events hold that the samples do not.
+//! The signals of events that differ from the samples.
 
 use serde_json::{Value, json};
 
-use crate::shown_all;
+use crate::show_signals;
 
 #[test]
-fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
+fn an_event_without_a_failed_pull_is_ignored_with_the_reason() {
     let event = |source: &str, kind: &str, detail: Value| {
-        shown_all(&json!({"source": source, "detail-type": kind, "id": "e", "detail": detail}))
+        show_signals(&json!({"source": source, "detail-type": kind, "id": "e", "detail": detail}))
     };
     let ecs = |detail| event("aws.ecs", "ECS Task State Change", detail);
     let build = |detail| event("aws.codebuild", "CodeBuild Build State Change", detail);
-    let no_copy = "its image was not pulled for a reason that no copy can mend: CannotPullContainerError: no matching \
+    let not_resolved = "a copy of the image does not resolve this pull error: CannotPullContainerError: no matching \
                    manifest for linux/arm64";
     let arm = "CannotPullContainerError: no matching manifest for linux/arm64";
     let cases = [
@@ -27,7 +27,7 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
             ecs(
                 json!({"stopCode": "TaskFailedToStart", "containers": [{"image": "node:21", "reason": arm}]}),
             ),
-            format!("ECS Task State Change e: {no_copy}"),
+            format!("ECS Task State Change e: {not_resolved}"),
         ),
         (
             event(
@@ -43,7 +43,8 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
         ),
         (
             build(json!({"build-status": "FAILED"})),
-            "CodeBuild Build State Change e: it does not say which phase failed".to_owned(),
+            "CodeBuild Build State Change e: the event does not name the phase that failed"
+                .to_owned(),
         ),
         (
             event(
@@ -51,15 +52,16 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
                 "AWS API Call via CloudTrail",
                 json!({"eventName": "PutImage"}),
             ),
-            "AWS API Call via CloudTrail e: PutImage pulls no image".to_owned(),
+            "AWS API Call via CloudTrail e: the API call PutImage does not pull an image"
+                .to_owned(),
         ),
         (
             event("image-replicator", "Image Replicated", json!({})),
-            "Image Replicated e: it is our own notification".to_owned(),
+            "Image Replicated e: image-replicator published this event itself".to_owned(),
         ),
         (
             event("aws.s3", "Object Created", json!(7)),
-            r#"Object Created e: nothing here reads "Object Created" from "aws.s3""#.to_owned(),
+            r#"Object Created e: no support for "Object Created" events from "aws.s3""#.to_owned(),
         ),
         (
             event(
@@ -67,7 +69,7 @@ fn what_did_not_fail_or_not_by_a_pull_is_ignored_with_the_reason() {
                 "ECR Image Scan",
                 json!({"repository-name": "a b"}),
             ),
-            r#"ECR Image Scan e: "a b" is no repository of Amazon ECR"#.to_owned(),
+            r#"ECR Image Scan e: "a b" is not the name of an Amazon ECR repository"#.to_owned(),
         ),
     ];
     for (found, expected) in cases {
@@ -82,7 +84,7 @@ fn a_reason_of_the_whole_task_blames_the_container_that_it_names() {
     let mut task = json!({"stopCode": "TaskFailedToStart", "stoppedReason": reason, "taskArn": "t", "version": 3,
         "containers": [{"image": "redis:7"}, {"image": "nginx:1.27"}]});
     let shown = |task: &Value| {
-        shown_all(
+        show_signals(
             &json!({"source": "aws.ecs", "detail-type": "ECS Task State Change", "id": "e", "detail": task}),
         )
     };
@@ -95,9 +97,9 @@ fn a_reason_of_the_whole_task_blames_the_container_that_it_names() {
 }
 
 #[test]
-fn a_job_of_several_containers_is_read_wherever_its_reasons_stand() {
+fn a_job_of_several_containers_may_have_its_reasons_in_different_fields() {
     let shown = |job: Value| {
-        shown_all(
+        show_signals(
             &json!({"source": "aws.batch", "detail-type": "Batch Job State Change", "id": "e", "detail": job}),
         )
     };
@@ -122,12 +124,12 @@ fn a_job_of_several_containers_is_read_wherever_its_reasons_stand() {
 }
 
 #[test]
-fn a_call_without_an_error_code_may_still_have_missed_its_tag() {
+fn an_api_call_without_an_error_code_may_list_a_missing_image() {
     let request = json!({"repositoryName": "a/b", "registryId": "111122223333", "imageIds": [{"imageTag": "1"}]});
     let mut call = json!({"eventName": "BatchGetImage", "awsRegion": "cn-north-1", "requestParameters": request,
         "responseElements": {"failures": [{"failureCode": "ImageNotFound"}]}});
     let shown = |call: &Value| {
-        shown_all(
+        show_signals(
             &json!({"source": "aws.ecr", "detail-type": "AWS API Call via CloudTrail", "id": "e", "detail": call}),
         )
     };
@@ -137,6 +139,6 @@ fn a_call_without_an_error_code_may_still_have_missed_its_tag() {
     call["responseElements"] = Value::Null;
     assert_eq!(
         shown(&call),
-        ["ignored AWS API Call via CloudTrail e: the call succeeded"]
+        ["ignored AWS API Call via CloudTrail e: the API call succeeded"]
     );
 }

@@ -1,12 +1,13 @@
-//! Whatever comes, signals keep their promises.
+//! What holds for the signals of any event and any text.
 
-use image_replicator::events::{Signal, classify::classify, images::failures, signals};
+use image_replicator::events::images::{MAX_IMAGES, failures};
+use image_replicator::events::{Signal, classify::classify, signals};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::sample;
 
-/// Any JSON value, its keys and texts often those that events have.
+/// Any JSON value. Its keys and texts are often those of events.
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -48,7 +49,7 @@ fn key() -> impl Strategy<Value = String> {
     prop_oneof![4 => known.prop_map(str::to_owned), 1 => any::<String>()]
 }
 
-/// Any text, often made of what logs and events are made of.
+/// Any text, often with parts of logs and events.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "docker pull ",
@@ -79,7 +80,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![3 => known, 1 => any::<String>()]
 }
 
-/// An event of a kind that is read, with anything in it.
+/// An event of a supported type, with any detail.
 fn event() -> impl Strategy<Value = Value> {
     let kind = prop::sample::select(vec![
         ("aws.ecs", "ECS Task State Change"),
@@ -97,7 +98,7 @@ fn event() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Any part of a sample, replaced by anything.
+/// A sample with any part of it replaced by any value.
 fn damaged_sample() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
         "ecs-task-stopped-dockerhub-rate-limit",
@@ -145,7 +146,7 @@ fn collect_pointers(value: &Value, path: &mut String, pointers: &mut Vec<String>
     }
 }
 
-/// Holds what every signal promises, whatever it was made of.
+/// Checks the bounds of all texts in `signals`.
 fn check_bounds(signals: &[Signal]) {
     let fits =
         |text: &str, limit| text.chars().count() <= limit && !text.chars().any(char::is_control);
@@ -157,7 +158,7 @@ fn check_bounds(signals: &[Signal]) {
                     "{failure:?}"
                 );
                 assert!(
-                    fits(&failure.said, 300) && fits(&failure.id, 320),
+                    fits(&failure.message, 300) && fits(&failure.id, 320),
                     "{failure:?}"
                 );
             }
@@ -185,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn an_event_with_anything_in_it_leads_to_bounded_signals(event in event()) {
+    fn an_event_with_any_detail_leads_to_bounded_signals(event in event()) {
         let signals = signals(&event);
         prop_assert!(!signals.is_empty());
         check_bounds(&signals);
@@ -202,7 +203,7 @@ proptest! {
     fn any_text_can_be_classified_and_blames_a_bounded_number_of_images(text in text()) {
         classify(&text);
         let failures = failures(&text);
-        prop_assert!(failures.len() <= 50);
+        prop_assert!(failures.len() <= MAX_IMAGES);
         prop_assert!(failures.iter().all(|(image, _)| image.len() <= 1024 && !image.is_empty()));
     }
 }
