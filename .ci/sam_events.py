@@ -1,7 +1,7 @@
 """Runs the functions that SAM has built, in containers, on the samples in events/.
 
 Usage: sam_events.py BUILT_TEMPLATE ARCHITECTURE [--serve]
-With --serve it prints the commands for one's own experiments, and everything runs until the input ends.
+With --serve it prints commands for experiments, and keeps everything running until its input ends.
 """
 
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 from sam_parts import REGION, free_port, serve
 from sam_world import GOLANG, MIRRORED, NGINX, NODE_22, NODE_24, REDIS, World
 
-# Which function consumes which sample, and its report: a word and a thing for each line of it, in order.
+# The function that gets each sample, and its report: the status and the subject of each entry, in order.
 EVENTS = [
     ("Refresh", "scheduled-event-rule", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
     ("Refresh", "scheduler-default-no-input", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
@@ -68,22 +68,22 @@ class Sam:
     def invoke(self, function, event):
         """`sam local invoke`, one container for one event.
 
-        Once in some hundred times SAM ends well and without a word, as if the container had never been asked: that says nothing
-        of the function, and is tried once more.
+        In about one of several hundred runs, SAM succeeds without any output, as if it had not invoked the
+        container. That is no fault of the function, and is retried once.
         """
         command = ["sam", "local", "invoke", function, "--event", event, *self.options]
         ended = subprocess.run(command, capture_output=True, text=True)
         if ended.returncode == 0 and not ended.stdout.strip():
-            print(f"{function} on {event}: no answer, one more try\n{ended.stderr}", flush=True)
+            print(f"{function} on {event}: no output, retried once\n{ended.stderr}", flush=True)
             ended = subprocess.run(command, capture_output=True, text=True)
-        answer = ended.stdout.strip().rsplit("\n", 1)[-1]
+        result = ended.stdout.strip().rsplit("\n", 1)[-1]
         try:
-            return json.loads(answer)
+            return json.loads(result)
         except ValueError:
-            raise SystemExit(f"{function} on {event}: {ended.returncode} {answer}\n{ended.stderr}") from None
+            raise SystemExit(f"{function} on {event}: {ended.returncode} {result}\n{ended.stderr}") from None
 
     def commands(self):
-        """How to do the same by hand, in another terminal."""
+        """Commands that do the same by hand, in another terminal."""
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "DOCKER_HOST")
         variables = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
         url, payload = "http://127.0.0.1:3001", """'{"images":["redis:7"]}'"""
@@ -96,7 +96,7 @@ class Sam:
         ])
 
     def start(self, stack, directory):
-        """`sam local start-lambda`, which stays; gives its URL."""
+        """`sam local start-lambda`, which runs until the stack ends. Returns its URL."""
         port = free_port()
         command = ["sam", "local", "start-lambda", "--port", str(port), "--warm-containers", "LAZY", *self.options]
         serve(stack, directory / "start-lambda.log", port, *command)
@@ -105,19 +105,19 @@ class Sam:
 
 def call(url, function, event, directory):
     """`aws lambda invoke`, as a build does it."""
-    answer = directory / f"{function}.{threading.get_ident()}.json"
+    result = directory / f"{function}.{threading.get_ident()}.json"
     command = ["aws", "lambda", "invoke", "--endpoint-url", url, "--function-name", function]
-    command += ["--cli-read-timeout", "300", "--payload", json.dumps(event), str(answer)]
+    command += ["--cli-read-timeout", "300", "--payload", json.dumps(event), str(result)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return json.loads(answer.read_text())
+    return json.loads(result.read_text())
 
 
-def lines(answer):
-    """What a report says, one word and one thing for each of its lines, in order and each once."""
-    found = [f"{image['status']} {image['image']}" for image in answer["images"]]
-    found += [f"refused {refused['image']}" for refused in answer.get("refused", [])]
-    found += [f"waiting {image}" for image in answer.get("waiting", [])]
-    found += [f"ignored {ignored['what']}" for ignored in answer.get("ignored", [])]
+def lines(result):
+    """The status and the subject of each entry of a report, sorted, each once."""
+    found = [f"{image['status']} {image['image']}" for image in result["images"]]
+    found += [f"refused {refused['image']}" for refused in result.get("refused", [])]
+    found += [f"waiting {image}" for image in result.get("waiting", [])]
+    found += [f"ignored {ignored['what']}" for ignored in result.get("ignored", [])]
     return sorted({line.replace("docker.io/", "") for line in found})
 
 
@@ -127,8 +127,8 @@ def check(what, found, expected):
         raise SystemExit(f"expected {expected}")
 
 
-def work_off(world, url, directory, done):
-    """What Lambda does with the queue, until it is done."""
+def work_through_queue(world, url, directory, done):
+    """Sends the queue's messages to the worker, as Lambda does, until the event `done` is set."""
     while not done.wait(1):
         for event in world.messages():
             check("Replicate of a message", call(url, "Replicate", event, directory), {"batchItemFailures": []})
@@ -137,8 +137,8 @@ def work_off(world, url, directory, done):
 
 def check_samples():
     known = [sample for _, sample, _ in EVENTS] + UNSENT
-    strange = [path.stem for path in Path("events").iterdir() if not any(fnmatch(path.stem, name) for name in known)]
-    check("samples that nobody consumes", strange, [])
+    unknown = [path.stem for path in Path("events").iterdir() if not any(fnmatch(path.stem, name) for name in known)]
+    check("samples without a function", unknown, [])
 
 
 def run(world, sam, stack, directory):
@@ -152,12 +152,12 @@ def run(world, sam, stack, directory):
         check("Replicate of a message", call(url, "Replicate", message, directory), {"batchItemFailures": []})
     world.mirrored()
     with ThreadPoolExecutor() as pool:
-        worker = pool.submit(work_off, world, url, directory, done)
+        worker = pool.submit(work_through_queue, world, url, directory, done)
         request = {"images": ["nginx:1.27-alpine", "redis:7"], "wait_seconds": 60}
-        answer = call(url, "Ensure", request, directory)
+        result = call(url, "Ensure", request, directory)
         done.set()
         worker.result()
-    check("Ensure of a request", (answer["ok"], lines(answer)), (True, [f"copied {REDIS}", f"unchanged {NGINX}"]))
+    check("Ensure of a request", (result["ok"], lines(result)), (True, [f"copied {REDIS}", f"unchanged {NGINX}"]))
     check("what the mirror holds", world.mirrored(), world.digests)
 
 
@@ -167,7 +167,7 @@ def main(template, architecture, *rest):
         world = World(stack, directory)
         sam = Sam(template, architecture, world.settings)
         if rest == ("--serve",):
-            world.copy_at_once()
+            world.copy_without_queue()
             print(sam.commands(), flush=True)
             sys.stdin.read()
         else:

@@ -1,5 +1,7 @@
-"""What the functions talk to when SAM runs them: moto is AWS, two registries of CNCF distribution are Docker Hub and the data
-plane of Amazon ECR. All of them listen on loopback, and a relay on docker's bridge leads the containers there.
+"""The servers that the functions use when SAM runs them.
+
+moto replaces AWS. Two registries of CNCF distribution replace Docker Hub and the data plane of Amazon ECR.
+All of them listen on loopback. A relay on docker's bridge forwards the containers' connections to them.
 """
 
 import base64
@@ -20,7 +22,7 @@ from pathlib import Path
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 OCI = "application/vnd.oci.image"
-SIOCGIFADDR = 0x8915  # asks the kernel for the address of an interface
+SIOCGIFADDR = 0x8915  # the ioctl that returns the address of an interface
 
 
 def free_port():
@@ -45,14 +47,14 @@ def serve(stack, log, port, *command, **environment):
 
 
 def moto(stack, directory):
-    """An empty AWS account; gives its URL."""
+    """Starts an empty AWS account. Returns its URL."""
     port = free_port()
     serve(stack, directory / "moto.log", port, "moto_server", "--host", "127.0.0.1", "--port", str(port), MOTO_ACCOUNT_ID=ACCOUNT)
     return f"http://127.0.0.1:{port}"
 
 
 def registry(stack, directory, name, password=None):
-    """An empty registry, for everybody or for the user AWS; gives its URL."""
+    """Starts an empty registry: with a password for the user AWS only, else for everybody. Returns its URL."""
     port, home = free_port(), directory / name
     home.mkdir()
     configuration = {
@@ -65,13 +67,13 @@ def registry(stack, directory, name, password=None):
         users = home / "htpasswd"
         users.write_bytes(subprocess.check_output(["htpasswd", "-Bbn", "AWS", password]))
         configuration["auth"] = {"htpasswd": {"realm": name, "path": str(users)}}
-    (home / "config.yml").write_text(json.dumps(configuration))  # JSON is a part of YAML
+    (home / "config.yml").write_text(json.dumps(configuration))  # JSON is valid YAML
     serve(stack, home / "log", port, "docker-registry", "serve", str(home / "config.yml"))
     return f"http://127.0.0.1:{port}"
 
 
 def publish(registry, repository, tag):
-    """Pushes a small image by the plain protocol; gives its digest."""
+    """Pushes a small image with the requests of the distribution specification. Returns its digest."""
     layer = f"the layer of {repository}:{tag}".encode()
     configuration = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
     manifest = json.dumps({
@@ -98,7 +100,7 @@ def digest(content):
 
 
 def pull(registry, password, repository, tag):
-    """The manifest of an image that the user AWS may pull; nothing when there is none."""
+    """The manifest of an image, pulled as the user AWS; None if there is no such image."""
     login = base64.b64encode(f"AWS:{password}".encode()).decode()
     url = f"{registry}/v2/{repository}/manifests/{tag}"
     try:
@@ -115,8 +117,11 @@ def send(method, url, body=None, media_type=None, **headers):
 
 
 def relay(urls):
-    """Leads what containers send to this machine on to the same ports of loopback; gives the machine's address in their
-    network. Bound to docker's bridge, it is deaf to every other interface."""
+    """Forwards connections of containers to the same ports of loopback.
+
+    Returns the address of this machine in their network. The listeners are bound to docker's bridge, so that
+    they accept no connections from other interfaces.
+    """
     network = json.loads(subprocess.check_output(["docker", "network", "inspect", "bridge"]))[0]
     bridge = network["Options"]["com.docker.network.bridge.name"].encode()
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""The account with its queue and catalogue, Docker Hub and the mirror, as functions in containers see them."""
+"""What functions in containers use: an AWS account with a queue and a catalogue, Docker Hub, and the mirror."""
 
 import json
 import os
@@ -30,11 +30,11 @@ LOG_LINE = "ERROR: docker.io/library/node:24-alpine: 429 Too Many Requests - Ser
 
 
 class World:
-    """All of it, empty but for the images at Docker Hub; ends with the stack."""
+    """All services. Only Docker Hub has images at the start. They end with the stack."""
 
     def __init__(self, stack, directory):
         self.aws_url = moto(stack, directory)
-        # Also for SAM, which asks who is calling.
+        # SAM needs credentials too.
         os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
         os.environ["AWS_ENDPOINT_URL"] = self.aws_url
         token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -68,22 +68,22 @@ class World:
             "REPLICATOR_CATALOGUE": "ssm:/image-replicator/catalogue",
             "REPLICATOR_DOCKER_HUB_SECRET": "",
             "REPLICATOR_FAILURE_TOPIC": "",
-            # SAM makes up an ARN for the role; nothing wakes up here.
+            # Empty, because SAM would invent an ARN for the role. There is no scheduler here.
             "REPLICATOR_WAKE_UP_FUNCTION": "",
             "REPLICATOR_WAKE_UP_ROLE": "",
             "REPLICATOR_REGISTRY_ENDPOINTS": f"docker.io={hub},{MIRRORED.split('/')[0]}={mirror}",
         }
 
-    def copy_at_once(self):
-        """Leaves the queue out, because nobody works it off."""
+    def copy_without_queue(self):
+        """Removes the queue from the settings, because there is no worker."""
         parameters = json.loads(self.settings.read_text())["Parameters"]
         self.settings.write_text(json.dumps({"Parameters": parameters | {"REPLICATOR_QUEUE_URL": ""}}))
 
     def messages(self):
-        """What is queued, taken off the queue, as the events that Lambda makes of it."""
+        """Removes all messages from the queue. Returns them as the events that Lambda would make of them."""
         sqs, events = boto3.client("sqs"), []
-        wanted = {"QueueUrl": self.queue, "AttributeNames": ["All"], "MaxNumberOfMessages": 10}
-        while found := sqs.receive_message(**wanted).get("Messages"):
+        options = {"QueueUrl": self.queue, "AttributeNames": ["All"], "MaxNumberOfMessages": 10}
+        while found := sqs.receive_message(**options).get("Messages"):
             for message in found:
                 sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
                 record = {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
@@ -91,7 +91,7 @@ class World:
         return events
 
     def mirrored(self):
-        """The digest of each image that the mirror holds. moto is told of them, for it does not see what is pushed."""
+        """The digest of each image in the mirror. Registers them with moto, which does not see pushed images."""
         found, ecr = {}, boto3.client("ecr")
         for image in self.digests:
             repository, tag = f"docker-hub/{image}".split(":")
