@@ -11,8 +11,8 @@ use std::{
 use serde_json::{Value, json};
 use tests::parts::tools::python_program;
 
-/// Each sample and the one rule that it reaches.
-const REACHED: [(&str, &str); 12] = [
+/// Each sample and the one rule that it matches.
+const MATCHED: [(&str, &str); 12] = [
     ("batch-job-failed-image-not-found", "Rescue.BatchJob"),
     ("cloudtrail-ecr-batchgetimage-error", "Rescue.MissingImage"),
     (
@@ -36,7 +36,7 @@ const REACHED: [(&str, &str); 12] = [
     ("inspector2-scan", "Rescan.InspectorScan"),
 ];
 
-/// Each sample that no rule takes, and why.
+/// Each sample that no rule matches, and why.
 const IGNORED: [(&str, &str); 20] = [
     (
         "cloudwatch-logs-toomanyrequests",
@@ -44,15 +44,15 @@ const IGNORED: [(&str, &str); 20] = [
     ),
     (
         "codebuild-phase-change-docker-pull-failed",
-        "the state change of the same build says it too",
+        "the state change of the same build reports it too",
     ),
     (
         "codebuild-phase-change-env-image-pull-failed",
-        "the state change of the same build says it too",
+        "the state change of the same build reports it too",
     ),
     (
         "ecr-image-action-delete",
-        "who deletes an image may want it gone; the schedule repairs it otherwise",
+        "a deletion may be intended; the schedule repairs it otherwise",
     ),
     (
         "ecr-image-action-push",
@@ -66,7 +66,7 @@ const IGNORED: [(&str, &str); 20] = [
     ("ecr-replication-action-success", "nothing failed"),
     (
         "ecr-scan-resource-change",
-        "a setting changed, no image did",
+        "a setting changed, not an image",
     ),
     ("image-replicated", "our own notices must not trigger us"),
     (
@@ -79,7 +79,7 @@ const IGNORED: [(&str, &str); 20] = [
     ),
     (
         "scheduled-event-rule",
-        "for those who schedule refresh by a rule of their own",
+        "for users who schedule refresh by their own rule",
     ),
     (
         "scheduler-default-no-input",
@@ -91,19 +91,19 @@ const IGNORED: [(&str, &str); 20] = [
     ),
     (
         "sns-codestar-notification-docker-build-failed",
-        "for those who subscribe rescue to a topic of theirs",
+        "for users who subscribe rescue to their own topic",
     ),
     (
         "sqs-batch-of-eventbridge-events",
-        "for those who lead events through a queue of theirs",
+        "for users who send events through their own queue",
     ),
     (
         "sqs-batch-of-inspector2-findings",
-        "for those who lead events through a queue of theirs",
+        "for users who send events through their own queue",
     ),
     (
         "sqs-of-sns-ecs-task-stopped",
-        "for those who lead events through a queue of theirs",
+        "for users who send events through their own queue",
     ),
     (
         "wake-up-delivered",
@@ -137,7 +137,7 @@ fn samples() -> Events {
     files.map(|file| read(file.path())).collect()
 }
 
-/// The rules that each event reaches.
+/// The rules that each event matches.
 fn rules(events: &Events) -> BTreeMap<String, Vec<String>> {
     let mut command = Command::new(python_program("python3"));
     command
@@ -158,7 +158,7 @@ fn rules(events: &Events) -> BTreeMap<String, Vec<String>> {
     serde_json::from_slice(&stdout).expect("it answers with JSON")
 }
 
-/// The rules that a sample reaches after its text was changed.
+/// The rules that a sample matches after `from` is replaced by `to` in its text.
 fn rules_of(sample: &str, from: &str, to: &str) -> Vec<String> {
     let text = samples()[sample].to_string();
     assert!(text.contains(from), "{sample} has no {from}");
@@ -170,8 +170,8 @@ fn rules_of(sample: &str, from: &str, to: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
-fn each_sample_reaches_exactly_one_rule_or_is_ignored_for_a_reason() {
-    let reached = REACHED.map(|(sample, rule)| (sample.to_owned(), vec![rule.to_owned()]));
+fn each_sample_matches_exactly_one_rule_or_is_ignored_for_a_reason() {
+    let reached = MATCHED.map(|(sample, rule)| (sample.to_owned(), vec![rule.to_owned()]));
     let ignored = IGNORED.map(|(sample, _)| (sample.to_owned(), Vec::new()));
     assert_eq!(
         rules(&samples()),
@@ -181,7 +181,7 @@ fn each_sample_reaches_exactly_one_rule_or_is_ignored_for_a_reason() {
 
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
-fn what_happens_in_a_repository_that_is_not_of_the_mirror_reaches_no_rule() {
+fn events_of_repositories_outside_the_mirror_match_no_rule() {
     for sample in [
         "cloudtrail-ecr-batchgetimage-error",
         "ecr-image-scan-complete",
@@ -198,7 +198,7 @@ fn what_happens_in_a_repository_that_is_not_of_the_mirror_reaches_no_rule() {
 
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
-fn a_look_of_our_own_at_an_image_that_is_not_there_is_no_pull() {
+fn a_lookup_of_a_missing_image_by_our_functions_matches_no_rule() {
     for function in ["refresh", "replicate", "ensure", "rescue", "rescan"] {
         let session = format!("assumed-role/image-replicator-Role-1/image-replicator-{function}");
         assert!(
@@ -214,7 +214,7 @@ fn a_look_of_our_own_at_an_image_that_is_not_there_is_no_pull() {
 
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
-fn what_ends_well_or_fails_for_another_reason_reaches_no_rule() {
+fn successes_and_failures_for_other_reasons_match_no_rule() {
     for (sample, from, to) in [
         (
             "batch-job-failed-image-not-found",
@@ -249,7 +249,7 @@ fn what_ends_well_or_fails_for_another_reason_reaches_no_rule() {
 
 #[test]
 #[ignore = "needs moto and aws-sam-cli: .ci/run installs them"]
-fn a_batch_job_is_heard_wherever_the_reason_stands() {
+fn a_batch_job_matches_wherever_its_reason_is() {
     let reason = "CannotPullContainerError: not found";
     for detail in [
         json!({"status": "FAILED", "statusReason": reason}),

@@ -38,7 +38,7 @@ async fn world(images: &[(&str, &str, &Image)]) -> World {
         world.publish(name, tag, image).await;
     }
     world
-        .ask_for(&catalogue(
+        .store_catalogue(&catalogue(
             &images
                 .iter()
                 .map(|(name, tag, _)| (*name, *tag))
@@ -50,7 +50,7 @@ async fn world(images: &[(&str, &str, &Image)]) -> World {
 
 #[tokio::test]
 #[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
-async fn the_registries_show_what_was_published_and_only_to_who_logs_in() {
+async fn the_registries_serve_published_images_and_only_after_a_login() {
     let image = Image::index(8, &PLATFORMS, &[3_000], true);
     let world = world(&[("library/node", "21-alpine", &image)]).await;
     assert_eq!(
@@ -62,7 +62,7 @@ async fn the_registries_show_what_was_published_and_only_to_who_logs_in() {
 
 #[tokio::test]
 #[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
-async fn the_nightly_schedule_copies_each_kind_of_image_byte_by_byte() {
+async fn the_nightly_schedule_copies_each_kind_of_image_byte_for_byte() {
     let single = Image::docker(1, &[3_000, 5 * MIB]);
     let index = Image::index(2, &PLATFORMS, &[3_000, 40_000], true);
     let list = Image::list(3, &PLATFORMS, &[3_000]);
@@ -74,7 +74,7 @@ async fn the_nightly_schedule_copies_each_kind_of_image_byte_by_byte() {
     let world = world(&images).await;
     world.function("refresh").await.invoke(&scheduled()).await;
     let mut replicate = world.function("replicate").await;
-    assert_eq!(world.work_off_the_queue(&mut replicate).await, 3);
+    assert_eq!(world.drain_queue(&mut replicate).await, 3);
     for (repository, tag, image) in images {
         let mirrored = world
             .mirrored(&format!("docker-hub/{repository}:{tag}"))
@@ -94,7 +94,7 @@ async fn a_copy_is_recorded_in_the_tags_of_the_repository() {
     let world = world(&[("library/node", "21-alpine", &image)]).await;
     world.function("refresh").await.invoke(&scheduled()).await;
     world
-        .work_off_the_queue(&mut world.function("replicate").await)
+        .drain_queue(&mut world.function("replicate").await)
         .await;
     let tags: BTreeMap<String, String> =
         world.moto.repository_tags("docker-hub/library/node").await;
@@ -130,7 +130,7 @@ async fn a_message_that_is_delivered_twice_changes_nothing_the_second_time() {
 
 #[tokio::test]
 #[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
-async fn a_build_that_asks_for_an_image_gets_a_uri_that_it_can_pull() {
+async fn a_build_gets_a_uri_that_it_can_pull() {
     let image = Image::index(6, &PLATFORMS, &[3_000, 40_000], true);
     let world = world(&[("library/node", "21-alpine", &image)]).await;
     let request = json!({"images": ["node:21-alpine"], "wait_seconds": 300, "allow_stale": true});
@@ -150,7 +150,7 @@ async fn a_build_that_asks_for_an_image_gets_a_uri_that_it_can_pull() {
 
 #[tokio::test]
 #[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
-async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
+async fn a_subset_of_platforms_can_be_pulled_with_its_attestations() {
     let image = Image::index(
         9,
         &["linux/amd64", "linux/s390x", "linux/arm64"],
@@ -161,7 +161,7 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
     world.publish("library/node", "21-alpine", &image).await;
     let choice = CATALOGUE.replace("platforms: all", "platforms: [linux/amd64, linux/arm64]");
     world
-        .ask_for(&format!(
+        .store_catalogue(&format!(
             "{choice}  - {{ image: node, tags: [21-alpine] }}\n"
         ))
         .await;
@@ -170,7 +170,7 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
         world.function("replicate").await,
     );
     refresh.invoke(&scheduled()).await;
-    assert_eq!(world.work_off_the_queue(&mut replicate).await, 1);
+    assert_eq!(world.drain_queue(&mut replicate).await, 1);
 
     let raw = world.mirrored("docker-hub/library/node:21-alpine").await;
     let index: Value = serde_json::from_slice(&raw).expect("an index is JSON");
@@ -184,7 +184,7 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
     assert_eq!(
         architectures,
         ["amd64", "arm64", "unknown", "unknown"],
-        "two images, and what attests each"
+        "two images and an attestation of each"
     );
     assert_eq!(
         index["annotations"]["image-replicator.upstream-digest"],
@@ -201,9 +201,9 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
         "{arrived}"
     );
 
-    // moto does not know what the registry holds, so that the copy is made again: it comes to the same bytes.
+    // moto does not know what the registry holds, so the copy is made again, with the same bytes.
     refresh.invoke(&scheduled()).await;
-    world.work_off_the_queue(&mut replicate).await;
+    world.drain_queue(&mut replicate).await;
     assert_eq!(
         world.mirrored("docker-hub/library/node:21-alpine").await,
         raw
@@ -212,7 +212,7 @@ async fn a_choice_of_platforms_is_read_back_with_what_attests_them() {
 
 #[tokio::test]
 #[ignore = "needs moto: .ci/run installs it"]
-async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
+async fn a_scheduled_retry_is_created_merged_and_moved_forward() {
     let moto = Moto::start().await;
     let aws = Aws::emulated_at(&moto.url());
     let settings = settings::RetryTarget {
@@ -223,11 +223,11 @@ async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
     let now = Timestamp::now();
     let hours =
         |hours: i64| Timestamp::from_second(now.as_second() + hours * 3600).expect("it is soon");
-    let wish = |at: Timestamp, image: &str| {
+    let retry = |at: Timestamp, image: &str| {
         RetrySchedule::new(at, [(image.parse().expect("an image"), Options::default())])
     };
-    let join = async |wish: &RetrySchedule| {
-        aws.merge_retry_schedule(&settings, wish, now)
+    let merge = async |retry: &RetrySchedule| {
+        aws.merge_retry_schedule(&settings, retry, now)
             .await
             .expect("the scheduler answers")
     };
@@ -235,36 +235,36 @@ async fn the_wake_up_is_asked_for_joined_and_moved_forward() {
         aws.wake_up(&settings).await.expect("the scheduler answers"),
         None
     );
-    assert_eq!(join(&wish(hours(6), "node:21")).await, hours(6));
+    assert_eq!(merge(&retry(hours(6), "node:21")).await, hours(6));
     assert_eq!(
-        join(&wish(hours(6), "node:21")).await,
+        merge(&retry(hours(6), "node:21")).await,
         hours(6),
-        "twice is once"
+        "merging twice changes nothing"
     );
     assert_eq!(
-        join(&wish(hours(4), "redis:7")).await,
+        merge(&retry(hours(4), "redis:7")).await,
         hours(4),
-        "who waits longer is not kept waiting"
+        "the earliest time counts"
     );
     let both = aws
         .wake_up(&settings)
         .await
         .expect("the scheduler answers")
-        .expect("there is a wake-up");
+        .expect("a retry is scheduled");
     assert!(
-        both.covers(&wish(hours(6), "node:21")) && both.covers(&wish(hours(4), "redis:7")),
+        both.covers(&retry(hours(6), "node:21")) && both.covers(&retry(hours(4), "redis:7")),
         "{both:?}"
     );
 }
 
 #[tokio::test]
 #[ignore = "needs moto, docker-registry, skopeo and the Lambda emulator: .ci/run installs them"]
-async fn a_layer_of_a_gibibyte_passes_through_less_than_64_mebibytes() {
+async fn a_layer_of_one_gibibyte_needs_less_than_64_mebibytes_of_memory() {
     let image = Image::oci(7, &[1024 * MIB]);
     let world = world(&[("library/large", "latest", &image)]).await;
     world.function("refresh").await.invoke(&scheduled()).await;
     let mut replicate = world.function("replicate").await;
-    assert_eq!(world.work_off_the_queue(&mut replicate).await, 1);
+    assert_eq!(world.drain_queue(&mut replicate).await, 1);
     assert_eq!(
         world.mirrored("docker-hub/library/large:latest").await,
         image.manifest().as_ref()

@@ -1,4 +1,4 @@
-"""Says which rules of a SAM template match which events, by moto's implementation of EventBridge patterns.
+"""Prints which rules of a SAM template match which events, by moto's implementation of EventBridge patterns.
 
 Usage: match.py TEMPLATE <EVENTS, where the events are a JSON object of name and event. Prints a JSON object of name and a
 list of rules, each as Function.Rule. Parameters have their defaults, and every rule counts as enabled.
@@ -55,7 +55,7 @@ def resolve(node, values):
 
 
 def matches(pattern, event):
-    """moto does not look into arrays of objects; EventBridge wants one element of each to fit the pattern as a whole."""
+    """moto does not look into arrays of objects; EventBridge requires that one element matches the whole pattern."""
     return any(pattern.matches_event(alternative) for alternative in alternatives(event))
 
 

@@ -1,129 +1,117 @@
 //! The command line, as a process of its own.
 
-use std::process::Output;
-
 use embedded_cloud::Image;
 use serde_json::Value;
-use tests::parts::tools::function;
-use tests::world::{World, statuses};
-use tokio::process::Command;
-
-async fn replicator(world: &World, arguments: &[&str]) -> Output {
-    let mut command = Command::new(function("replicator"));
-    command
-        .env_clear()
-        .envs(world.environment())
-        .args(arguments);
-    command.output().await.expect("the binary runs")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
-}
+use tests::world::{World, output_text, statuses};
 
 async fn world() -> World {
     let mut world = World::start().await;
-    world.catalogue("images: [{ image: node, tags: ['21', '22'] }]");
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(1, &[1000]));
-    world
-        .cloud
-        .hub
-        .push("library/node", "22", &Image::docker(2, &[1000]));
+    world.set_catalogue("images: [{ image: node, tags: ['21', '22'] }]");
+    world.publish("library/node", "21", &Image::docker(1, &[1000]));
+    world.publish("library/node", "22", &Image::docker(2, &[1000]));
     world
 }
 
-#[tokio::test]
-async fn a_plan_is_printed_and_nothing_is_done() {
-    let world = world().await;
-    let output = replicator(&world, &["plan"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(
-        lines
-            .lines()
-            .filter(|line| line.starts_with("copy  ") && line.ends_with("is new, for 1 pull"))
-            .count(),
-        2,
-        "{lines}"
-    );
-    assert_eq!(
-        world.cloud.counts.get("hub.manifest.get")
-            + world.cloud.counts.get("ecr.api.CreateRepository"),
-        0
-    );
+/// The lines of `text` that contain each of `parts`.
+fn count_lines(text: &str, parts: &[&str]) -> usize {
+    let has_all_parts = |line: &&str| parts.iter().all(|part| line.contains(part));
+    text.lines().filter(has_all_parts).count()
 }
 
 #[tokio::test]
-async fn sync_then_status_then_ensure() {
+async fn a_plan_is_printed_and_nothing_is_changed() {
     let world = world().await;
-    let output = replicator(&world, &["sync", "--json"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let (code, output) = world.run_command(&["plan"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    for tag in ["21", "22"] {
+        let image = format!("copy    docker.io/library/node:{tag}  →  ");
+        let planned = count_lines(&output, &[&image, "is new, for 1 pull"]);
+        assert_eq!(planned, 1, "{tag} in:\n{output}");
+    }
+    assert_eq!(world.count("hub.manifest.get"), 0);
+    assert_eq!(world.ecr().repositories(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sync_copies_then_status_and_ensure_find_the_copies() {
+    let world = world().await;
+    let output = world.command(&["sync", "--json"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
-    assert_eq!(
-        statuses(&report),
-        [
-            "copied docker.io/library/node:21",
-            "copied docker.io/library/node:22"
-        ]
-    );
+    let copied = ["21", "22"].map(|tag| format!("copied docker.io/library/node:{tag}"));
+    assert_eq!(statuses(&report), copied);
+    for (tag, seed) in [("21", 1), ("22", 2)] {
+        let digest = Image::docker(seed, &[1000]).digest();
+        assert_eq!(world.mirrored("library/node", tag), Some(digest));
+    }
 
-    let output = replicator(&world, &["status"]).await;
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(
-        table
-            .lines()
-            .filter(|line| line.contains("docker-hub/library/node") && line.contains("  ok  "))
-            .count(),
-        2,
-        "{table}"
-    );
+    let (code, table) = world.run_command(&["status"]).await;
+    assert_eq!(code, Some(0), "{table}");
+    let rows = count_lines(&table, &["docker-hub/library/node", "  ok  "]);
+    assert_eq!(rows, 2, "{table}");
 
-    let output = replicator(&world, &["ensure", "node:21"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("unchanged"), "{}", said(&output));
+    let (code, output) = world.run_command(&["ensure", "node:21"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    let unchanged = count_lines(&output, &["unchanged", "docker.io/library/node:21"]);
+    assert_eq!(unchanged, 1, "{output}");
 }
 
 #[tokio::test]
 async fn a_failure_is_exit_code_one_and_the_others_are_copied() {
     let world = world().await;
-    let output = replicator(&world, &["sync", "node:21", "node:99"]).await;
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let (code, output) = world.run_command(&["sync", "node:21", "node:99"]).await;
+    assert_eq!(code, Some(1), "{output}");
+    let copied = count_lines(&output, &["copied     docker.io/library/node:21"]);
+    assert_eq!(copied, 1, "{output}");
+    let failed = count_lines(&output, &["failed     docker.io/library/node:99"]);
+    assert_eq!(failed, 1, "{output}");
     assert!(
-        said(&output).contains("copied     docker.io/library/node:21"),
-        "{}",
-        said(&output)
+        output.contains("cannot find docker.io/library/node:99: not found"),
+        "{output}"
     );
-    assert!(said(&output).contains("not found"), "{}", said(&output));
+    let digest = Image::docker(1, &[1000]).digest();
+    assert_eq!(world.mirrored("library/node", "21"), Some(digest));
 }
 
 #[tokio::test]
-async fn bad_usage_is_exit_code_two_with_the_reason() {
+async fn invalid_usage_is_exit_code_two_with_the_reason() {
     let mut world = world().await;
-    assert_eq!(replicator(&world, &["sink"]).await.status.code(), Some(2));
-    let output = replicator(&world, &["sync", "--to", "nowhere", "node:21"]).await;
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(
-        said(&output).contains("no destination is called \"nowhere\""),
-        "{}",
-        said(&output)
-    );
+    let unknown_command: &[&str] = &["sink"];
+    let unknown_destination: &[&str] = &["sync", "--to", "nowhere", "node:21"];
+    for (arguments, reason) in [
+        (unknown_command, "sink"),
+        (unknown_destination, "no destination is called \"nowhere\""),
+    ] {
+        let (code, output) = world.run_command(arguments).await;
+        assert_eq!(code, Some(2), "{output}");
+        assert!(output.contains(reason), "{output}");
+    }
+
     world.set("REPLICATOR_QUOTA_RESERVE", "much");
-    let output = replicator(&world, &["sync"]).await;
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(
-        said(&output).contains("REPLICATOR_QUOTA_RESERVE"),
-        "{}",
-        said(&output)
-    );
+    let (code, output) = world.run_command(&["sync"]).await;
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("REPLICATOR_QUOTA_RESERVE"), "{output}");
+    assert_eq!(world.count("hub.manifest.get"), 0);
 }
 
 #[tokio::test]
-async fn the_demo_tells_its_story_and_ends_well() {
-    let world = world().await;
-    let output = replicator(&world, &["demo"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("0 pulls"), "{}", said(&output));
+async fn the_demo_copies_in_the_first_night_and_pulls_nothing_in_the_second() {
+    let world = World::start().await;
+    let (code, output) = world.run_command(&["demo"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    let (first_night, second_night) = output.split_once("\n4. ").expect("a fourth step");
+    let images = [
+        "docker.io/grafana/grafana:11.2.0",
+        "docker.io/library/node:21-alpine",
+        "docker.io/library/node:22-alpine",
+        "docker.io/library/python:3.12-slim",
+    ];
+    for image in images {
+        let copied = count_lines(first_night, &[image, " copied "]);
+        assert_eq!(copied, 1, "{image} in:\n{output}");
+        let unchanged = count_lines(second_night, &[image, " unchanged "]);
+        assert_eq!(unchanged, 1, "{image} in:\n{output}");
+    }
+    assert!(first_night.contains(" HEADs, 14 pulls, "), "{output}");
+    assert!(second_night.contains(" 4 HEADs, 0 pulls, "), "{output}");
 }

@@ -1,4 +1,4 @@
-//! Whoever is level with upstream and counts no pulls gives the bytes; whatever it does wrong, the right bytes arrive.
+//! Origins: registries that serve the same bytes without counting pulls. Whatever an origin does wrong, the right bytes arrive.
 
 use embedded_cloud::{ALIAS, Faults, Image};
 use tests::world::{World, statuses};
@@ -13,13 +13,13 @@ fn image(seed: u64) -> Image {
 async fn world() -> (World, Image) {
     let mut world = World::start().await;
     let image = image(1);
-    world.cloud.hub.push("library/node", "21", &image);
-    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    world.publish("library/node", "21", &image);
+    world.set_catalogue("images: [{ image: node, tags: ['21'] }]");
     (world, image)
 }
 
-/// The same, and the ECR Public Gallery is level.
-async fn level() -> (World, Image) {
+/// The same, and the ECR Public Gallery is world_with_gallery.
+async fn world_with_gallery() -> (World, Image) {
     let (world, image) = world().await;
     world
         .cloud
@@ -39,7 +39,7 @@ async fn assert_copied(world: &World, image: &Image) {
 }
 
 fn assert_arrived(world: &World, image: &Image) {
-    let ecr = world.cloud.ecr.region("us-east-1");
+    let ecr = world.ecr();
     assert_eq!(
         ecr.image("docker-hub/library/node", "21"),
         Some(image.digest())
@@ -55,13 +55,13 @@ fn assert_arrived(world: &World, image: &Image) {
 }
 
 #[tokio::test]
-async fn a_level_gallery_saves_every_pull() {
-    let (world, image) = level().await;
+async fn an_up_to_date_gallery_saves_every_pull() {
+    let (world, image) = world_with_gallery().await;
     assert_copied(&world, &image).await;
     let counts = world.cloud.counts.all();
     assert_eq!(
         (
-            world.cloud.counts.get("hub.manifest.get"),
+            world.count("hub.manifest.get"),
             world.cloud.counts.sum("cdn.")
         ),
         (0, 0),
@@ -69,8 +69,8 @@ async fn a_level_gallery_saves_every_pull() {
     );
     assert_eq!(world.cloud.hub.remaining(), 100);
     let asked = (
-        world.cloud.counts.get("public.manifest.head"),
-        world.cloud.counts.get("public.manifest.get"),
+        world.count("public.manifest.head"),
+        world.count("public.manifest.get"),
     );
     assert_eq!(
         asked,
@@ -80,17 +80,17 @@ async fn a_level_gallery_saves_every_pull() {
 }
 
 #[tokio::test]
-async fn the_gallery_is_read_with_a_token_of_our_own_and_anonymously_where_the_role_has_none() {
-    let (world, image) = level().await;
+async fn the_gallery_is_read_with_our_token_and_anonymously_where_the_role_is_denied_one() {
+    let (world, image) = world_with_gallery().await;
     assert_copied(&world, &image).await;
     assert_eq!(
-        world.cloud.counts.get("public.token"),
+        world.count("public.token"),
         0,
         "{:?}",
         world.cloud.counts.all()
     );
 
-    let (world, image) = level().await;
+    let (world, image) = world_with_gallery().await;
     world.cloud.failures.fail_next(
         "ecr_public.api.GetAuthorizationToken",
         "AccessDeniedException",
@@ -98,28 +98,28 @@ async fn the_gallery_is_read_with_a_token_of_our_own_and_anonymously_where_the_r
     );
     assert_copied(&world, &image).await;
     assert_eq!(
-        world.cloud.counts.get("public.token"),
+        world.count("public.token"),
         1,
         "{:?}",
         world.cloud.counts.all()
     );
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
+    assert_eq!(world.count("hub.manifest.get"), 0);
 }
 
 #[tokio::test]
 async fn an_origin_of_the_catalogue_saves_every_pull() {
     let mut world = World::start().await;
     let image = image(1);
-    world.cloud.hub.push("grafana/grafana", "11", &image);
+    world.publish("grafana/grafana", "11", &image);
     world.cloud.hub_cache.push("grafana/grafana", "11", &image);
-    world.catalogue("origins: [mirror.gcr.io]\nimages: [{ image: 'grafana/grafana:11' }]");
+    world.set_catalogue("origins: [mirror.gcr.io]\nimages: [{ image: 'grafana/grafana:11' }]");
     assert_eq!(
         statuses(&world.refresh().await),
         ["copied docker.io/grafana/grafana:11"]
     );
     assert_eq!(
         (
-            world.cloud.counts.get("hub.manifest.get"),
+            world.count("hub.manifest.get"),
             world.cloud.counts.sum("cdn.")
         ),
         (0, 0)
@@ -127,17 +127,17 @@ async fn an_origin_of_the_catalogue_saves_every_pull() {
 }
 
 #[tokio::test]
-async fn a_destination_of_our_own_in_another_region_is_an_origin() {
+async fn a_destination_in_another_region_can_be_an_origin() {
     let mut world = World::start().await;
     let image = image(1);
-    world.cloud.hub.push("grafana/grafana", "11", &image);
+    world.publish("grafana/grafana", "11", &image);
     let destinations = "destinations:\n  here: { ecr: { repository: 'hub/{repository}' } }\n  europe: { ecr: { repository: 'hub/{repository}', region: eu-west-1 } }\norigins: [europe]\n";
-    world.catalogue(&format!(
+    world.set_catalogue(&format!(
         "{destinations}images: [{{ image: 'grafana/grafana:11', to: [europe] }}]"
     ));
     world.refresh().await;
     world.cloud.counts.reset();
-    world.catalogue(&format!(
+    world.set_catalogue(&format!(
         "{destinations}images: [{{ image: 'grafana/grafana:11', to: [here] }}]"
     ));
     assert_eq!(
@@ -146,80 +146,76 @@ async fn a_destination_of_our_own_in_another_region_is_an_origin() {
     );
     assert_eq!(
         (
-            world.cloud.counts.get("hub.manifest.get"),
+            world.count("hub.manifest.get"),
             world.cloud.counts.sum("cdn.")
         ),
         (0, 0)
     );
     assert_eq!(
-        world
-            .cloud
-            .ecr
-            .region("us-east-1")
-            .image("hub/grafana/grafana", "11"),
+        world.ecr().image("hub/grafana/grafana", "11"),
         Some(image.digest())
     );
 }
 
 #[tokio::test]
-async fn a_gallery_that_lags_is_left_alone() {
+async fn an_outdated_gallery_is_not_used() {
     let (world, new) = world().await;
     world
         .cloud
         .ecr_public
         .publish_to_gallery("docker/library/node", "21", &image(2));
     assert_copied(&world, &new).await;
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
+    assert_eq!(world.count("hub.manifest.get"), 5);
     assert_eq!(
-        world.cloud.counts.get("public.manifest.get"),
+        world.count("public.manifest.get"),
         1,
         "what it has, which is not it"
     );
 }
 
 #[tokio::test]
-async fn a_gallery_that_lies_is_found_out_and_docker_hub_gives_the_right_bytes() {
+async fn wrong_manifests_of_the_gallery_are_detected_and_docker_hub_serves_the_right_ones() {
     for digest in [image(1).digest(), image(1).children()[0].digest()] {
-        let (world, right) = level().await;
+        let (world, right) = world_with_gallery().await;
         world
             .cloud
             .ecr_public
             .faults()
             .replace_manifest(&digest, &image(3), 100);
         assert_copied(&world, &right).await;
-        assert!(world.cloud.counts.get("hub.manifest.get") > 0);
+        assert!(world.count("hub.manifest.get") > 0);
     }
 }
 
 #[tokio::test]
-async fn a_gallery_with_wrong_layers_is_found_out() {
-    let (world, right) = level().await;
+async fn wrong_layers_of_the_gallery_are_detected_and_docker_hub_serves_the_right_ones() {
+    let (world, right) = world_with_gallery().await;
     for layer in right.children().iter().flat_map(Image::layers) {
         world.cloud.ecr_public.faults().corrupt_blob(&layer, 100);
     }
     assert_copied(&world, &right).await;
     assert!(
-        world.cloud.counts.get("hub.blob.get") > 0,
+        world.count("hub.blob.get") > 0,
         "{:?}",
         world.cloud.counts.all()
     );
 }
 
 #[tokio::test]
-async fn a_gallery_that_dies_half_way_is_no_loss_wherever_it_dies() {
+async fn a_gallery_that_stops_answering_does_not_fail_the_image() {
     for requests in 1..16 {
-        let (world, right) = level().await;
+        let (world, right) = world_with_gallery().await;
         world.cloud.ecr_public.faults().stop_after(requests);
         assert_copied(&world, &right).await;
-        let pulls = world.cloud.counts.get("hub.manifest.get");
+        let pulls = world.count("hub.manifest.get");
         assert!(pulls <= 5, "after {requests} requests: {pulls} pulls");
         assert_eq!(world.cloud.hub.refused_pulls(), 0);
     }
 }
 
 #[tokio::test]
-async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
-    let (world, _) = level().await;
+async fn a_gallery_that_stops_answering_when_no_pull_is_left_defers_the_image() {
+    let (world, _) = world_with_gallery().await;
     world.cloud.hub.set_quota(10, 21_600);
     world.cloud.hub.spend_pulls("ci", 9);
     world.cloud.ecr_public.faults().stop_after(2);
@@ -230,26 +226,16 @@ async fn a_gallery_that_dies_when_no_pull_is_left_puts_the_image_off() {
         "{report:#}"
     );
     assert_eq!(
-        (
-            world.cloud.counts.get("hub.manifest.get"),
-            world.cloud.hub.remaining()
-        ),
+        (world.count("hub.manifest.get"), world.cloud.hub.remaining()),
         (0, 1)
     );
-    assert_eq!(
-        world
-            .cloud
-            .ecr
-            .region("us-east-1")
-            .image("docker-hub/library/node", "21"),
-        None
-    );
+    assert_eq!(world.mirrored("library/node", "21"), None);
 }
 
 #[tokio::test]
-async fn an_origin_that_sends_us_elsewhere_gets_no_credential_there_and_nothing_wrong_arrives() {
+async fn a_redirect_of_an_origin_gets_no_credential_and_no_wrong_bytes_arrive() {
     let gallery = |world: &World| -> Faults { world.cloud.ecr_public.faults().clone() };
-    let (world, right) = level().await;
+    let (world, right) = world_with_gallery().await;
     gallery(&world).redirect_blobs(&format!("{}/forged", world.cloud.untrusted_server.url()));
     assert_copied(&world, &right).await;
     let visits = world.cloud.untrusted_server.requests();
@@ -269,17 +255,17 @@ async fn an_origin_that_sends_us_elsewhere_gets_no_credential_there_and_nothing_
 async fn several_destinations_read_docker_hub_once() {
     let mut world = World::start().await;
     let image = image(1);
-    world.cloud.hub.push("grafana/grafana", "11", &image);
-    world.catalogue(&format!("destinations:\n  a: {{ ecr: {{ repository: 'a/{{name}}' }} }}\n  b: {{ ecr: {{ repository: 'b/{{name}}', region: eu-west-1 }} }}\n  c: {{ ecr-public: {{ alias: {ALIAS}, repository: 'c/{{name}}' }} }}\nimages: [{{ image: 'grafana/grafana:11', to: [a, b, c] }}]"));
+    world.publish("grafana/grafana", "11", &image);
+    world.set_catalogue(&format!("destinations:\n  a: {{ ecr: {{ repository: 'a/{{name}}' }} }}\n  b: {{ ecr: {{ repository: 'b/{{name}}', region: eu-west-1 }} }}\n  c: {{ ecr-public: {{ alias: {ALIAS}, repository: 'c/{{name}}' }} }}\nimages: [{{ image: 'grafana/grafana:11', to: [a, b, c] }}]"));
     let report = world.refresh().await;
     assert_eq!(
         statuses(&report),
         ["copied docker.io/grafana/grafana:11"],
         "{report:#}"
     );
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 5);
+    assert_eq!(world.count("hub.manifest.get"), 5);
     assert_eq!(
-        world.cloud.counts.get("cdn.blob.get"),
+        world.count("cdn.blob.get"),
         image.blobs().len() as u64,
         "every layer leaves Docker Hub once"
     );

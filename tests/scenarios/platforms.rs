@@ -1,39 +1,37 @@
-//! Fewer platforms: an index that was cut to what is wanted, and is recognised without any record.
+//! A subset of platforms: an index that is cut to the chosen platforms, and is recognised without any record.
 
-use embedded_cloud::{Image, Registry};
+use embedded_cloud::Image;
 use serde_json::{Value, json};
 use tests::world::{World, reason, statuses};
 
 const REPOSITORY: &str = "docker-hub/library/node";
 const MANY: [&str; 4] = ["linux/amd64", "linux/arm/v7", "linux/arm64", "linux/s390x"];
 
-/// A world with node:21 upstream, for four platforms with attestations, of which two are wanted.
+/// A world with node:21 upstream, for four platforms with attestations, of which the catalogue chooses two.
 async fn world() -> (World, Image) {
     let world = World::start().await;
     let image = Image::index(1, &MANY, &[2000, 300], true);
-    world.cloud.hub.push("library/node", "21", &image);
-    (wanting(world, "[linux/amd64, linux/arm64]"), image)
+    world.publish("library/node", "21", &image);
+    (choose(world, "[linux/amd64, linux/arm64]"), image)
 }
 
-fn wanting(mut world: World, platforms: &str) -> World {
-    world.catalogue(&format!(
+fn choose(mut world: World, platforms: &str) -> World {
+    world.set_catalogue(&format!(
         "images: [{{ image: node, tags: ['21'], platforms: {platforms} }}]"
     ));
     world
 }
 
-fn ecr(world: &World) -> &Registry {
-    world.cloud.ecr.region("us-east-1")
-}
-
 /// The index that the mirror has under node:21.
-fn mirrored(world: &World) -> Value {
-    let digest = ecr(world)
+fn mirrored_index(world: &World) -> Value {
+    let digest = world
+        .ecr()
         .image(REPOSITORY, "21")
         .expect("the tag is there");
-    let manifest = ecr(world)
+    let manifest = world
+        .ecr()
         .manifest(REPOSITORY, &digest)
-        .expect("what the tag stands for is there");
+        .expect("the manifest of the tag is there");
     serde_json::from_slice(&manifest).expect("a manifest is JSON")
 }
 
@@ -64,10 +62,10 @@ fn platforms(index: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Forgets every state tag, as if nobody had ever kept a record.
-fn forget(world: &World) {
-    ecr(world).set_resource_tags(REPOSITORY, &[]);
-    assert!(ecr(world).resource_tags(REPOSITORY).is_empty());
+/// Deletes every resource tag, and so every record.
+fn delete_records(world: &World) {
+    world.ecr().set_resource_tags(REPOSITORY, &[]);
+    assert!(world.ecr().resource_tags(REPOSITORY).is_empty());
 }
 
 #[tokio::test]
@@ -75,7 +73,7 @@ async fn the_chosen_platforms_and_their_attestations_alone_are_copied() {
     let (world, image) = world().await;
     let report = world.refresh().await;
     assert_eq!(statuses(&report), ["copied docker.io/library/node:21"]);
-    let index = mirrored(&world);
+    let index = mirrored_index(&world);
     assert_eq!(
         platforms(&index),
         [
@@ -90,7 +88,7 @@ async fn the_chosen_platforms_and_their_attestations_alone_are_copied() {
         image.digest()
     );
     assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         5,
         "the index, two images and what attests them"
     );
@@ -100,12 +98,16 @@ async fn the_chosen_platforms_and_their_attestations_alone_are_copied() {
 }
 
 #[tokio::test]
-async fn children_are_kept_word_for_word() {
+async fn descriptors_of_children_are_kept_unchanged() {
     let (world, image) = world().await;
     world.refresh().await;
     let upstream: Value = serde_json::from_slice(image.manifest()).unwrap();
-    let (upstream, here) = (upstream["manifests"].as_array().unwrap(), mirrored(&world));
+    let (upstream, here) = (
+        upstream["manifests"].as_array().unwrap(),
+        mirrored_index(&world),
+    );
     let kept: Vec<&Value> = here["manifests"].as_array().unwrap().iter().collect();
+    assert_eq!(kept.len(), 4);
     assert_eq!(
         kept,
         upstream
@@ -117,25 +119,24 @@ async fn children_are_kept_word_for_word() {
 }
 
 #[tokio::test]
-async fn two_copies_of_one_image_have_one_digest() {
+async fn two_subsets_of_the_same_platforms_have_the_same_digest() {
     let (first, _) = world().await;
     first.refresh().await;
     let (second, _) = world().await;
-    let second = wanting(second, "[linux/arm64, linux/amd64, linux/arm64]");
+    let second = choose(second, "[linux/arm64, linux/amd64, linux/arm64]");
     second.refresh().await;
-    assert_eq!(
-        ecr(&first).image(REPOSITORY, "21"),
-        ecr(&second).image(REPOSITORY, "21")
-    );
+    let digest = first.ecr().image(REPOSITORY, "21");
+    assert!(digest.is_some());
+    assert_eq!(second.ecr().image(REPOSITORY, "21"), digest);
 }
 
 #[tokio::test]
-async fn a_second_refresh_costs_one_head_with_and_without_any_record() {
+async fn a_second_refresh_costs_one_head_with_or_without_a_record() {
     let (world, _) = world().await;
     world.refresh().await;
     for has_record in [true, false] {
         if !has_record {
-            forget(&world);
+            delete_records(&world);
         }
         world.cloud.counts.reset();
         let report = world.refresh().await;
@@ -146,26 +147,27 @@ async fn a_second_refresh_costs_one_head_with_and_without_any_record() {
         );
         assert_eq!(
             (
-                world.cloud.counts.get("hub.manifest.head"),
-                world.cloud.counts.get("hub.manifest.get")
+                world.count("hub.manifest.head"),
+                world.count("hub.manifest.get")
             ),
             (1, 0)
         );
-        assert_eq!(world.cloud.counts.get("ecr.manifest.put"), 0);
+        assert_eq!(world.count("ecr.manifest.put"), 0);
         assert_eq!(
-            world.cloud.counts.get("ecr.manifest.get"),
+            world.count("ecr.manifest.get"),
             u64::from(!has_record),
             "the annotation tells it else"
         );
     }
-    assert!(
-        ecr(&world).resource_tags(REPOSITORY)["replicator:tag:21"].contains(" ok "),
+    assert_eq!(
+        world.record_status("library/node", "21"),
+        "ok",
         "the record is made again"
     );
 }
 
 #[tokio::test]
-async fn a_build_is_told_that_a_part_is_level() {
+async fn a_build_recognises_an_up_to_date_subset() {
     let (world, _) = world().await;
     world.refresh().await;
     for _ in 0..2 {
@@ -175,22 +177,16 @@ async fn a_build_is_told_that_a_part_is_level() {
             ["unchanged docker.io/library/node:21"],
             "{report:#}"
         );
-        forget(&world);
+        delete_records(&world);
     }
 }
 
 #[tokio::test]
-async fn a_build_that_waits_for_a_worker_recognises_the_part() {
+async fn a_build_that_waits_for_a_worker_recognises_the_subset() {
     let (mut world, _) = world().await;
-    let queue = world.queue();
+    let queue = world.add_queue();
     let build = world.ensure(json!({"images": ["node:21"], "wait_seconds": 60}));
-    let work = async {
-        loop {
-            world.work_off(&queue).await;
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let report = tokio::select! { report = build => report, () = work => unreachable!("work goes on for ever") };
+    let report = world.drain_until(&queue, build).await;
     assert_eq!(
         statuses(&report),
         ["copied docker.io/library/node:21"],
@@ -198,50 +194,50 @@ async fn a_build_that_waits_for_a_worker_recognises_the_part() {
     );
     assert_eq!(
         report["images"][0]["targets"][0]["digest"],
-        ecr(&world).image(REPOSITORY, "21").unwrap()
+        world.ecr().image(REPOSITORY, "21").unwrap()
     );
 }
 
 #[tokio::test]
-async fn another_choice_is_another_copy_and_only_what_is_new_is_pulled() {
+async fn another_choice_makes_another_copy_and_only_new_manifests_are_pulled() {
     let (world, image) = world().await;
     world.refresh().await;
     world.cloud.counts.reset();
-    let world = wanting(world, "[linux/amd64, linux/arm64, linux/s390x]");
+    let world = choose(world, "[linux/amd64, linux/arm64, linux/s390x]");
     assert_eq!(
         statuses(&world.refresh().await),
         ["copied docker.io/library/node:21"]
     );
-    assert_eq!(platforms(&mirrored(&world)).len(), 6);
+    assert_eq!(platforms(&mirrored_index(&world)).len(), 6);
     assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         3,
         "the index, one image and what attests it"
     );
-    let world = wanting(world, "all");
+    let world = choose(world, "all");
     world.refresh().await;
     assert_eq!(
-        ecr(&world).image(REPOSITORY, "21"),
+        world.ecr().image(REPOSITORY, "21"),
         Some(image.digest()),
         "all of it is upstream's own"
     );
-    let world = wanting(world, "[linux/amd64]");
+    let world = choose(world, "[linux/amd64]");
     world.cloud.counts.reset();
     assert_eq!(
         statuses(&world.refresh().await),
         ["copied docker.io/library/node:21"]
     );
     assert_eq!(
-        platforms(&mirrored(&world)),
+        platforms(&mirrored_index(&world)),
         ["linux/amd64", "unknown/unknown"]
     );
-    assert!(world.cloud.counts.get("hub.manifest.get") <= 1);
+    assert!(world.count("hub.manifest.get") <= 1);
 }
 
 #[tokio::test]
-async fn a_platform_that_upstream_does_not_have_is_answered_with_those_it_has() {
+async fn a_platform_that_upstream_lacks_fails_and_the_reason_lists_its_platforms() {
     let (world, _) = world().await;
-    let world = wanting(world, "[linux/amd64, linux/riscv64]");
+    let world = choose(world, "[linux/amd64, linux/riscv64]");
     let report = world.refresh().await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
     for part in [
@@ -250,11 +246,11 @@ async fn a_platform_that_upstream_does_not_have_is_answered_with_those_it_has() 
     ] {
         assert!(reason(&report).contains(part), "{}", reason(&report));
     }
-    assert_eq!(ecr(&world).image(REPOSITORY, "21"), None);
+    assert_eq!(world.ecr().image(REPOSITORY, "21"), None);
 }
 
 #[tokio::test]
-async fn variants_and_windows_versions_are_told_apart() {
+async fn variants_and_windows_versions_are_distinguished() {
     let all = [
         "linux/arm/v6",
         "linux/arm/v7",
@@ -273,23 +269,20 @@ async fn variants_and_windows_versions_are_told_apart() {
         ),
     ] {
         let world = World::start().await;
-        world
-            .cloud
-            .hub
-            .push("library/node", "21", &Image::index(1, &all, &[300], false));
-        let world = wanting(world, choice);
+        world.publish("library/node", "21", &Image::index(1, &all, &[300], false));
+        let world = choose(world, choice);
         let report = world.refresh().await;
         assert_eq!(report["ok"], true, "{choice}: {report:#}");
-        assert_eq!(platforms(&mirrored(&world)), kept);
+        assert_eq!(platforms(&mirrored_index(&world)), kept);
     }
 }
 
 #[tokio::test]
-async fn an_image_without_an_index_is_copied_as_it_is_when_it_is_for_a_chosen_platform() {
+async fn an_image_without_an_index_is_copied_unchanged_when_it_is_for_a_chosen_platform() {
     let world = World::start().await;
     let image = Image::docker_for(1, "linux/amd64", &[500]);
-    world.cloud.hub.push("library/node", "21", &image);
-    let world = wanting(world, "[linux/amd64, linux/arm64]");
+    world.publish("library/node", "21", &image);
+    let world = choose(world, "[linux/amd64, linux/arm64]");
     let report = world.refresh().await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
     assert!(
@@ -297,16 +290,16 @@ async fn an_image_without_an_index_is_copied_as_it_is_when_it_is_for_a_chosen_pl
         "{}",
         reason(&report)
     );
-    let world = wanting(world, "[linux/amd64]");
+    let world = choose(world, "[linux/amd64]");
     assert_eq!(
         statuses(&world.refresh().await),
         ["copied docker.io/library/node:21"]
     );
-    assert_eq!(ecr(&world).image(REPOSITORY, "21"), Some(image.digest()));
+    assert_eq!(world.ecr().image(REPOSITORY, "21"), Some(image.digest()));
     world.cloud.counts.reset();
     assert_eq!(
         statuses(&world.refresh().await),
         ["unchanged docker.io/library/node:21"]
     );
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
+    assert_eq!(world.count("hub.manifest.get"), 0);
 }

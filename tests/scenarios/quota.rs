@@ -1,15 +1,14 @@
-//! What a copy sets aside of Docker Hub's quota, and what it spends: near the limit, with prices that are only judged, and when
-//! others come first. Everything is counted at Docker Hub.
+//! The pulls that a copy reserves and spends, counted at Docker Hub.
 
 use std::time::Duration;
 
 use embedded_cloud::Image;
 use serde_json::{Value, json};
-use tests::world::{World, reason, statuses};
+use tests::world::{World, count_status, reason, statuses};
 
 /// Six hours, in seconds.
-const WINDOW: u32 = 21_600;
-const PAIR: [&str; 2] = ["linux/amd64", "linux/arm64"];
+pub(crate) const WINDOW: u32 = 21_600;
+pub(crate) const PAIR: [&str; 2] = ["linux/amd64", "linux/arm64"];
 const EIGHT: [&str; 8] = [
     "linux/amd64",
     "linux/arm64",
@@ -21,21 +20,13 @@ const EIGHT: [&str; 8] = [
     "linux/riscv64",
 ];
 
-/// Has so many pulls of `limit` left.
-fn leave(world: &World, limit: u32, pulls: u32) {
+/// Sets Docker Hub's limit, and spends all but this many pulls of it.
+pub(crate) fn leave_pulls(world: &World, limit: u32, pulls: u32) {
     world.cloud.hub.set_quota(limit, WINDOW);
     world
         .cloud
         .hub
         .spend_pulls("ci", world.cloud.hub.remaining() - pulls);
-}
-
-fn mirrored(world: &World, region: &str, tag: &str) -> Option<String> {
-    world
-        .cloud
-        .ecr
-        .region(region)
-        .image("docker-hub/library/node", tag)
 }
 
 #[tokio::test]
@@ -48,32 +39,27 @@ async fn tags_that_share_a_digest_are_copied_for_one_price() {
         let mut world = World::start().await;
         let tags = ["21", "latest", "lts"];
         for tag in tags {
-            world.cloud.hub.push("library/node", tag, &image);
+            world.publish("library/node", tag, &image);
         }
-        world.catalogue("images: [{ image: node, tags: ['21', latest, lts] }]");
-        leave(&world, 100, 10 + price);
+        world.set_catalogue("images: [{ image: node, tags: ['21', latest, lts] }]");
+        leave_pulls(&world, 100, 10 + price);
         let report = world.refresh().await;
-        assert!(
-            statuses(&report)
-                .iter()
-                .all(|status| status.starts_with("copied")),
-            "{report:#}"
-        );
-        assert_eq!(world.cloud.counts.get("hub.manifest.get"), pulls);
+        assert_eq!(count_status(&report, "copied"), 3, "{report:#}");
+        assert_eq!(world.count("hub.manifest.get"), pulls);
         assert!(
             tags.iter()
-                .all(|tag| mirrored(&world, "us-east-1", tag) == Some(image.digest()))
+                .all(|tag| world.mirrored("library/node", tag) == Some(image.digest()))
         );
     }
 }
 
 #[tokio::test]
-async fn a_price_that_was_judged_too_high_for_any_window_keeps_nothing_out() {
+async fn an_estimate_above_the_limit_does_not_block_an_image_that_fits() {
     let mut world = World::start().await;
     let image = Image::index(1, &PAIR, &[200], true);
-    world.cloud.hub.push("library/node", "21", &image);
-    world.catalogue("images: [{ image: node, tags: ['21'] }]");
-    leave(&world, 6, 6);
+    world.publish("library/node", "21", &image);
+    world.set_catalogue("images: [{ image: node, tags: ['21'] }]");
+    leave_pulls(&world, 6, 6);
     assert!(
         image.manifest().len() > 4 * 250,
         "its size tells of six pulls, and one is left to others"
@@ -88,12 +74,12 @@ async fn a_price_that_was_judged_too_high_for_any_window_keeps_nothing_out() {
 }
 
 #[tokio::test]
-async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
+async fn an_image_that_costs_more_than_estimated_waits_for_its_real_price() {
     let mut world = World::start().await;
-    world.wake_up();
+    world.schedule_retries();
     let before = Image::index(1, &EIGHT, &[200], true);
-    world.cloud.hub.push("grafana/grafana", "11", &before);
-    world.catalogue("images: [{ image: 'grafana/grafana:11' }]");
+    world.publish("grafana/grafana", "11", &before);
+    world.set_catalogue("images: [{ image: 'grafana/grafana:11' }]");
     assert_eq!(world.refresh().await["ok"], true);
     world
         .cloud
@@ -106,8 +92,8 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
     let platforms: Vec<&str> = platforms.iter().map(String::as_str).collect();
     let index = Image::index(2, &platforms, &[200], false);
     assert!(index.manifest().len() < before.manifest().len());
-    world.cloud.hub.push("grafana/grafana", "11", &index);
-    leave(&world, 100, 28);
+    world.publish("grafana/grafana", "11", &index);
+    leave_pulls(&world, 100, 28);
     world.cloud.counts.reset();
     let report = world.refresh().await;
     assert_eq!(
@@ -116,7 +102,7 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
         "{report:#}"
     );
     assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         1,
         "the index, whose twenty images are not to be had"
     );
@@ -125,29 +111,25 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
         .duration_since(world.cloud.clock.now());
     assert!(
         wait >= jiff::SignedDuration::from_mins(15),
-        "three of the 72 that others have spent come back in {wait}"
+        "three of the 72 pulls that others have spent are available again in {wait}"
     );
     world
         .cloud
         .clock
         .advance(Duration::from_secs(u64::from(WINDOW)));
-    let report = world.wait_for_wake_up().await.expect("a wake-up");
+    let report = world.run_next_retry().await.expect("a retry is scheduled");
     assert_eq!(
         statuses(&report),
         ["copied docker.io/grafana/grafana:11"],
         "{report:#}"
     );
     assert_eq!(
-        world
-            .cloud
-            .ecr
-            .region("us-east-1")
-            .image("docker-hub/grafana/grafana", "11"),
+        world.mirrored("grafana/grafana", "11"),
         Some(index.digest())
     );
     assert_eq!(
         (
-            world.cloud.counts.get("hub.manifest.get"),
+            world.count("hub.manifest.get"),
             world.cloud.hub.refused_pulls()
         ),
         (1 + 21, 0)
@@ -155,16 +137,16 @@ async fn what_costs_more_than_was_judged_waits_for_what_it_costs() {
 }
 
 #[tokio::test]
-async fn what_costs_more_than_any_window_allows_is_failed_with_what_to_do() {
+async fn an_image_that_costs_more_than_the_limit_allows_fails_with_advice() {
     let mut world = World::start().await;
-    world.wake_up();
+    world.schedule_retries();
     world.set("REPLICATOR_QUOTA_RESERVE", "94");
-    world.cloud.hub.push(
+    world.publish(
         "library/node",
         "21",
         &Image::index(1, &EIGHT, &[200], false),
     );
-    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    world.set_catalogue("images: [{ image: node, tags: ['21'] }]");
     let report = world.refresh().await;
     assert_eq!(
         statuses(&report),
@@ -175,7 +157,7 @@ async fn what_costs_more_than_any_window_allows_is_failed_with_what_to_do() {
     assert!(reason(&report).contains(why), "{}", reason(&report));
     assert_eq!(
         (
-            world.cloud.counts.get("hub.manifest.get"),
+            world.count("hub.manifest.get"),
             world.cloud.scheduler.schedules().len()
         ),
         (1, 0)
@@ -183,74 +165,32 @@ async fn what_costs_more_than_any_window_allows_is_failed_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn tags_that_share_a_digest_wait_for_one_price() {
+async fn the_price_of_an_index_is_not_estimated_from_its_subset() {
     let mut world = World::start().await;
-    world.wake_up();
-    let image = Image::index(2, &PAIR, &[200], true);
-    for tag in ["21", "latest", "lts"] {
-        world.cloud.hub.push("library/node", tag, &image);
-    }
-    world.catalogue("images: [{ image: node, tags: ['21', latest, lts] }]");
-    leave(&world, 100, 10);
-    world.refresh().await;
-    let wait = world.cloud.scheduler.schedules()[0]
-        .at
-        .duration_since(world.cloud.clock.now());
-    // Six of the 90 that others have spent come back within 24 minutes.
-    assert!(wait <= jiff::SignedDuration::from_mins(24), "{wait}");
-}
-
-#[tokio::test]
-async fn what_two_runs_put_off_at_the_same_time_is_tried_again_by_one_wake_up() {
-    let mut world = World::start().await;
-    world.wake_up();
-    for (seed, name) in [(1, "library/node"), (2, "library/redis")] {
-        world.cloud.hub.push(name, "1", &Image::oci(seed, &[200]));
-    }
-    leave(&world, 100, 10);
-    tokio::join!(
-        world.refresh_images(&["node:1"]),
-        world.refresh_images(&["redis:1"])
-    );
-    assert_eq!(world.cloud.scheduler.schedules().len(), 1);
-    world.cloud.hub.set_quota(1000, WINDOW);
-    let report = world.wait_for_wake_up().await.expect("a wake-up");
-    assert_eq!(
-        statuses(&report),
-        [
-            "copied docker.io/library/node:1",
-            "copied docker.io/library/redis:1"
-        ]
-    );
-}
-
-#[tokio::test]
-async fn a_part_that_was_cut_here_tells_nothing_of_the_price_of_the_whole() {
-    let mut world = World::start().await;
-    world.wake_up();
+    world.schedule_retries();
     let image = Image::index(1, &EIGHT, &[200], true);
-    world.cloud.hub.push("grafana/grafana", "11", &image);
-    world.catalogue("images: [{ image: 'grafana/grafana:11', platforms: [linux/amd64] }]");
+    world.publish("grafana/grafana", "11", &image);
+    world.set_catalogue("images: [{ image: 'grafana/grafana:11', platforms: [linux/amd64] }]");
     assert_eq!(world.refresh().await["ok"], true);
-    leave(&world, 100, 20);
+    leave_pulls(&world, 100, 20);
     world.cloud.counts.reset();
-    world.catalogue("images: [{ image: 'grafana/grafana:11' }]");
+    world.set_catalogue("images: [{ image: 'grafana/grafana:11' }]");
     assert_eq!(
         statuses(&world.refresh().await),
         ["stale docker.io/grafana/grafana:11"]
     );
     assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         0,
         "sixteen manifests are not begun with ten pulls"
     );
 }
 
 #[tokio::test]
-async fn a_place_that_needs_no_pull_does_not_wait_for_one_that_does() {
+async fn a_target_that_needs_no_pull_does_not_wait_for_one_that_does() {
     let mut world = World::start().await;
     let image = Image::index(1, &PAIR, &[200], true);
-    world.cloud.hub.push("library/node", "21", &image);
+    world.publish("library/node", "21", &image);
     let catalogue = |images: Value| {
         json!({
             "destinations": {
@@ -262,33 +202,45 @@ async fn a_place_that_needs_no_pull_does_not_wait_for_one_that_does() {
         })
         .to_string()
     };
-    world.catalogue(&catalogue(json!([{"image": "node:21", "to": ["private"]}])));
+    world.set_catalogue(&catalogue(json!([{"image": "node:21", "to": ["private"]}])));
     assert_eq!(world.refresh().await["ok"], true);
-    world.cloud.hub.push("library/node", "latest", &image);
-    leave(&world, 10, 0);
-    world.catalogue(&catalogue(
+    world.publish("library/node", "latest", &image);
+    leave_pulls(&world, 10, 0);
+    world.set_catalogue(&catalogue(
         json!([{"image": "node:latest", "to": ["private", "europe"]}]),
     ));
     let report = world.refresh().await;
-    assert!(reason(&report).contains("pulls"), "{report:#}");
-    assert_eq!(
-        mirrored(&world, "us-east-1", "latest"),
-        mirrored(&world, "us-east-1", "21")
+    let mirrored = world.mirrored("library/node", "latest");
+    assert!(mirrored.is_some(), "{report:#}");
+    assert!(
+        reason(&report).contains("europe"),
+        "the target that waits: {report:#}"
     );
-    assert_eq!(mirrored(&world, "eu-west-1", "latest"), None);
+    assert_eq!(
+        world.mirrored("library/node", "latest"),
+        world.mirrored("library/node", "21")
+    );
+    assert_eq!(
+        world
+            .cloud
+            .ecr
+            .region("eu-west-1")
+            .image("docker-hub/library/node", "latest"),
+        None
+    );
 }
 
 #[tokio::test]
-async fn a_pull_is_told_even_when_its_answer_was_good_for_nothing() {
+async fn a_pull_with_an_unusable_response_is_reported() {
     let mut world = World::start().await;
     let image = Image::oci(1, &[200]);
-    world.cloud.hub.push("library/node", "21", &image);
+    world.publish("library/node", "21", &image);
     world
         .cloud
         .hub
         .faults()
         .corrupt_manifest(&image.digest(), 1);
-    world.catalogue("images: [{ image: node, tags: ['21'] }]");
+    world.set_catalogue("images: [{ image: node, tags: ['21'] }]");
     let before = world.cloud.hub.remaining();
     let report = world.refresh().await;
     let spent = before - world.cloud.hub.remaining();
@@ -300,62 +252,14 @@ async fn a_pull_is_told_even_when_its_answer_was_good_for_nothing() {
 }
 
 #[tokio::test]
-async fn what_waits_in_the_queue_is_remembered_as_waiting_since_it_began_to() {
-    let mut world = World::start().await;
-    let queue = world.queue();
-    for (tag, seed) in [("21", 1), ("22", 2)] {
-        world
-            .cloud
-            .hub
-            .push("library/node", tag, &Image::oci(seed, &[200]));
-    }
-    world.catalogue("images: [{ image: node, tags: ['21', '22'] }]");
-    world.refresh().await;
-    world.work_off(&queue).await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::oci(3, &[200]));
-    leave(&world, 10, 0);
-    world.refresh().await;
-    let entry = || {
-        world
-            .cloud
-            .ecr
-            .region("us-east-1")
-            .resource_tags("docker-hub/library/node")["replicator:tag:21"]
-            .clone()
-    };
-    let put_off = entry();
-    assert!(put_off.contains(" deferred "), "{put_off}");
-    let since = world.cloud.clock.now();
-
-    world.cloud.clock.advance(Duration::from_hours(24));
-    world.refresh().await;
-    assert_eq!(entry(), put_off, "the worker tells what becomes of it");
-    // Others have spent what there was before the worker comes.
-    leave(&world, 10, 0);
-    world.work_off(&queue).await;
-    let since = format!("since={}", since.strftime("%Y-%m-%dT%H:%M:%SZ"));
-    assert!(
-        entry().contains(&since) && entry() != put_off,
-        "{} is not {since}",
-        entry()
-    );
-}
-
-#[tokio::test]
-async fn however_many_manifests_a_run_has_what_an_origin_gave_is_not_pulled() {
+async fn manifests_from_an_origin_are_never_pulled_however_many_there_are() {
     let mut world = World::start().await;
     world.cloud.hub.set_quota(10_000, WINDOW);
     let mut images: Vec<Value> = Vec::new();
     for number in 0..80 {
         let image = Image::index(number, &EIGHT, &[100], true);
         let name = format!("app{number:02}");
-        world
-            .cloud
-            .hub
-            .push(&format!("library/{name}"), "1", &image);
+        world.publish(&format!("library/{name}"), "1", &image);
         world
             .cloud
             .ecr_public
@@ -364,7 +268,7 @@ async fn however_many_manifests_a_run_has_what_an_origin_gave_is_not_pulled() {
     }
     // Where manifests may be put as fast as they come.
     let lab = json!({"lab": {"registry": {"host": world.cloud.open.address(), "repository": "{repository}"}}});
-    world.catalogue(&json!({"destinations": lab, "images": images}).to_string());
+    world.set_catalogue(&json!({"destinations": lab, "images": images}).to_string());
     let report = world.refresh().await;
     assert_eq!(report["ok"], true, "{report:#}");
     let counts = &world.cloud.counts;

@@ -1,7 +1,7 @@
-//! TLS towards registries: what the platform trusts is trusted, and nothing else; through a proxy too. By the command line as a
-//! process of its own, because both are matters of the environment (`SSL_CERT_FILE`, `HTTPS_PROXY`).
+//! TLS towards registries, directly and through a proxy: only certificates that the platform trusts are accepted.
+//!
+//! The command line runs as a process of its own, because both are set in the environment (`SSL_CERT_FILE`, `HTTPS_PROXY`).
 
-use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,15 +10,13 @@ use embedded_cloud::Image;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use tests::parts::tools::function;
-use tests::world::{PRIVATE, World};
+use tests::world::{PRIVATE, World, output_text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
 
-/// An authority in PEM form, and a server's certificate for `name` by it.
-fn certified(name: &str) -> (String, TlsAcceptor) {
+/// An authority in PEM form, and a TLS acceptor with a certificate for `name` of that authority.
+fn create_certificate(name: &str) -> (String, TlsAcceptor) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names are good names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().expect("a key is generated");
@@ -40,8 +38,8 @@ fn certified(name: &str) -> (String, TlsAcceptor) {
     (issuer.pem(), TlsAcceptor::from(Arc::new(configuration)))
 }
 
-/// Docker Hub of the embedded cloud behind TLS: the new address, and how many connections there were so far.
-async fn secured(world: &World, acceptor: TlsAcceptor) -> (String, Arc<AtomicUsize>) {
+/// Puts a TLS server in front of Docker Hub: its address, and the number of connections so far.
+async fn serve_tls(world: &World, acceptor: TlsAcceptor) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
@@ -64,14 +62,14 @@ async fn secured(world: &World, acceptor: TlsAcceptor) -> (String, Arc<AtomicUsi
     (format!("https://{address}"), connections)
 }
 
-/// A proxy that makes tunnels to this machine for whoever logs in as `ci` with `secret`: its address, and what it was asked.
-async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+/// A proxy that opens tunnels to this machine for user `ci` with password `secret`: its address, and the requests that it got.
+async fn start_proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
-    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let log = Arc::clone(&asked);
+    let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = Arc::clone(&requests);
     tokio::spawn(async move {
         while let Ok((mut outside, _)) = listener.accept().await {
             let log = Arc::clone(&log);
@@ -87,12 +85,12 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
                     .expect("the line has a target")
                     .to_owned();
                 let is_let_in = head.contains("\r\nProxy-Authorization: Basic Y2k6c2VjcmV0\r\n");
-                log.lock().expect("nobody panics with it").push(head);
+                log.lock().expect("no holder panics").push(head);
                 if !is_let_in || !target.starts_with("127.0.0.1:") {
                     return outside
                         .write_all(b"HTTP/1.1 403 no\r\n\r\n")
                         .await
-                        .expect("it is heard");
+                        .expect("the client reads");
                 }
                 let mut inside = TcpStream::connect(target)
                     .await
@@ -100,96 +98,90 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
                 outside
                     .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
                     .await
-                    .expect("it is heard");
+                    .expect("the client reads");
                 let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
             });
         }
     });
-    (address.to_string(), asked)
+    (address.to_string(), requests)
 }
 
-/// What `replicator plan` says of an image at a Docker Hub behind a certificate for `name`, through a `proxy` where there is one; the
-/// connections that it took, and how often Docker Hub was asked.
+/// Runs `replicator plan` with a Docker Hub whose certificate is for `name`, through `proxy` if there is one.
+///
+/// Returns its output, the number of connections to that server, and the number of HEADs that Docker Hub got.
 async fn plan(name: &str, is_trusted: bool, proxy: Option<&str>) -> (Output, usize, u64) {
     let mut world = World::start().await;
-    world.catalogue("images: [{ image: node, tags: ['21'] }]");
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(1, &[1000]));
-    let (authority, acceptor) = certified(name);
+    world.set_catalogue("images: [{ image: node, tags: ['21'] }]");
+    world.publish("library/node", "21", &Image::docker(1, &[1000]));
+    let (authority, acceptor) = create_certificate(name);
     let directory = tempfile::tempdir().expect("a directory is made");
     let file = directory.path().join("authority.pem");
     std::fs::write(&file, authority).expect("the file is written");
-    let ecr = world.cloud.ecr.region("us-east-1").endpoint().to_owned();
-    let (hub, connections) = secured(&world, acceptor).await;
+    let ecr = world.ecr().endpoint().to_owned();
+    let (hub, connections) = serve_tls(&world, acceptor).await;
     world.set(
         "REPLICATOR_REGISTRY_ENDPOINTS",
         &format!("docker.io={hub},{PRIVATE}={ecr}"),
     );
-    let output = replicator(&world, is_trusted.then_some(&file), proxy).await;
+    let output = {
+        let mut command = world.command(&["plan"]);
+        command.envs(is_trusted.then_some(("SSL_CERT_FILE", &file)));
+        command.envs(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
+        command.output().await.expect("the binary runs")
+    };
     (
         output,
         connections.load(Ordering::Relaxed),
-        world.cloud.counts.get("hub.manifest.head"),
+        world.count("hub.manifest.head"),
     )
 }
 
-async fn replicator(world: &World, authority: Option<&Path>, proxy: Option<&str>) -> Output {
-    let mut command = Command::new(function("replicator"));
-    command.env_clear().envs(world.environment()).arg("plan");
-    command
-        .envs(authority.map(|file| ("SSL_CERT_FILE", file)))
-        .envs(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
-    command.output().await.expect("the binary runs")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
-}
-
 #[tokio::test]
-async fn a_server_that_the_platform_trusts_is_asked() {
+async fn a_server_with_a_trusted_certificate_is_used() {
     let (output, _, heads) = plan("127.0.0.1", true, None).await;
     assert_eq!(
         (output.status.code(), heads),
         (Some(0), 1),
         "{}",
-        said(&output)
+        output_text(&output)
     );
 }
 
 #[tokio::test]
-async fn a_server_by_an_unknown_authority_is_left_at_once_without_a_request() {
+async fn a_server_of_an_unknown_authority_gets_no_request_and_no_retry() {
     let (output, connections, heads) = plan("127.0.0.1", false, None).await;
     assert_eq!(
         (output.status.code(), connections, heads),
         (Some(1), 1, 0),
         "{}",
-        said(&output)
+        output_text(&output)
     );
-    assert!(said(&output).contains("UnknownIssuer"), "{}", said(&output));
+    assert!(
+        output_text(&output).contains("UnknownIssuer"),
+        "{}",
+        output_text(&output)
+    );
 }
 
 #[tokio::test]
-async fn a_server_with_the_certificate_of_another_is_left_at_once_without_a_request() {
+async fn a_server_with_a_certificate_of_another_name_gets_no_request_and_no_retry() {
     let (output, connections, heads) = plan("registry.example.com", true, None).await;
     assert_eq!(
         (output.status.code(), connections, heads),
         (Some(1), 1, 0),
         "{}",
-        said(&output)
+        output_text(&output)
     );
     assert!(
-        said(&output).contains("certificate not valid for name"),
+        output_text(&output).contains("certificate not valid for name"),
         "{}",
-        said(&output)
+        output_text(&output)
     );
 }
 
 #[tokio::test]
-async fn a_proxy_makes_tunnels_to_what_is_trusted() {
-    let (address, asked) = proxy().await;
+async fn registries_are_reached_through_tunnels_of_a_proxy() {
+    let (address, requests) = start_proxy().await;
     let (output, connections, heads) = plan(
         "127.0.0.1",
         true,
@@ -200,31 +192,31 @@ async fn a_proxy_makes_tunnels_to_what_is_trusted() {
         (output.status.code(), heads),
         (Some(0), 1),
         "{}",
-        said(&output)
+        output_text(&output)
     );
-    let asked = asked.lock().expect("nobody panics with it");
-    let tunnels = asked
+    let requests = requests.lock().expect("no holder panics");
+    let tunnels = requests
         .iter()
         .filter(|head| head.starts_with("CONNECT 127.0.0.1:"))
         .count();
     assert!(
         connections > 0 && tunnels == connections,
-        "{connections}: {asked:?}"
+        "{connections}: {requests:?}"
     );
 }
 
 #[tokio::test]
-async fn a_proxy_of_another_kind_is_said_to_be_one() {
+async fn a_proxy_with_another_scheme_is_refused() {
     let (output, connections, _) = plan("127.0.0.1", true, Some("https://127.0.0.1:1")).await;
     assert_eq!(
         (output.status.code(), connections),
         (Some(1), 0),
         "{}",
-        said(&output)
+        output_text(&output)
     );
     assert!(
-        said(&output).contains("not the address of an HTTP proxy"),
+        output_text(&output).contains("not the address of an HTTP proxy"),
         "{}",
-        said(&output)
+        output_text(&output)
     );
 }

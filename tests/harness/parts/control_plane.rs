@@ -1,4 +1,4 @@
-//! What an administrator and Lambda itself do in the account: secrets, catalogues, queues, and reading what was recorded.
+//! What an administrator and Lambda do in the account: secrets, catalogues, queues, and reading the records.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::moto::{ACCOUNT, Moto, REGION, Service};
 
 impl Moto {
-    /// Stores a secret and gives its ARN.
+    /// Stores a secret and returns its ARN.
     pub async fn put_secret(&self, name: &str, value: &Value) -> String {
         let input = json!({"Name": name, "SecretString": value.to_string()});
         text(
@@ -48,14 +48,14 @@ impl Moto {
             .collect()
     }
 
-    /// Creates a FIFO queue and gives its URL.
+    /// Creates a FIFO queue and returns its URL.
     pub async fn create_queue(&self, name: &str) -> String {
         let attributes = json!({"FifoQueue": "true", "VisibilityTimeout": "5400"});
         let input = json!({"QueueName": name, "Attributes": attributes});
         text(&self.call(Service::Sqs, "CreateQueue", &input).await["QueueUrl"])
     }
 
-    /// Takes up to ten messages off a queue, as the events that Lambda makes of them with a batch size of one.
+    /// Receives up to ten messages of a queue, each as the event that Lambda sends with a batch size of one.
     pub async fn queued_events(&self, queue: &str) -> Vec<Value> {
         let input =
             json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "AttributeNames": ["All"]});
@@ -67,7 +67,7 @@ impl Moto {
             .collect()
     }
 
-    /// Deletes the message of an event, as Lambda does when the function has handled it.
+    /// Deletes the message of an event, as Lambda does after the function has handled it.
     pub async fn delete_message(&self, queue: &str, event: &Value) {
         let input =
             json!({"QueueUrl": queue, "ReceiptHandle": event["Records"][0]["receiptHandle"]});

@@ -1,4 +1,4 @@
-//! CNCF distribution: a registry, with the way of logging in that the registry it plays has.
+//! CNCF distribution: a registry, with the authentication of the registry that it imitates.
 
 use std::{
     fs::write,
@@ -16,13 +16,13 @@ use super::{
     tools::program,
 };
 
-/// Who may use a registry.
+/// How a registry authenticates its clients.
 pub enum Access<'a> {
-    /// Everybody, for everything.
+    /// Not at all: everybody may do everything.
     Anyone,
-    /// One user with a password on every request, as in ECR.
+    /// By the name and password of one user on every request, as in ECR.
     Password(&'a str, &'a str),
-    /// Bearers of a token of this service, as at Docker Hub.
+    /// By a bearer token of this service, as at Docker Hub.
     Tokens(&'a TokenService),
 }
 
@@ -38,14 +38,14 @@ impl Distribution {
     /// Starts a registry.
     pub async fn start(access: &Access<'_>) -> Self {
         let (address, directory) = (free_address(), tempdir().expect("a directory can be made"));
-        let configuration = directory.path().join("config.yml");
+        let path = directory.path().join("config.yml");
         write(
-            &configuration,
-            configure(address, directory.path(), access).to_string(),
+            &path,
+            configuration(address, directory.path(), access).to_string(),
         )
         .expect("a file can be written");
         let mut command = Command::new(program("docker-registry"));
-        let process = Process::serving(command.arg("serve").arg(configuration), address).await;
+        let process = Process::serving(command.arg("serve").arg(path), address).await;
         Self {
             address,
             _process: process,
@@ -64,8 +64,8 @@ impl Distribution {
     }
 }
 
-/// The configuration file. It is YAML, of which JSON is a part.
-fn configure(address: SocketAddr, directory: &Path, access: &Access<'_>) -> Value {
+/// The configuration file. It is YAML, and JSON is valid YAML.
+fn configuration(address: SocketAddr, directory: &Path, access: &Access<'_>) -> Value {
     let mut configuration = json!({
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": false}},

@@ -1,4 +1,4 @@
-//! AWS's Lambda runtime interface emulator around one of our function binaries.
+//! The Lambda runtime interface emulator of AWS with one of our function binaries.
 
 use std::{net::SocketAddr, process::Command};
 
@@ -10,10 +10,10 @@ use super::{
     tools,
 };
 
-/// Seconds that an invocation may take: what `template.yaml` gives.
+/// The timeout of an invocation, as in `template.yaml`.
 const TIMEOUT_SECONDS: &str = "900";
 
-/// A function that waits for events.
+/// A function that is ready for events.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -22,7 +22,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the emulator for the function `name` with nothing but this environment.
+    /// Starts the emulator for the function `name` with this environment alone.
     pub async fn start(name: &str, environment: &[(String, String)]) -> Self {
         let (address, runtime) = (free_address(), free_address());
         let mut command = Command::new(tools::lambda_emulator());
@@ -41,10 +41,10 @@ impl Emulator {
         }
     }
 
-    /// Sends an event and gives the answer of the function. Exclusive, because the emulator dies of a second request.
+    /// Sends an event and returns the response of the function. Exclusive, because a concurrent request crashes the emulator.
     ///
     /// # Panics
-    /// When the function ends with an error; the emulator reports that with status 200 as Lambda does.
+    /// When the function returns an error, which the emulator reports with status 200, as Lambda does.
     pub async fn invoke(&mut self, event: &Value) -> Value {
         let url = format!(
             "http://{}/2015-03-31/functions/function/invocations",
@@ -63,15 +63,15 @@ impl Emulator {
             .expect("the emulator answers with text");
         let answer: Value = text
             .parse()
-            .unwrap_or_else(|_| panic!("the function answers {text}"));
+            .unwrap_or_else(|_| panic!("the response is not JSON: {text}"));
         assert!(
             answer.get("errorType").is_none(),
-            "the function ends with {answer}"
+            "the function returned an error: {answer}"
         );
         answer
     }
 
-    /// The most memory that the function's process has had resident, in bytes.
+    /// The peak resident memory of the function's process, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let ids = self.process.children();
         let [function] = ids[..] else {
@@ -86,7 +86,7 @@ impl Emulator {
             .expect("the kernel counts memory")
     }
 
-    /// What the function and the emulator have printed.
+    /// Everything that the function and the emulator have printed.
     pub fn log(&self) -> String {
         self.process.log()
     }

@@ -10,7 +10,7 @@ use super::{
     tools::python_program,
 };
 
-/// The account that moto plays.
+/// The account that moto imitates.
 pub const ACCOUNT: &str = "123456789012";
 /// The region that the tests use.
 pub const REGION: &str = "us-east-1";
@@ -85,7 +85,7 @@ impl Moto {
     /// Calls an operation by its JSON protocol. moto routes by the scope of the signature and does not verify it.
     ///
     /// # Panics
-    /// With the answer, when it is an error.
+    /// With the response, when it is an error.
     pub async fn call(&self, service: Service, operation: &str, input: &Value) -> Value {
         let (name, target) = service.name_and_target();
         let scope = format!("testing/20260101/{REGION}/{name}/aws4_request");

@@ -13,11 +13,12 @@ use std::{
 use tempfile::tempfile;
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const POLL: Duration = Duration::from_millis(50);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A running child and its log. Dropping it ends the child and everything that the child started; when the test is failing,
-/// the log is printed first.
+/// A running child process and its log.
+///
+/// Dropping it ends the child and all processes that the child has started. A failing test prints the log.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -26,13 +27,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a server and waits until it takes connections on `address`.
+    /// Starts a server and waits until it accepts connections on `address`.
     ///
     /// # Panics
-    /// With the log, when the server ends or is not there within a minute.
+    /// When the server ends or does not listen within a minute; the log is printed.
     pub async fn serving(command: &mut Command, address: SocketAddr) -> Self {
         let mut process = Self::start(command);
-        let attempts = PATIENCE.as_millis() / POLL.as_millis();
+        let attempts = START_TIMEOUT.as_millis() / POLL_INTERVAL.as_millis();
         for _ in 0..attempts {
             if TcpStream::connect(address).await.is_ok() {
                 return process;
@@ -42,7 +43,7 @@ impl Process {
                 ended.is_none(),
                 "{command:?} ended before it served on {address}"
             );
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         panic!("{command:?} does not serve on {address}");
     }
@@ -65,7 +66,7 @@ impl Process {
         }
     }
 
-    /// The processes that the child has started itself, by their ids.
+    /// The ids of the processes that the child has started.
     pub fn children(&self) -> Vec<u32> {
         let parent = format!("PPid:\t{}", self.child.id());
         let processes = read_dir("/proc").expect("Linux has /proc").flatten();
@@ -74,7 +75,7 @@ impl Process {
             .collect()
     }
 
-    /// What the child has printed so far.
+    /// Everything that the child has printed so far.
     pub fn log(&self) -> String {
         let mut text = Vec::new();
         let mut file = &self.log;
@@ -93,7 +94,7 @@ impl Drop for Process {
             if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 break;
             }
-            sleep(POLL);
+            sleep(POLL_INTERVAL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -107,13 +108,13 @@ impl Drop for Process {
     }
 }
 
-/// A loopback address that nobody listens on.
+/// A loopback address with a free port.
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     listener.local_addr().expect("a listener has an address")
 }
 
-/// The kernel's page on a process; empty once it is gone.
+/// The contents of `/proc/ID/status`; empty when the process has ended.
 pub(super) fn status(id: u32) -> String {
     read_to_string(format!("/proc/{id}/status")).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! Puts an image into a registry by the plain protocol, child manifests before the index that lists them.
+//! Pushes an image to a registry by the distribution protocol, child manifests before their index.
 //!
-//! Not with skopeo: it would have the last word on the bytes of a manifest.
+//! It does not use skopeo, which may change the bytes of a manifest.
 
 use std::convert::Infallible;
 

@@ -1,13 +1,13 @@
-//! skopeo: another implementation of the same protocols, to look at our results with.
+//! skopeo: another implementation of the protocols, which checks our results.
 
 use tokio::process::Command;
 
 use super::tools::program;
 
-/// Runs skopeo and gives what it prints, byte for byte.
+/// Runs skopeo and returns its output, byte for byte.
 ///
 /// # Panics
-/// With its message, when it fails.
+/// When it fails, with its message.
 pub async fn skopeo(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program("skopeo"))
         .args(arguments)

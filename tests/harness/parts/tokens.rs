@@ -1,6 +1,6 @@
 //! The token service beside a registry, as `auth.docker.io` is beside Docker Hub.
 //!
-//! It signs what distribution asks for: a JWT by ES256 whose header carries the certificate that the registry trusts
+//! It issues the tokens that distribution accepts: a JWT signed with ES256 whose header carries the certificate that the registry trusts
 //! (<https://distribution.github.io/distribution/spec/auth/jwt/>).
 
 use std::{
@@ -41,8 +41,9 @@ const ISSUER: &str = "token service";
 const SERVICE: &str = "registry.docker.io";
 const LIFETIME_SECONDS: u64 = 300;
 
-/// A running token service. Its users may pull, and nobody else: an anonymous request is refused, so that a test sees
-/// whether credentials were used.
+/// A running token service.
+///
+/// Only its users may pull. It refuses an anonymous request, so that a test notices missing credentials.
 pub struct TokenService {
     address: SocketAddr,
     certificate: PathBuf,
@@ -84,7 +85,7 @@ impl TokenService {
         self.signer.sign(&[access(repository, &["pull", "push"])])
     }
 
-    /// Where tokens are asked for.
+    /// The URL of the token endpoint.
     pub fn realm(&self) -> String {
         format!("http://{}/token", self.address)
     }
@@ -172,8 +173,9 @@ async fn token(
     Ok(([(CONTENT_TYPE, "application/json")], answer.to_string()))
 }
 
-/// What a user gets of a scope such as `repository:library/node:pull,push`. That something is left out is no error here: the
-/// registry refuses later.
+/// The access that a user gets for a scope such as `repository:library/node:pull,push`: `pull` alone.
+///
+/// Other actions are left out without an error; the registry refuses them later.
 fn grant(scope: &str) -> Option<Value> {
     let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
     actions

@@ -1,4 +1,4 @@
-//! Where the real parts are installed. Nothing is skipped quietly: what is missing panics with the way to get it.
+//! Where the real parts are installed. A missing part panics and names the script that installs it.
 
 use std::{
     env::{current_exe, split_paths, var_os},
@@ -41,15 +41,16 @@ pub fn lambda_emulator() -> PathBuf {
     found.unwrap_or_else(|| panic!("aws-lambda-rie is not installed: run .ci/tools"))
 }
 
-/// The binary of one of our functions: from `REPLICATOR_BIN_DIR`, or else built now, beside this test.
+/// One of our binaries: from `REPLICATOR_BIN_DIR`, or else built now into the target directory of this test.
 pub fn function(name: &str) -> PathBuf {
     let directory = var_os("REPLICATOR_BIN_DIR").map_or_else(|| build().clone(), PathBuf::from);
     let binary = directory.join(name);
-    assert!(binary.is_file(), "{} is not there", binary.display());
+    assert!(binary.is_file(), "{} does not exist", binary.display());
     binary
 }
 
-/// `cargo test` builds no binary of a package that it does not test by its binary. What is fresh takes a second.
+/// Builds all binaries, because `cargo test` builds only those of packages with an integration test. Once they are
+/// fresh, this takes one second.
 fn build() -> &'static PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {

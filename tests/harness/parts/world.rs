@@ -1,4 +1,4 @@
-//! The world of `template.yaml` out of real parts: Docker Hub, ECR, the account with its queue, secret and catalogue.
+//! The deployment of `template.yaml` in real parts: Docker Hub, ECR, and the account with queue, secret and catalogue.
 
 use embedded_cloud::Image;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::{
 const USER: &str = "mirror";
 const ACCESS_TOKEN: &str = "dckr_pat_of-the-mirror";
 
-/// Everything that the functions talk to.
+/// All services that the functions use.
 pub struct World {
     /// The AWS control plane.
     pub moto: Moto,
@@ -26,7 +26,7 @@ pub struct World {
 }
 
 impl World {
-    /// Starts all parts. The mirror is empty, and so is the catalogue's path.
+    /// Starts all parts. The mirror is empty, and no catalogue is stored.
     pub async fn start() -> Self {
         let moto = Moto::start().await;
         let tokens = TokenService::start(&[(USER, ACCESS_TOKEN)]).await;
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// Publishes an image at Docker Hub.
+    /// Pushes an image to Docker Hub.
     pub async fn publish(&self, repository: &str, tag: &str, image: &Image) {
         seed::push(
             &self.source,
@@ -58,8 +58,8 @@ impl World {
         .await;
     }
 
-    /// Stores the catalogue, as a team would.
-    pub async fn ask_for(&self, catalogue: &str) {
+    /// Stores the catalogue.
+    pub async fn store_catalogue(&self, catalogue: &str) {
         self.moto
             .put_parameter("/image-replicator/catalogue/default", catalogue)
             .await;
@@ -74,11 +74,11 @@ impl World {
         Emulator::start(name, &environment).await
     }
 
-    /// Gives the queued messages to `replicate`, one by one, until there is none, and says how many there were.
+    /// Invokes `replicate` with each queued message until the queue is empty, and returns their number.
     ///
     /// # Panics
-    /// When the function wants a message back.
-    pub async fn work_off_the_queue(&self, replicate: &mut Emulator) -> usize {
+    /// When the function reports a failed message.
+    pub async fn drain_queue(&self, replicate: &mut Emulator) -> usize {
         let mut handled = 0;
         loop {
             let events = self.moto.queued_events(&self.queue).await;
@@ -99,24 +99,24 @@ impl World {
         }
     }
 
-    /// One message from the queue, which stays in flight.
+    /// Receives one message of the queue and does not delete it.
     pub async fn next_message(&self) -> Value {
         let events = self.moto.queued_events(&self.queue).await;
         events.into_iter().next().expect("a message is queued")
     }
 
-    /// The bytes of the manifest that Docker Hub shows for `repository:tag`.
+    /// The bytes of the manifest of `repository:tag` at Docker Hub.
     pub async fn published(&self, image: &str) -> Vec<u8> {
         inspect(&format!("{USER}:{ACCESS_TOKEN}"), &self.source, image).await
     }
 
-    /// The bytes of the manifest that the mirror shows for `repository:tag`.
+    /// The bytes of the manifest of `repository:tag` in the mirror.
     pub async fn mirrored(&self, image: &str) -> Vec<u8> {
         inspect(&format!("AWS:{}", self.password), &self.destination, image).await
     }
 
-    /// Pulls an image with all its platforms by the URI that a build gets, which verifies each digest, and says how many
-    /// blobs and child manifests arrived.
+    /// Pulls all platforms of an image by the URI that a build gets, and returns the number of blobs and child
+    /// manifests. skopeo verifies each digest.
     pub async fn pull(&self, uri: &str) -> usize {
         let image = uri
             .strip_prefix(&mirror_host())
@@ -146,9 +146,9 @@ impl World {
             .count()
     }
 
-    /// What Docker Hub's token service and the mirror answer to a stranger.
+    /// The status codes of Docker Hub's token service and of the mirror without a login.
     pub async fn statuses_without_login(&self) -> [u16; 2] {
-        let ask = async |url: String| {
+        let status = async |url: String| {
             reqwest::get(url)
                 .await
                 .expect("the server answers")
@@ -157,14 +157,14 @@ impl World {
         };
         let scope = "scope=repository:library/node:pull";
         [
-            ask(format!("{}?{scope}", self.tokens.realm())).await,
-            ask(format!("{}/v2/", self.destination.url())).await,
+            status(format!("{}?{scope}", self.tokens.realm())).await,
+            status(format!("{}/v2/", self.destination.url())).await,
         ]
     }
 
     fn environment(&self) -> Vec<(String, String)> {
         let (source, destination) = (self.source.url(), self.destination.url());
-        // Nobody is at home where the public gallery would be.
+        // No server listens at the address of the public gallery.
         let endpoints = format!(
             "docker.io={source},{}={destination},public.ecr.aws=http://127.0.0.1:9",
             mirror_host()
@@ -183,7 +183,7 @@ impl World {
     }
 }
 
-/// What the registry of the account is called in URIs.
+/// The host of the account's registry in URIs.
 fn mirror_host() -> String {
     format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com")
 }

@@ -1,26 +1,22 @@
-//! What a destination holds is found out with few questions, and what its registry has elsewhere is not sent again.
+//! Finding out what a destination holds takes few requests, and content of the same registry is mounted rather than sent.
 
 use std::collections::BTreeMap;
 
 use embedded_cloud::Image;
 use serde_json::json;
-use tests::world::{World, in_time, statuses};
+use tests::world::{World, count_status, deadline, statuses};
 
-/// What was asked of private ECR, but for tokens, since the counts were reset.
-fn asked(world: &World) -> BTreeMap<String, u64> {
+/// What was ecr_requests of private ECR, but for tokens, since the counts were reset.
+fn ecr_requests(world: &World) -> BTreeMap<String, u64> {
     let all = world.cloud.counts.all().into_iter();
     all.filter(|(kind, _)| kind.starts_with("ecr.") && !kind.ends_with("Token"))
         .collect()
 }
 
-fn count(world: &World, kind: &str) -> u64 {
-    world.cloud.counts.get(kind)
-}
-
 #[tokio::test]
-async fn a_new_repository_is_asked_for_nothing() {
+async fn a_new_repository_needs_no_lookup() {
     let world = World::start().await;
-    world.cloud.hub.push(
+    world.publish(
         "library/node",
         "21",
         &Image::index(7, &["linux/amd64", "linux/arm64/v8"], &[500, 600], true),
@@ -29,7 +25,7 @@ async fn a_new_repository_is_asked_for_nothing() {
         statuses(&world.refresh_images(&["node:21"]).await),
         ["copied docker.io/library/node:21"]
     );
-    let asked = asked(&world);
+    let asked = ecr_requests(&world);
     let questions = asked
         .keys()
         .filter(|kind| kind.contains(".head") || kind.contains("BatchCheck"));
@@ -37,20 +33,14 @@ async fn a_new_repository_is_asked_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_repository_is_asked_for_all_blobs_of_an_image_at_once() {
+async fn all_blobs_of_an_image_are_looked_up_in_one_request() {
     let world = World::start().await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(1, &[500; 20]));
+    world.publish("library/node", "21", &Image::docker(1, &[500; 20]));
     world.refresh_images(&["node:21"]).await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(2, &[500; 20]));
+    world.publish("library/node", "21", &Image::docker(2, &[500; 20]));
     world.cloud.counts.reset();
     world.refresh_images(&["node:21"]).await;
-    let asked = asked(&world);
+    let asked = ecr_requests(&world);
     assert_eq!(asked["ecr.api.BatchCheckLayerAvailability"], 1, "{asked:?}");
     assert_eq!(
         (asked.get("ecr.blob.head"), asked["ecr.manifest.head"]),
@@ -60,17 +50,11 @@ async fn a_repository_is_asked_for_all_blobs_of_an_image_at_once() {
 }
 
 #[tokio::test]
-async fn where_the_control_plane_does_not_tell_each_blob_is_asked_for() {
+async fn blobs_are_looked_up_one_by_one_where_the_control_plane_denies_access() {
     let world = World::start().await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(1, &[500; 3]));
+    world.publish("library/node", "21", &Image::docker(1, &[500; 3]));
     world.refresh_images(&["node:21"]).await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(2, &[500; 3]));
+    world.publish("library/node", "21", &Image::docker(2, &[500; 3]));
     world.cloud.failures.fail_next(
         "ecr.api.BatchCheckLayerAvailability",
         "AccessDeniedException",
@@ -81,25 +65,21 @@ async fn where_the_control_plane_does_not_tell_each_blob_is_asked_for() {
         statuses(&world.refresh_images(&["node:21"]).await),
         ["copied docker.io/library/node:21"]
     );
-    assert_eq!(count(&world, "ecr.blob.head"), 4, "{:?}", asked(&world));
+    assert_eq!(
+        world.count("ecr.blob.head"),
+        4,
+        "{:?}",
+        ecr_requests(&world)
+    );
 }
 
 /// Copies three images of the same layers to three repositories, with one replicator; gives the bytes sent for the last, and how many
-/// mounts each asked for.
-async fn copied_three_times(world: &World) -> (u64, [u64; 3]) {
+/// mounts each one requested.
+async fn copy_three_times(world: &World) -> (u64, [u64; 3]) {
     let layers = [100_000, 200_000];
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(1, &layers));
-    world
-        .cloud
-        .hub
-        .push("grafana/grafana", "11", &Image::docker(1, &layers));
-    world
-        .cloud
-        .hub
-        .push("grafana/loki", "3", &Image::docker(1, &layers));
+    world.publish("library/node", "21", &Image::docker(1, &layers));
+    world.publish("grafana/grafana", "11", &Image::docker(1, &layers));
+    world.publish("grafana/loki", "3", &Image::docker(1, &layers));
     let replicator = world.replicator();
     let (mut bytes, mut mounts) = (0, [0; 3]);
     for (image, asked_for) in ["node:21", "grafana/grafana:11", "grafana/loki:3"]
@@ -108,7 +88,7 @@ async fn copied_three_times(world: &World) -> (u64, [u64; 3]) {
     {
         world.cloud.counts.reset();
         let event = json!({"images": [{"image": image}]});
-        let report = refresh::handle(&event, "request", in_time(), &replicator)
+        let report = refresh::handle(&event, "request", deadline(), &replicator)
             .await
             .expect("the refresh answers");
         let report = json!(report);
@@ -116,18 +96,18 @@ async fn copied_three_times(world: &World) -> (u64, [u64; 3]) {
         bytes = report["images"][0]["bytes"]
             .as_u64()
             .expect("bytes are counted");
-        *asked_for = count(world, "ecr.blob.mount");
+        *asked_for = world.count("ecr.blob.mount");
     }
     (bytes, mounts)
 }
 
 #[tokio::test]
-async fn what_another_repository_of_the_registry_has_is_taken_from_there_where_that_is_allowed() {
+async fn blobs_of_another_repository_are_mounted_where_the_registry_allows_it() {
     let world = World::start().await;
-    world.cloud.ecr.region("us-east-1").allow_mounts();
-    assert_eq!(copied_three_times(&world).await, (0, [0, 3, 3]));
-    assert_eq!(count(&world, "hub.blob.get"), 0, "{:?}", asked(&world));
-    let registry = world.cloud.ecr.region("us-east-1");
+    world.ecr().allow_mounts();
+    assert_eq!(copy_three_times(&world).await, (0, [0, 3, 3]));
+    assert_eq!(world.count("hub.blob.get"), 0, "{:?}", ecr_requests(&world));
+    let registry = world.ecr();
     assert_eq!(
         registry.blobs("docker-hub/grafana/loki"),
         registry.blobs("docker-hub/library/node")
@@ -135,19 +115,24 @@ async fn what_another_repository_of_the_registry_has_is_taken_from_there_where_t
 }
 
 #[tokio::test]
-async fn a_registry_that_refuses_that_gets_the_blob_in_the_same_session_and_is_not_asked_again() {
+async fn a_registry_that_refuses_a_mount_gets_the_blob_in_the_same_session_and_no_further_mount() {
     let world = World::start().await;
-    let (bytes, mounts) = copied_three_times(&world).await;
+    let (bytes, mounts) = copy_three_times(&world).await;
     // What is asked at the same time is asked before the first answer is there.
     assert!(
         bytes > 300_000 && mounts[0] == 0 && (1..=3).contains(&mounts[1]) && mounts[2] == 0,
         "{mounts:?}"
     );
-    assert_eq!(count(&world, "ecr.upload.post"), 3, "{:?}", asked(&world));
+    assert_eq!(
+        world.count("ecr.upload.post"),
+        3,
+        "{:?}",
+        ecr_requests(&world)
+    );
 }
 
 #[tokio::test]
-async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its_own_bytes() {
+async fn two_hundred_unchanged_tags_cost_one_head_each_and_a_changed_tag_costs_its_own_bytes() {
     let mut world = World::start().await;
     world.cloud.hub.set_quota(1000, 21_600);
     let tags = (0..10)
@@ -157,10 +142,10 @@ async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its
     let images = (0..20)
         .map(|app| format!("{{ image: many/app-{app:02}, tags: [{tags}] }}"))
         .collect::<Vec<_>>();
-    world.catalogue(&format!("images: [{}]", images.join(", ")));
+    world.set_catalogue(&format!("images: [{}]", images.join(", ")));
     let image = |app: u64, tag: u64| Image::docker(app * 10 + tag, &[1000]);
     for (app, tag) in (0..20).flat_map(|app| (0..10).map(move |tag| (app, tag))) {
-        world.cloud.hub.push(
+        world.publish(
             &format!("many/app-{app:02}"),
             &tag.to_string(),
             &image(app, tag),
@@ -169,29 +154,22 @@ async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its
     world.refresh().await;
     world.cloud.counts.reset();
     let report = world.refresh().await;
-    assert!(
-        statuses(&report)
-            .iter()
-            .all(|status| status.starts_with("unchanged"))
-    );
+    assert_eq!(count_status(&report, "unchanged"), 200, "{report:#}");
     assert_eq!(
         (
-            count(&world, "hub.manifest.head"),
-            count(&world, "hub.manifest.get")
+            world.count("hub.manifest.head"),
+            world.count("hub.manifest.get")
         ),
         (200, 0)
     );
-    assert_eq!(count(&world, "hub.token"), 20);
+    assert_eq!(world.count("hub.token"), 20);
     let control = world.cloud.counts.sum("ecr.api.");
     assert!(
         control <= 40 + 1,
         "40 calls and one for the registry's token: {:?}",
-        asked(&world)
+        ecr_requests(&world)
     );
-    world
-        .cloud
-        .hub
-        .push("many/app-07", "3", &Image::docker(777, &[5000]));
+    world.publish("many/app-07", "3", &Image::docker(777, &[5000]));
     world.cloud.counts.reset();
     let report = world.refresh().await;
     let copied: Vec<_> = statuses(&report)
@@ -201,11 +179,11 @@ async fn two_hundred_unchanged_tags_cost_a_question_each_and_one_changed_tag_its
     assert_eq!(copied, ["copied docker.io/many/app-07:3"]);
     assert_eq!(
         (
-            count(&world, "hub.manifest.get"),
-            count(&world, "ecr.upload.put")
+            world.count("hub.manifest.get"),
+            world.count("ecr.upload.put")
         ),
         (1, 2),
         "{:?}",
-        asked(&world)
+        ecr_requests(&world)
     );
 }

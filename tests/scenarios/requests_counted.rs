@@ -1,14 +1,15 @@
-//! What a refresh costs, counted at the embedded cloud.
+//! The pulls and requests that a refresh or a build costs.
 
 use embedded_cloud::Image;
-use tests::world::{PRIVATE, World, statuses};
+use serde_json::json;
+use tests::world::{PRIVATE, World, count_status, statuses};
 
 const TWO_REPOSITORIES: &str =
     "images: [{ image: node, tags: ['20', '21', '22'] }, { image: redis, tags: ['7', '8'] }]";
 
-async fn five_tags_in_two_repositories() -> World {
+async fn mirror_of_five_tags_in_two_repositories() -> World {
     let mut world = World::start().await;
-    world.catalogue(TWO_REPOSITORIES);
+    world.set_catalogue(TWO_REPOSITORIES);
     for (seed, (repository, tag)) in [
         ("node", "20"),
         ("node", "21"),
@@ -19,7 +20,7 @@ async fn five_tags_in_two_repositories() -> World {
     .into_iter()
     .enumerate()
     {
-        world.cloud.hub.push(
+        world.publish(
             &format!("library/{repository}"),
             tag,
             &Image::docker(seed as u64, &[1000, 2000]),
@@ -31,15 +32,10 @@ async fn five_tags_in_two_repositories() -> World {
 }
 
 #[tokio::test]
-async fn an_unchanged_refresh_costs_no_pull() {
-    let world = five_tags_in_two_repositories().await;
+async fn a_refresh_without_changes_costs_no_pull() {
+    let world = mirror_of_five_tags_in_two_repositories().await;
     let report = world.refresh().await;
-    assert!(
-        statuses(&report)
-            .iter()
-            .all(|status| status.starts_with("unchanged")),
-        "{report:#}"
-    );
+    assert_eq!(count_status(&report, "unchanged"), 5, "{report:#}");
     let counts = &world.cloud.counts;
     assert_eq!(counts.get("hub.manifest.head"), 5);
     assert_eq!(counts.get("hub.manifest.get"), 0);
@@ -58,19 +54,20 @@ async fn an_unchanged_refresh_costs_no_pull() {
 
 #[tokio::test]
 async fn a_changed_single_platform_image_costs_one_pull() {
-    let world = five_tags_in_two_repositories().await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(99, &[1000]));
+    let world = mirror_of_five_tags_in_two_repositories().await;
+    world.publish("library/node", "21", &Image::docker(99, &[1000]));
     let report = world.refresh().await;
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1);
+    assert_eq!(world.count("hub.manifest.get"), 1);
     assert_eq!(report["images"][1]["pulls"], 1, "{report:#}");
     assert_eq!(report["images"][1]["status"], "copied");
+    assert_eq!(
+        world.mirrored("library/node", "21"),
+        Some(Image::docker(99, &[1000]).digest())
+    );
 }
 
 #[tokio::test]
-async fn an_index_with_k_children_costs_one_and_k() {
+async fn an_index_with_six_children_costs_seven_pulls() {
     let world = World::start().await;
     let image = Image::index(
         7,
@@ -79,39 +76,32 @@ async fn an_index_with_k_children_costs_one_and_k() {
         true,
     );
     assert_eq!(image.children().len(), 6);
-    world.cloud.hub.push("library/node", "21", &image);
+    world.publish("library/node", "21", &image);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 7);
+    assert_eq!(world.count("hub.manifest.get"), 7);
     assert_eq!(report["images"][0]["pulls"], 7);
-    assert_eq!(
-        world
-            .cloud
-            .ecr
-            .region("us-east-1")
-            .image("docker-hub/library/node", "21"),
-        Some(image.digest())
-    );
+    assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }
 
 #[tokio::test]
-async fn a_child_that_is_there_is_not_pulled_again() {
+async fn a_child_manifest_that_the_mirror_has_is_not_pulled_again() {
     let world = World::start().await;
     let (amd64, arm64) = ("linux/amd64", "linux/arm64/v8");
-    world.cloud.hub.push(
+    world.publish(
         "library/node",
         "21",
         &Image::index_with_shared_base(7, &[amd64], &[500]),
     );
     world.refresh_images(&["node:21"]).await;
     world.cloud.counts.reset();
-    world.cloud.hub.push(
+    world.publish(
         "library/node",
         "21",
         &Image::index_with_shared_base(7, &[amd64, arm64], &[500]),
     );
     world.refresh_images(&["node:21"]).await;
     assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         2,
         "the index, and the child that is new"
     );
@@ -119,35 +109,30 @@ async fn a_child_that_is_there_is_not_pulled_again() {
 
 #[tokio::test]
 async fn a_tag_that_moves_to_known_content_costs_no_pull() {
-    let world = five_tags_in_two_repositories().await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::docker(2, &[1000, 2000]));
+    let world = mirror_of_five_tags_in_two_repositories().await;
+    world.publish("library/node", "21", &Image::docker(2, &[1000, 2000]));
     let report = world.refresh().await;
     assert_eq!(statuses(&report)[1], "copied docker.io/library/node:21");
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 0);
-    assert_eq!(world.cloud.counts.get("cdn.blob.get"), 0);
+    assert_eq!(world.count("hub.manifest.get"), 0);
+    assert_eq!(world.count("cdn.blob.get"), 0);
+    assert_eq!(
+        world.mirrored("library/node", "21"),
+        Some(Image::docker(2, &[1000, 2000]).digest())
+    );
 }
 
 #[tokio::test]
-async fn a_layer_shared_by_two_platforms_and_two_images_is_sent_once() {
+async fn a_layer_shared_by_two_platforms_and_two_tags_is_sent_once() {
     let mut world = World::start().await;
     let image = Image::index_with_shared_base(3, &["linux/amd64", "linux/arm64/v8"], &[4000, 100]);
-    world.cloud.hub.push("library/node", "21", &image);
-    world.cloud.hub.push("library/node", "lts", &image);
-    world.catalogue("images: [{ image: node, tags: ['21', lts] }]");
+    world.publish("library/node", "21", &image);
+    world.publish("library/node", "lts", &image);
+    world.set_catalogue("images: [{ image: node, tags: ['21', lts] }]");
     world.refresh().await;
+    assert_eq!(world.count("ecr.upload.put"), image.blobs().len() as u64);
+    assert_eq!(world.count("cdn.blob.get"), image.blobs().len() as u64);
     assert_eq!(
-        world.cloud.counts.get("ecr.upload.put"),
-        image.blobs().len() as u64
-    );
-    assert_eq!(
-        world.cloud.counts.get("cdn.blob.get"),
-        image.blobs().len() as u64
-    );
-    assert_eq!(
-        world.cloud.counts.get("hub.manifest.get"),
+        world.count("hub.manifest.get"),
         3,
         "two tags with one digest pull once"
     );
@@ -156,30 +141,22 @@ async fn a_layer_shared_by_two_platforms_and_two_images_is_sent_once() {
 #[tokio::test]
 async fn two_destinations_pull_once() {
     let mut world = World::start().await;
-    world
-        .cloud
-        .hub
-        .push("library/node", "21", &Image::oci(1, &[1000]));
-    world.catalogue(
+    world.publish("library/node", "21", &Image::oci(1, &[1000]));
+    world.set_catalogue(
         "destinations: { a: { ecr: { repository: 'a/{name}' } }, b: { ecr: { repository: 'b/{name}', region: eu-west-1 } } }\nimages: [{ image: 'node:21', to: [a, b] }]",
     );
     let report = world.refresh().await;
     assert_eq!(statuses(&report), ["copied docker.io/library/node:21"]);
-    assert_eq!(world.cloud.counts.get("hub.manifest.get"), 1);
+    assert_eq!(world.count("hub.manifest.get"), 1);
     let eu = world.cloud.ecr.region("eu-west-1").image("b/node", "21");
-    assert_eq!(
-        eu,
-        world.cloud.ecr.region("us-east-1").image("a/node", "21")
-    );
+    assert_eq!(eu, world.ecr().image("a/node", "21"));
     assert!(eu.is_some());
 }
 
 #[tokio::test]
-async fn ensure_answers_for_a_level_image_from_a_head_and_describe_images_alone() {
-    let world = five_tags_in_two_repositories().await;
-    let report = world
-        .ensure(serde_json::json!({"images": ["node:21"]}))
-        .await;
+async fn ensure_answers_for_an_up_to_date_image_from_one_head_and_describe_images_alone() {
+    let world = mirror_of_five_tags_in_two_repositories().await;
+    let report = world.ensure(json!({"images": ["node:21"]})).await;
     assert_eq!(statuses(&report), ["unchanged docker.io/library/node:21"]);
     let uri = format!("{PRIVATE}/docker-hub/library/node:21");
     assert_eq!(report["images"][0]["targets"][0]["uri"], uri);
