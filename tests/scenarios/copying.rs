@@ -16,7 +16,7 @@ async fn world() -> (World, Image, String) {
 async fn assert_copied(world: &World, image: &Image) {
     assert_eq!(
         statuses(&world.refresh_images(&["node:21"]).await),
-        ["assert_copied docker.io/library/node:21"]
+        ["copied docker.io/library/node:21"]
     );
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }

@@ -212,10 +212,19 @@ async fn a_target_that_needs_no_pull_does_not_wait_for_one_that_does() {
     let report = world.refresh().await;
     let mirrored = world.mirrored("library/node", "latest");
     assert!(mirrored.is_some(), "{report:#}");
-    assert!(
-        reason(&report).contains("europe"),
-        "the target that waits: {report:#}"
+    assert_eq!(
+        statuses(&report),
+        ["deferred docker.io/library/node:latest"]
     );
+    let [private, europe] = report["images"][0]["targets"]
+        .as_array()
+        .unwrap()
+        .as_slice()
+    else {
+        panic!("not two targets: {report:#}")
+    };
+    assert_eq!(private["digest"], json!(mirrored), "{report:#}");
+    assert_eq!(europe["digest"], Value::Null, "{report:#}");
     assert_eq!(
         world.mirrored("library/node", "latest"),
         world.mirrored("library/node", "21")
