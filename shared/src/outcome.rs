@@ -1,10 +1,10 @@
-//! What became of a run: outcomes, and everything that is made of them. Pure.
+//! The outcomes of an invocation, and everything that is made of them. Pure.
 //!
-//! * [`report`]: the result JSON, one answer for each requested tag,
-//! * [`notice`]: events for those who subscribe to them,
-//! * [`metrics`]: the line for CloudWatch,
+//! * [`report`]: the result JSON, with one entry for each requested tag,
+//! * [`notice`]: events and messages about outcomes,
+//! * [`metrics`]: the CloudWatch metrics,
 //! * [`state`]: the record in the resource tags of a repository,
-//! * [`retry_schedule`]: which deferred images are tried again, and when.
+//! * [`retry_schedule`]: the deferred images that a schedule retries, and when.
 
 pub mod metrics;
 pub mod notice;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Replicator;
-use crate::outcome::metrics::{Tally, metrics, print};
+use crate::outcome::metrics::{InvocationMetrics, Tally};
 use crate::outcome::report::Report;
 
 impl Replicator {
@@ -26,12 +26,14 @@ impl Replicator {
                 .is_some_and(|report| !report.images.is_empty())
         });
         let tally = report.map(|report| Tally::from_report(&report, self.now()));
-        print(&metrics(
+        let metrics = InvocationMetrics {
             function,
-            tally.as_ref(),
-            budget.as_ref(),
-            (self.now(), begun.elapsed()),
-        ));
+            ended_at: self.now(),
+            duration: begun.elapsed(),
+            tally,
+            budget,
+        };
+        metrics.print();
         result
     }
 }

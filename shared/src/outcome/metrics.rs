@@ -1,23 +1,23 @@
-//! Metrics: what one invocation tells `CloudWatch`, as one line of the Embedded Metric Format.
+//! The CloudWatch metrics of one invocation, as one line in the Embedded Metric Format.
 //!
-//! What is not known is left out, and never zero. Each metric stands under the function's name, and once more without any, so that
-//! an alarm needs no names.
+//! An unknown value is left out; it is never zero. Each metric is published twice: with the function's
+//! name as its dimension, and without a dimension, so that an alarm does not need the name.
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::outcome::report::{Report, Status};
+use crate::outcome::report::{ImageReport, Report, Status};
 use crate::plan::budget::Budget;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "ImageReplicator";
 /// The only dimension.
-pub const FUNCTION: &str = "FunctionName";
+const FUNCTION_DIMENSION: &str = "FunctionName";
 /// Each metric and its unit.
 pub const METRICS: [(&str, &str); 11] = [
     ("PullsSpent", "Count"),
@@ -33,185 +33,200 @@ pub const METRICS: [(&str, &str); 11] = [
     ("StalenessSeconds", "Seconds"),
 ];
 
-/// What became of the images of one invocation. An image that was asked for twice counts once.
+/// The outcomes of one invocation, counted. An image that was requested twice counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Metered requests that were spent.
+    /// Pulls that were spent.
     pub pulls: u64,
     /// Images that were copied.
     pub copied: u64,
-    /// Images that were level already.
+    /// Images that were up to date already.
     pub unchanged: u64,
-    /// Images that wait: put off, or kept from being refreshed for now. What is queued does not.
+    /// Images that are deferred, or whose older copy could not be refreshed. Queued images are not
+    /// among them.
     pub deferred: u64,
-    /// Images that somebody has to look at.
+    /// Images whose copy failed; an operator has to act.
     pub failed: u64,
     /// Bytes of blobs that were sent.
     pub bytes: u64,
-    /// For how long the oldest tag has lagged behind upstream, in seconds; `None` when something lags, and nobody knows since when.
+    /// How long the oldest outdated tag has been outdated, in seconds. 0 if no tag is outdated;
+    /// `None` if the time of no outdated tag is known.
     pub staleness_seconds: Option<u64>,
 }
 
 impl Tally {
-    /// The tally of `report`, at `now`.
+    /// Counts the images of `report`, as of `now`.
     pub fn from_report(report: &Report, now: Timestamp) -> Self {
-        let mut seen = BTreeSet::new();
         let mut tally = Self {
             staleness_seconds: staleness_seconds(report, now),
             ..Self::default()
         };
-        for image in report
-            .images
-            .iter()
-            .filter(|image| seen.insert(&image.image))
-        {
-            tally.pulls += image.pulls;
-            tally.bytes += image.bytes;
-            // Who copies it counts it.
-            if image.is_queued {
-                continue;
+        let mut counted = BTreeSet::new();
+        for image in &report.images {
+            if counted.insert(&image.image) {
+                tally.add(image);
             }
-            *match image.status {
-                Status::Copied => &mut tally.copied,
-                Status::Unchanged => &mut tally.unchanged,
-                Status::Deferred | Status::Stale => &mut tally.deferred,
-                Status::Failed => &mut tally.failed,
-            } += 1;
         }
         tally
     }
 
-    fn values(&self) -> [(&'static str, Option<u64>); 7] {
-        [
-            ("PullsSpent", Some(self.pulls)),
-            ("ImagesCopied", Some(self.copied)),
-            ("ImagesUnchanged", Some(self.unchanged)),
-            ("ImagesDeferred", Some(self.deferred)),
-            ("ImagesFailed", Some(self.failed)),
-            ("BytesCopied", Some(self.bytes)),
-            ("StalenessSeconds", self.staleness_seconds),
-        ]
+    fn add(&mut self, image: &ImageReport) {
+        self.pulls += image.pulls;
+        self.bytes += image.bytes;
+        // The worker that copies a queued image counts it.
+        if image.is_queued {
+            return;
+        }
+        match image.status {
+            Status::Copied => self.copied += 1,
+            Status::Unchanged => self.unchanged += 1,
+            Status::Deferred | Status::Stale => self.deferred += 1,
+            Status::Failed => self.failed += 1,
+        }
     }
 }
 
 fn staleness_seconds(report: &Report, now: Timestamp) -> Option<u64> {
-    let is_up_to_date = |status| matches!(status, Status::Copied | Status::Unchanged);
-    if report
-        .images
-        .iter()
-        .all(|image| is_up_to_date(image.status))
-    {
+    let is_outdated =
+        |image: &&ImageReport| !matches!(image.status, Status::Copied | Status::Unchanged);
+    let outdated: Vec<&ImageReport> = report.images.iter().filter(is_outdated).collect();
+    if outdated.is_empty() {
         return Some(0);
     }
-    let lagging = report
-        .images
+    let oldest = outdated
         .iter()
-        .filter(|image| !is_up_to_date(image.status));
-    let since = lagging.filter_map(|image| image.waits_since).min()?;
-    Some(u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0))
+        .filter_map(|image| image.waits_since)
+        .min()?;
+    let seconds = now.duration_since(oldest).as_secs();
+    Some(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// The line of an invocation of `function` that took `duration`. Without a `tally` it failed, and without a `budget` nothing was
-/// heard of Docker Hub's quota.
-pub fn metrics(
-    function: &str,
-    tally: Option<&Tally>,
-    budget: Option<&Budget>,
-    (now, duration): (Timestamp, Duration),
-) -> Value {
-    let quota = budget.map(|budget| {
-        let Budget {
-            limit,
-            remaining,
-            reserve,
-            ..
-        } = *budget;
-        [
-            ("PullsRemaining", remaining),
-            ("PullsLimit", limit),
-            ("PullsReserve", reserve),
-        ]
-    });
-    let quota = quota
-        .into_iter()
-        .flatten()
-        .map(|(name, pulls)| (name, Some(u64::from(pulls))));
-    let duration = ("DurationMs", u64::try_from(duration.as_millis()).ok());
-    let all = tally
-        .into_iter()
-        .flat_map(Tally::values)
-        .chain(quota)
-        .chain([duration]);
-    let values: Map<String, Value> = all
-        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
-        .collect();
-    let names = METRICS
-        .iter()
-        .filter(|(name, _)| values.contains_key(*name));
-    let definitions: Vec<Value> = names
-        .map(|(name, unit)| json!({"Name": name, "Unit": unit}))
-        .collect();
-    let mut line = json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[FUNCTION], []], "Metrics": definitions}],
-        },
-        FUNCTION: function,
-    });
-    line.as_object_mut()
-        .expect("it is an object")
-        .extend(values);
-    line
+/// The measurements of one invocation.
+#[derive(Clone, Copy, Debug)]
+pub struct InvocationMetrics<'a> {
+    /// The name of the Lambda function.
+    pub function: &'a str,
+    /// When the invocation ended.
+    pub ended_at: Timestamp,
+    /// How long the invocation took.
+    pub duration: Duration,
+    /// The counted outcomes; `None` if the invocation failed.
+    pub tally: Option<Tally>,
+    /// The budget at the end; `None` if Docker Hub stated no quota.
+    pub budget: Option<Budget>,
 }
 
-/// Prints `line`, for `CloudWatch` Logs to read. A log that cannot be written has nobody to be told.
-pub fn print(line: &Value) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+impl InvocationMetrics<'_> {
+    /// Formats the measurements in the Embedded Metric Format.
+    pub fn to_json(&self) -> Value {
+        let values = self.values();
+        let mut definitions = Vec::new();
+        for (name, unit) in METRICS {
+            if values.contains_key(name) {
+                definitions.push(json!({"Name": name, "Unit": unit}));
+            }
+        }
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": self.ended_at.as_millisecond(),
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [[FUNCTION_DIMENSION], []],
+                    "Metrics": definitions,
+                }],
+            },
+            FUNCTION_DIMENSION: self.function,
+        });
+        for (name, value) in values {
+            line[name] = json!(value);
+        }
+        line
+    }
+
+    /// Prints the line for CloudWatch Logs. An error is ignored, since there is no other log.
+    pub fn print(&self) {
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.to_json());
+    }
+
+    /// The known values, by metric name.
+    fn values(&self) -> BTreeMap<&'static str, u64> {
+        let mut values = BTreeMap::new();
+        if let Ok(milliseconds) = u64::try_from(self.duration.as_millis()) {
+            values.insert("DurationMs", milliseconds);
+        }
+        if let Some(tally) = &self.tally {
+            values.insert("PullsSpent", tally.pulls);
+            values.insert("ImagesCopied", tally.copied);
+            values.insert("ImagesUnchanged", tally.unchanged);
+            values.insert("ImagesDeferred", tally.deferred);
+            values.insert("ImagesFailed", tally.failed);
+            values.insert("BytesCopied", tally.bytes);
+            if let Some(seconds) = tally.staleness_seconds {
+                values.insert("StalenessSeconds", seconds);
+            }
+        }
+        if let Some(budget) = &self.budget {
+            values.insert("PullsRemaining", budget.remaining.into());
+            values.insert("PullsLimit", budget.limit.into());
+            values.insert("PullsReserve", budget.reserve.into());
+        }
+        values
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::report::ImageReport;
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_790_000_000).unwrap()
     }
 
-    fn image(name: &str, status: Status, hours: Option<i64>) -> ImageReport {
-        let waits_since = hours.map(|hours| now() - jiff::SignedDuration::from_hours(hours));
+    fn image(name: &str, status: Status, deferred_hours: Option<i64>) -> ImageReport {
         let mut image = ImageReport::failed(name, String::new());
-        (image.status, image.bytes, image.pulls, image.waits_since) = (status, 10, 3, waits_since);
+        image.status = status;
+        image.bytes = 10;
+        image.pulls = 3;
+        image.waits_since =
+            deferred_hours.map(|hours| now() - jiff::SignedDuration::from_hours(hours));
         image
     }
 
-    fn staleness(images: Vec<ImageReport>) -> Option<u64> {
-        Tally::from_report(&Report::new(images, None), now()).staleness_seconds
+    fn tally(images: Vec<ImageReport>) -> Tally {
+        Tally::from_report(&Report::new(images, None), now())
+    }
+
+    fn metrics(function: &str, milliseconds: u64) -> InvocationMetrics<'_> {
+        InvocationMetrics {
+            function,
+            ended_at: now(),
+            duration: Duration::from_millis(milliseconds),
+            tally: None,
+            budget: None,
+        }
     }
 
     #[test]
-    fn an_invocation_is_one_object_with_all_metrics_under_the_function_and_without() {
-        let images = vec![
+    fn a_line_has_all_metrics_with_and_without_the_function_as_dimension() {
+        let tally = tally(vec![
             image("a:1", Status::Copied, None),
             image("b:1", Status::Unchanged, None),
             image("c:1", Status::Stale, Some(2)),
             image("d:1", Status::Failed, None),
-        ];
-        let tally = Tally::from_report(&Report::new(images, None), now());
+        ]);
         let budget = Budget {
             limit: 200,
             remaining: 150,
             reserve: 20,
             window: Duration::from_hours(6),
         };
-        let line = metrics(
-            "mirror-refresh",
-            Some(&tally),
-            Some(&budget),
-            (now(), Duration::from_millis(1234)),
-        );
+        let metrics = InvocationMetrics {
+            tally: Some(tally),
+            budget: Some(budget),
+            ..metrics("mirror-refresh", 1234)
+        };
         assert_eq!(
-            line,
+            metrics.to_json(),
             json!({
                 "_aws": {"Timestamp": 1_790_000_000_000_i64, "CloudWatchMetrics": [{
                     "Namespace": "ImageReplicator",
@@ -231,14 +246,9 @@ mod tests {
     }
 
     #[test]
-    fn an_invocation_that_failed_tells_only_how_long_it_took() {
+    fn the_line_of_a_failed_invocation_has_only_its_duration() {
         assert_eq!(
-            metrics(
-                "mirror-rescue",
-                None,
-                None,
-                (now(), Duration::from_millis(7))
-            ),
+            metrics("mirror-rescue", 7).to_json(),
             json!({
                 "_aws": {"Timestamp": 1_790_000_000_000_i64, "CloudWatchMetrics": [{
                     "Namespace": "ImageReplicator",
@@ -249,27 +259,46 @@ mod tests {
     }
 
     #[test]
-    fn staleness_is_that_of_the_oldest_tag_and_unknown_is_not_zero() {
-        let level = image("a:1", Status::Copied, Some(9));
-        assert_eq!(staleness(vec![level.clone()]), Some(0));
-        let waiting = |hours| image("b:1", Status::Deferred, hours);
-        assert_eq!(
-            staleness(vec![level.clone(), waiting(Some(1)), waiting(Some(5))]),
-            Some(18_000)
-        );
-        assert_eq!(staleness(vec![level, waiting(None)]), None);
+    fn staleness_is_that_of_the_oldest_outdated_tag() {
+        let tally = tally(vec![
+            image("a:1", Status::Copied, Some(9)),
+            image("b:1", Status::Deferred, Some(1)),
+            image("b:1", Status::Deferred, Some(5)),
+            image("c:1", Status::Deferred, None),
+        ]);
+        assert_eq!(tally.staleness_seconds, Some(18_000));
     }
 
     #[test]
-    fn an_image_that_was_asked_for_twice_counts_once_and_one_that_is_queued_waits_for_nothing() {
-        let twice = vec![
-            image("a:1", Status::Copied, None),
-            image("a:1", Status::Copied, None),
-        ];
+    fn staleness_is_zero_if_no_tag_is_outdated_and_absent_if_it_is_unknown() {
+        let copied = image("a:1", Status::Copied, Some(9));
+        let deferred = image("b:1", Status::Deferred, None);
+        assert_eq!(tally(vec![copied.clone()]).staleness_seconds, Some(0));
+        assert_eq!(tally(vec![copied, deferred]).staleness_seconds, None);
+    }
+
+    #[test]
+    fn an_image_that_was_requested_twice_counts_once() {
+        let copied = image("a:1", Status::Copied, None);
+        let expected = Tally {
+            pulls: 3,
+            copied: 1,
+            bytes: 10,
+            staleness_seconds: Some(0),
+            ..Tally::default()
+        };
+        assert_eq!(tally(vec![copied.clone(), copied]), expected);
+    }
+
+    #[test]
+    fn a_queued_image_does_not_count_as_deferred() {
         let mut queued = image("b:1", Status::Deferred, None);
         queued.is_queued = true;
-        let tally = Tally::from_report(&Report::new([twice, vec![queued]].concat(), None), now());
-        assert_eq!(tally.deferred, 0);
-        assert_eq!((tally.copied, tally.pulls, tally.bytes), (1, 6, 20));
+        let expected = Tally {
+            pulls: 3,
+            bytes: 10,
+            ..Tally::default()
+        };
+        assert_eq!(tally(vec![queued]), expected);
     }
 }

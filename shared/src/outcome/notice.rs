@@ -1,4 +1,4 @@
-//! Notices: news of an image, for those who want to be told.
+//! Notices: what EventBridge events and SNS messages say about the outcome for an image.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use crate::catalogue::SelectionResult;
 use crate::outcome::report::{Done, ImageReport, Outcome, Policy, Status};
 use crate::request::Trigger;
 
-/// TagUpdate of one image, for those who want to be told.
+/// A notice about one image or selection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What kind of news.
+    /// The kind of notice.
     pub kind: NoticeKind,
-    /// The image's entry of the result JSON, and `cause`: what asked for the copy.
+    /// The entry of the result JSON, and the trigger as `cause`.
     pub detail: serde_json::Value,
 }
 
-/// The kinds of news.
+/// The kinds of notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// A copy was made.
+    /// The image was copied.
     Replicated,
-    /// Somebody has to look at it.
+    /// The copy failed; an operator has to act.
     Failed,
-    /// A limit or a broken connection put it off.
+    /// The copy is deferred by a limit or a broken connection.
     Deferred,
 }
 
@@ -38,26 +38,20 @@ impl NoticeKind {
 }
 
 impl Notice {
-    /// What is new about `outcome`; `None` where nothing happened: unchanged, or only handed to the queue.
+    /// The notice about `outcome`; `None` if every target is unchanged, queued or awaits a scan.
+    /// The worker that copies a queued image sends its notice.
     pub fn from_outcome(outcome: &Outcome) -> Option<Self> {
         let report = ImageReport::from_outcome(outcome, Policy::Keep);
-        let is_pending = outcome.places.iter().all(|place| {
-            matches!(
-                place.result,
-                Ok(Done::Queued | Done::AwaitsScan | Done::Unchanged)
-            )
-        });
         let kind = match report.status {
             Status::Failed => NoticeKind::Failed,
-            Status::Unchanged => return None,
             Status::Copied => NoticeKind::Replicated,
-            Status::Stale | Status::Deferred if is_pending => return None,
-            Status::Stale | Status::Deferred => NoticeKind::Deferred,
+            Status::Stale | Status::Deferred if !is_pending(outcome) => NoticeKind::Deferred,
+            Status::Unchanged | Status::Stale | Status::Deferred => return None,
         };
         Some(Self::new(kind, &report, &outcome.trigger))
     }
 
-    /// What is new about a selection; `None` where it takes tags.
+    /// The notice about a selection that gives no tags; `None` if it gives some.
     pub fn from_selection(selected: &SelectionResult, trigger: &Trigger) -> Option<Self> {
         let report = ImageReport::from_selection(selected)?;
         let kind = if report.status == Status::Failed {
@@ -75,15 +69,21 @@ impl Notice {
     }
 }
 
+/// Whether each target is unchanged, queued or awaits a scan.
+fn is_pending(outcome: &Outcome) -> bool {
+    outcome.places.iter().all(|place| {
+        matches!(
+            place.result,
+            Ok(Done::Unchanged | Done::Queued | Done::AwaitsScan)
+        )
+    })
+}
+
+/// A line of an SNS message.
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |key: &str| self.detail[key].as_str().unwrap_or_default().to_owned();
-        write!(
-            f,
-            "{}: {} {}",
-            self.kind.detail_type(),
-            text("image"),
-            text("reason")
-        )
+        let text = |key: &str| self.detail[key].as_str().unwrap_or_default();
+        let detail_type = self.kind.detail_type();
+        write!(f, "{detail_type}: {} {}", text("image"), text("reason"))
     }
 }

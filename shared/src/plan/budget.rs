@@ -1,9 +1,11 @@
-//! Docker Hub's quota planned like a budget: what is copied now, and when the rest.
+//! The budget of Docker Hub pulls: which copies are made now, and which are deferred.
 //!
-//! Pure: prices and the quota come in, an allotment for each copy goes out. Copies are taken by priority, then by how long they have
-//! been waiting, then by price; what does not fit is put off, and what comes after it may still fit. Nothing is begun that the
-//! budget cannot finish, as far as its price was judged right.
+//! Pure: candidates with their prices and the budget come in, an allotment for each candidate goes
+//! out. Copies are taken by priority, then by how long they have been deferred, then by price. A copy
+//! that does not fit is deferred, and one that ranks below it may still fit. No copy begins unless
+//! the budget covers its estimated price.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,10 +19,10 @@ use crate::plan::quota::Quota;
 use crate::settings::Reserve;
 
 /// The window of a quota that does not state one: Docker Hub's six hours.
-const DEFAULT_WINDOW_SECONDS: u64 = 6 * 3600;
-/// What is planned now is spent within an invocation's longest time.
+const DEFAULT_WINDOW: Duration = Duration::from_hours(6);
+/// Lambda's maximum duration, within which the planned pulls are spent.
 const MAX_INVOCATION_TIME: Duration = Duration::from_mins(15);
-/// No sooner is anything tried again.
+/// The shortest time until a retry.
 const MIN_RETRY_DELAY: Duration = Duration::from_mins(5);
 
 /// A copy that costs pulls.
@@ -28,55 +30,57 @@ const MIN_RETRY_DELAY: Duration = Duration::from_mins(5);
 pub struct Candidate<'a> {
     /// The upstream tag.
     pub image: &'a ImageRef,
-    /// What is fetched: tags that share it pay once for the same platforms.
+    /// The upstream digest. Tags of one repository with the same digest and platforms pay once.
     pub digest: &'a Digest,
-    /// Which of its platforms.
+    /// The platforms to copy.
     pub platforms: &'a Platforms,
-    /// Higher goes first.
+    /// Higher priorities go first.
     pub priority: i32,
-    /// Since when upstream is known to have it; `None` when that is news.
+    /// Since when the copy has been deferred; `None` if it has not been.
     pub deferred_since: Option<Timestamp>,
-    /// What it costs.
+    /// The estimated price.
     pub price: &'a Price,
 }
 
-/// What may be spent.
+/// The pulls that may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Pulls of the quota.
+    /// Pulls that the quota allows in one window.
     pub limit: u32,
-    /// Pulls that are left of it.
+    /// Pulls that remain of the limit.
     pub remaining: u32,
-    /// Pulls of those that are left for others.
+    /// Pulls that are kept for other users of the account or address.
     pub reserve: u32,
     /// The length of the window.
     pub window: Duration,
 }
 
-/// What becomes of a copy.
+/// Whether a copy is made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allotment {
-    /// It fits.
+    /// The copy fits into the budget.
     Take,
-    /// It does not fit now.
+    /// The copy does not fit now.
     Defer,
 }
 
 impl Budget {
-    /// The budget that `quota` leaves; `None` where nothing is counted, or nothing is known.
+    /// The budget that `quota` leaves; `None` if pulls are not metered or the quota is unknown.
     pub fn from_quota(quota: Option<Quota>, reserve: Reserve) -> Option<Self> {
         let quota = quota.filter(|quota| quota.metered)?;
-        let (limit, remaining) = (quota.limit?, quota.remaining?);
-        let window = Duration::from_secs(quota.window_seconds.unwrap_or(DEFAULT_WINDOW_SECONDS));
+        let limit = quota.limit?;
+        let window = quota
+            .window_seconds
+            .map_or(DEFAULT_WINDOW, Duration::from_secs);
         Some(Self {
             limit,
-            remaining,
+            remaining: quota.remaining?,
             reserve: reserve.pulls_of(limit),
             window,
         })
     }
 
-    /// What it was before `pulls` of it were spent.
+    /// The budget as it was before `pulls` were spent.
     #[must_use]
     pub fn before_spending(self, pulls: u32) -> Self {
         Self {
@@ -90,84 +94,114 @@ impl Budget {
         self.remaining.saturating_sub(self.reserve)
     }
 
-    /// Pulls that may be spent in a window that nobody else spends from. One pull is never too much for good.
+    /// Pulls that may be spent in a window in which nobody else pulls. At least 1, so that an image
+    /// that costs one pull can always be copied eventually.
     pub fn per_window(&self) -> u32 {
         self.limit.saturating_sub(self.reserve).max(1)
     }
 
-    /// What is to be set aside for a copy before it begins. More than one pull is only judged, which never keeps one out for good.
+    /// Pulls to reserve for a copy before it begins: its price, but at most those of one window. A
+    /// price above 1 is an estimate, which must not exclude a copy forever.
     pub fn pulls_to_reserve(&self, price: &Price) -> u32 {
         price.pulls.min(self.per_window())
     }
 
-    /// When the window is likely to have freed `pulls` more than are left after the ones that are `planned`.
+    /// Estimates when `pulls` are available after the `planned` ones are spent.
     ///
-    /// Docker Hub says how long its window is and not when it began. What others have spent in it comes back bit by bit: it is taken
-    /// for evenly spread. What is not enough comes back when what is planned now leaves the window.
+    /// Docker Hub states how long its window is, but not when it began. The pulls that are spent
+    /// already are assumed to be freed evenly over one window. If they are too few, the planned pulls
+    /// have to leave the window as well.
     pub fn estimate_retry_at(&self, pulls: u32, planned: u32, now: Timestamp) -> Timestamp {
         let spent = self.limit.saturating_sub(self.remaining);
-        let lacking = pulls.saturating_sub(self.available().saturating_sub(planned));
-        let wait = if lacking <= spent {
-            self.window
-                .mul_f64(f64::from(lacking) / f64::from(spent.max(1)))
+        let left_after_plan = self.available().saturating_sub(planned);
+        let lacking = pulls.saturating_sub(left_after_plan);
+        let delay = if lacking <= spent {
+            let freed_share = f64::from(lacking) / f64::from(spent.max(1));
+            self.window.mul_f64(freed_share)
         } else {
             self.window + MAX_INVOCATION_TIME
         };
-        now + wait.max(MIN_RETRY_DELAY)
+        now + delay.max(MIN_RETRY_DELAY)
     }
 }
 
-/// Decides about `candidates`, in their order, for what `budget` allows; the order they come in does not matter.
+/// Decides which of `candidates` fit into `budget`; the result has their order. The order of
+/// `candidates` does not influence the decision.
 ///
-/// A copy that has waited for a window or longer and does not fit is saved up for: nothing that ranks below it is taken meanwhile. Not so
-/// one that needs a whole window: while anybody else pulls, that would be for ever.
+/// If a copy that has been deferred for a window or longer does not fit, pulls are saved for it: no
+/// copy that ranks below it may spend any. A copy that needs a whole window is the exception, because
+/// while others pull too, it might never fit.
 pub fn allot(candidates: &[Candidate<'_>], budget: &Budget, now: Timestamp) -> Vec<Allotment> {
     let mut ranked: Vec<usize> = (0..candidates.len()).collect();
-    ranked.sort_by_key(|&index| rank(&candidates[index]));
+    ranked.sort_by_key(|&index| Rank::new(&candidates[index]));
+
     let mut allotments = vec![Allotment::Defer; candidates.len()];
-    let mut left = budget.available();
-    let mut paid: BTreeSet<(&RepositoryRef, &Digest, String)> = BTreeSet::new();
+    let mut available = budget.available();
+    let mut paid = BTreeSet::new();
     for index in ranked {
         let candidate = &candidates[index];
-        let content = (
-            candidate.image.repository(),
-            candidate.digest,
-            candidate.platforms.to_string(),
-        );
-        let needs = if paid.contains(&content) {
+        let content = PaidContent::new(candidate);
+        let pulls = if paid.contains(&content) {
             0
         } else {
             budget.pulls_to_reserve(candidate.price)
         };
-        if needs <= left {
-            left -= needs;
+        if pulls <= available {
+            available -= pulls;
             paid.insert(content);
             allotments[index] = Allotment::Take;
-        } else if needs < budget.per_window() && is_overdue(candidate, budget, now) {
-            left = 0;
+        } else if pulls < budget.per_window() && is_overdue(candidate, budget, now) {
+            available = 0;
         }
     }
     allotments
 }
 
-/// By priority, then by how long it waits, then by price; the name makes the order one.
-fn rank<'a>(candidate: &Candidate<'a>) -> impl Ord + use<'a> {
-    let deferred_since = candidate
-        .deferred_since
-        .map_or((true, Timestamp::MAX), |since| (false, since));
-    (
-        std::cmp::Reverse(candidate.priority),
-        deferred_since,
-        candidate.price.pulls,
-        candidate.image,
-    )
+/// The order in which candidates are considered. Fields are compared from first to last.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rank<'a> {
+    highest_priority_first: Reverse<i32>,
+    /// The latest possible time for a copy that has not been deferred.
+    deferred_since: Timestamp,
+    pulls: u32,
+    /// Makes the order independent of the order of the candidates.
+    image: &'a ImageRef,
 }
 
+impl<'a> Rank<'a> {
+    fn new(candidate: &Candidate<'a>) -> Self {
+        Self {
+            highest_priority_first: Reverse(candidate.priority),
+            deferred_since: candidate.deferred_since.unwrap_or(Timestamp::MAX),
+            pulls: candidate.price.pulls,
+            image: candidate.image,
+        }
+    }
+}
+
+/// Content whose pulls are paid: another tag with the same content costs none.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct PaidContent<'a> {
+    repository: &'a RepositoryRef,
+    digest: &'a Digest,
+    platforms: String,
+}
+
+impl<'a> PaidContent<'a> {
+    fn new(candidate: &Candidate<'a>) -> Self {
+        Self {
+            repository: candidate.image.repository(),
+            digest: candidate.digest,
+            platforms: candidate.platforms.to_string(),
+        }
+    }
+}
+
+/// Whether `candidate` has been deferred for a window or longer.
 fn is_overdue(candidate: &Candidate<'_>, budget: &Budget, now: Timestamp) -> bool {
-    let waited = candidate
-        .deferred_since
-        .and_then(|since| Duration::try_from(now.duration_since(since)).ok());
-    waited.is_some_and(|waited| waited >= budget.window)
+    candidate.deferred_since.is_some_and(|since| {
+        Duration::try_from(now.duration_since(since)).is_ok_and(|time| time >= budget.window)
+    })
 }
 
 #[cfg(test)]
@@ -180,11 +214,28 @@ mod tests {
 
     static ALL: Platforms = Platforms::ALL;
 
-    /// Priority, hours of waiting, and pulls.
-    type Wish = (i32, Option<i64>, u32);
+    /// A copy that the tests ask for.
+    #[derive(Clone, Copy, Debug)]
+    struct Copy {
+        priority: i32,
+        deferred_hours: Option<i64>,
+        pulls: u32,
+    }
+
+    fn copy(priority: i32, deferred_hours: Option<i64>, pulls: u32) -> Copy {
+        Copy {
+            priority,
+            deferred_hours,
+            pulls,
+        }
+    }
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_790_000_000).unwrap()
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        now() + jiff::SignedDuration::from_secs(seconds)
     }
 
     fn budget(limit: u32, remaining: u32, reserve: u32) -> Budget {
@@ -192,11 +243,11 @@ mod tests {
             limit,
             remaining,
             reserve,
-            window: Duration::from_secs(DEFAULT_WINDOW_SECONDS),
+            window: DEFAULT_WINDOW,
         }
     }
 
-    fn exact(pulls: u32) -> Price {
+    fn price(pulls: u32) -> Price {
         Price {
             pulls,
             is_exact: true,
@@ -204,104 +255,101 @@ mod tests {
         }
     }
 
-    fn decide(wishes: &[Wish], budget: &Budget) -> Vec<Allotment> {
-        let images: Vec<ImageRef> = (0..wishes.len())
+    /// Allots `copies`, each of an image of its own; also in reverse order, which gives the same.
+    fn allot_copies(copies: &[Copy], budget: &Budget) -> Vec<Allotment> {
+        let indexes = 0..copies.len();
+        let images: Vec<ImageRef> = indexes
+            .clone()
             .map(|n| format!("app{n:03}:1").parse().unwrap())
             .collect();
-        let digests: Vec<Digest> = (0..wishes.len())
+        let digests: Vec<Digest> = indexes
+            .clone()
             .map(|n| Digest::from_content(n.to_string().as_bytes()))
             .collect();
-        let prices: Vec<Price> = wishes.iter().map(|(_, _, pulls)| exact(*pulls)).collect();
-        let since = |hours: i64| now() - jiff::SignedDuration::from_hours(hours);
-        let candidates: Vec<Candidate<'_>> = wishes
-            .iter()
-            .enumerate()
-            .map(|(n, (priority, hours, _))| Candidate {
-                image: &images[n],
-                digest: &digests[n],
-                platforms: &ALL,
-                priority: *priority,
-                deferred_since: hours.map(since),
-                price: &prices[n],
-            })
-            .collect();
-        allot(&candidates, budget, now())
+        let prices: Vec<Price> = copies.iter().map(|copy| price(copy.pulls)).collect();
+        let candidate = |n: usize| Candidate {
+            image: &images[n],
+            digest: &digests[n],
+            platforms: &ALL,
+            priority: copies[n].priority,
+            deferred_since: copies[n].deferred_hours.map(|hours| after(-3600 * hours)),
+            price: &prices[n],
+        };
+        let mut candidates: Vec<Candidate<'_>> = indexes.map(candidate).collect();
+        let allotments = allot(&candidates, budget, now());
+        candidates.reverse();
+        let mut reversed = allot(&candidates, budget, now());
+        reversed.reverse();
+        assert_eq!(allotments, reversed);
+        allotments
     }
 
-    fn taken(wishes: &[Wish], budget: &Budget) -> Vec<usize> {
-        let allotments = decide(wishes, budget);
-        (0..wishes.len())
+    fn taken(copies: &[Copy], budget: &Budget) -> Vec<usize> {
+        let allotments = allot_copies(copies, budget);
+        (0..copies.len())
             .filter(|&n| allotments[n] == Allotment::Take)
             .collect()
     }
 
     #[test]
-    fn priority_goes_first_then_who_waits_longest_then_who_costs_least() {
-        let wishes = [
-            (0, None, 1),
-            (0, Some(2), 3),
-            (0, Some(5), 3),
-            (9, None, 4),
-            (0, None, 2),
+    fn priority_comes_first_then_the_longest_deferral_then_the_lowest_price() {
+        let copies = [
+            copy(0, None, 1),
+            copy(0, Some(2), 3),
+            copy(0, Some(5), 3),
+            copy(9, None, 4),
+            copy(0, None, 2),
         ];
-        assert_eq!(taken(&wishes, &budget(100, 4, 0)), [3]);
-        assert_eq!(taken(&wishes, &budget(100, 7, 0)), [2, 3]);
-        assert_eq!(taken(&wishes, &budget(100, 11, 0)), [0, 1, 2, 3]);
+        assert_eq!(taken(&copies, &budget(100, 4, 0)), [3]);
+        assert_eq!(taken(&copies, &budget(100, 7, 0)), [2, 3]);
+        assert_eq!(taken(&copies, &budget(100, 11, 0)), [0, 1, 2, 3]);
     }
 
     #[test]
-    fn what_comes_after_something_too_dear_may_still_fit() {
-        assert_eq!(
-            taken(&[(9, None, 6), (0, None, 2)], &budget(100, 5, 0)),
-            [1]
-        );
+    fn a_copy_that_ranks_below_one_that_does_not_fit_may_still_fit() {
+        let copies = [copy(9, None, 6), copy(0, None, 2)];
+        assert_eq!(taken(&copies, &budget(100, 5, 0)), [1]);
     }
 
     #[test]
-    fn who_waited_for_a_window_is_saved_up_for() {
-        assert_eq!(
-            taken(
-                &[(9, Some(7), 6), (0, None, 2), (10, None, 1)],
-                &budget(100, 5, 0)
-            ),
-            [2]
-        );
+    fn pulls_are_saved_for_a_copy_that_was_deferred_for_a_window() {
+        let copies = |hours| [copy(9, Some(hours), 6), copy(0, None, 2), copy(10, None, 1)];
+        assert_eq!(taken(&copies(6), &budget(100, 5, 0)), [2]);
+        assert_eq!(taken(&copies(5), &budget(100, 5, 0)), [1, 2]);
     }
 
     #[test]
-    fn the_reserve_is_not_for_spending() {
-        assert_eq!(
-            taken(&[(0, None, 3)], &budget(100, 12, 10)),
-            [] as [usize; 0]
-        );
-        assert_eq!(taken(&[(0, None, 2)], &budget(100, 12, 10)), [0]);
-        assert_eq!(
-            taken(&[(0, None, 0)], &budget(100, 3, 10)),
-            [0],
-            "what costs nothing always fits"
-        );
+    fn the_reserve_is_not_spent() {
+        let budget = budget(100, 12, 10);
+        assert_eq!(taken(&[copy(0, None, 3)], &budget), [] as [usize; 0]);
+        assert_eq!(taken(&[copy(0, None, 2)], &budget), [0]);
     }
 
     #[test]
-    fn a_price_that_was_judged_above_any_window_waits_for_a_whole_one() {
-        assert_eq!(
-            decide(&[(0, None, 91)], &budget(100, 100, 10)),
-            [Allotment::Take]
-        );
-        let wishes = [(9, Some(20), 91), (0, None, 1)];
-        assert_eq!(
-            decide(&wishes, &budget(100, 99, 10)),
-            [Allotment::Defer, Allotment::Take],
-            "and keeps nobody waiting"
-        );
+    fn a_copy_that_costs_nothing_always_fits() {
+        assert_eq!(taken(&[copy(0, None, 0)], &budget(100, 3, 10)), [0]);
     }
 
     #[test]
-    fn two_tags_of_one_digest_pay_once() {
-        let (image, other) = ("a:1".parse().unwrap(), "a:latest".parse().unwrap());
-        let (digest, price) = (Digest::from_content(b"a"), exact(5));
-        let platforms = &ALL;
-        let candidate = |image| Candidate {
+    fn a_price_above_a_window_is_taken_when_the_window_is_whole() {
+        let copies = [copy(0, None, 91)];
+        assert_eq!(taken(&copies, &budget(100, 100, 10)), [0]);
+    }
+
+    #[test]
+    fn no_pulls_are_saved_for_a_copy_that_needs_a_whole_window() {
+        let copies = [copy(9, Some(20), 91), copy(0, None, 1)];
+        assert_eq!(taken(&copies, &budget(100, 99, 10)), [1]);
+    }
+
+    #[test]
+    fn tags_with_the_same_digest_and_platforms_pay_once() {
+        let version = "a:1".parse().unwrap();
+        let latest = "a:latest".parse().unwrap();
+        let digest = Digest::from_content(b"a");
+        let price = price(5);
+        let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
+        let candidate = |image, platforms| Candidate {
             image,
             digest: &digest,
             platforms,
@@ -309,120 +357,104 @@ mod tests {
             deferred_since: None,
             price: &price,
         };
-        let allotments = allot(
-            &[candidate(&image), candidate(&other)],
-            &budget(100, 5, 0),
-            now(),
-        );
-        assert_eq!(allotments, [Allotment::Take, Allotment::Take]);
-        let amd64 = Platforms::from(vec!["linux/amd64".parse().unwrap()]);
-        let part = Candidate {
-            platforms: &amd64,
-            ..candidate(&other)
+        let allot_two = |platforms_of_latest, pulls| {
+            let candidates = [
+                candidate(&version, &ALL),
+                candidate(&latest, platforms_of_latest),
+            ];
+            allot(&candidates, &budget(100, pulls, 0), now())
         };
-        let decide = |left| {
-            allot(
-                &[candidate(&image), part.clone()],
-                &budget(100, left, 0),
-                now(),
-            )
-        };
-        assert_eq!(
-            (decide(9), decide(10)),
-            (
-                vec![Allotment::Take, Allotment::Defer],
-                vec![Allotment::Take; 2]
-            )
-        );
+        assert_eq!(allot_two(&ALL, 5), [Allotment::Take, Allotment::Take]);
+        assert_eq!(allot_two(&amd64, 9), [Allotment::Take, Allotment::Defer]);
+        assert_eq!(allot_two(&amd64, 10), [Allotment::Take, Allotment::Take]);
     }
 
     #[test]
-    fn others_pulls_come_back_bit_by_bit_and_our_own_after_a_window() {
-        let after = |seconds: i64| now() + jiff::SignedDuration::from_secs(seconds);
-        assert_eq!(
-            budget(100, 10, 10).estimate_retry_at(45, 0, now()),
-            after(10_800),
-            "half of the 90 that others have spent"
-        );
-        assert_eq!(
-            budget(100, 10, 10).estimate_retry_at(1, 0, now()),
-            after(300)
-        );
-        assert_eq!(
-            budget(30, 30, 3).estimate_retry_at(20, 27, now()),
-            after(21_600 + 900)
-        );
-        assert_eq!(
-            budget(100, 50, 10).estimate_retry_at(30, 20, now()),
-            after(4_320),
-            "20 of the 30 are left"
-        );
+    fn spent_pulls_are_freed_evenly_over_the_window() {
+        let empty = budget(100, 10, 10);
+        let half_of_90_spent = empty.estimate_retry_at(45, 0, now());
+        assert_eq!(half_of_90_spent, after(10_800));
+        let ten_of_50_spent = budget(100, 50, 10).estimate_retry_at(30, 20, now());
+        assert_eq!(ten_of_50_spent, after(4_320));
     }
 
     #[test]
-    fn nothing_known_and_nothing_counted_is_no_budget() {
-        let quota = |remaining: &str| Some(Quota::parse(Some("200;w=21600"), Some(remaining)));
-        assert_eq!(Budget::from_quota(None, Reserve::default()), None);
-        assert_eq!(
-            Budget::from_quota(Some(Quota::UNMETERED), Reserve::default()),
-            None
-        );
-        let budget = Budget::from_quota(quota("50;w=21600"), Reserve::Percent(10)).unwrap();
-        assert_eq!((budget.available(), budget.per_window()), (30, 180));
+    fn a_retry_is_at_least_five_minutes_away() {
+        let empty = budget(100, 10, 10);
+        assert_eq!(empty.estimate_retry_at(1, 0, now()), after(300));
     }
 
-    fn wishes() -> impl Strategy<Value = Vec<Wish>> {
-        prop::collection::vec((-2..3i32, prop::option::of(0..20i64), 0..30u32), 0..60)
+    #[test]
+    fn planned_pulls_are_freed_a_window_after_the_invocation() {
+        let full = budget(30, 30, 3);
+        let retry_at = full.estimate_retry_at(20, 27, now());
+        assert_eq!(retry_at, after(21_600 + 900));
+    }
+
+    #[test]
+    fn an_unknown_or_unmetered_quota_gives_no_budget() {
+        let reserve = Reserve::default();
+        assert_eq!(Budget::from_quota(None, reserve), None);
+        assert_eq!(Budget::from_quota(Some(Quota::UNMETERED), reserve), None);
+    }
+
+    #[test]
+    fn the_budget_is_the_quota_less_the_reserve() {
+        let quota = Quota::parse(Some("200;w=3600"), Some("50;w=3600"));
+        let budget = Budget::from_quota(Some(quota), Reserve::Percent(10)).unwrap();
+        assert_eq!(budget.available(), 30);
+        assert_eq!(budget.per_window(), 180);
+        assert_eq!(budget.window, Duration::from_hours(1));
+    }
+
+    fn copies() -> impl Strategy<Value = Vec<Copy>> {
+        let one = (-2..3i32, prop::option::of(0..20i64), 0..30u32);
+        let one = one.prop_map(|(priority, hours, pulls)| copy(priority, hours, pulls));
+        prop::collection::vec(one, 0..60)
     }
 
     proptest! {
         #[test]
-        fn the_budget_is_never_exceeded(wishes in wishes(), remaining in 0..200u32, reserve in 0..50u32) {
+        fn the_budget_is_never_exceeded(
+            copies in copies(),
+            remaining in 0..200u32,
+            reserve in 0..50u32,
+        ) {
             let budget = budget(200, remaining, reserve);
-            let spent: u32 = taken(&wishes, &budget).into_iter().map(|n| wishes[n].2).sum();
+            let spent: u32 = taken(&copies, &budget).iter().map(|&n| copies[n].pulls).sum();
             prop_assert!(spent <= budget.available());
         }
 
         #[test]
-        fn nothing_is_put_off_for_the_sake_of_what_ranks_below_it(wishes in wishes(), remaining in 0..200u32) {
-            let budget = budget(200, remaining, 0);
-            let allotments = decide(&wishes, &budget);
-            let rank = |n: usize| (std::cmp::Reverse(wishes[n].0), wishes[n].1.map_or(1, |hours| -hours), wishes[n].2, n);
-            let is_saved_up_for = |n: usize| {
-                allotments[n] == Allotment::Defer && wishes[n].1.is_some_and(|hours| hours >= 6)
-            };
-            for n in (0..wishes.len()).filter(|&n| allotments[n] == Allotment::Defer) {
-                let above = |m: &usize| rank(*m) < rank(n);
-                let spent_above: u32 =
-                    (0..wishes.len()).filter(above).filter(|&m| allotments[m] == Allotment::Take).map(|m| wishes[m].2).sum();
-                let is_behind = (0..wishes.len()).filter(above).any(is_saved_up_for);
-                prop_assert!(spent_above + wishes[n].2 > remaining || is_behind, "{n} of {wishes:?}");
+        fn a_copy_is_deferred_only_in_favour_of_copies_that_rank_above_it(
+            copies in copies(),
+            remaining in 0..200u32,
+        ) {
+            let allotments = allot_copies(&copies, &budget(200, remaining, 0));
+            let mut ranked: Vec<usize> = (0..copies.len()).collect();
+            ranked.sort_by_key(|&n| {
+                let Copy { priority, deferred_hours, pulls } = copies[n];
+                (-priority, deferred_hours.map_or(1, |hours| -hours), pulls, n)
+            });
+            let mut spent = 0;
+            let mut is_saving = false;
+            for n in ranked {
+                let Copy { deferred_hours, pulls, .. } = copies[n];
+                if allotments[n] == Allotment::Take {
+                    prop_assert!(!is_saving || pulls == 0, "{n} of {copies:?}");
+                    spent += pulls;
+                } else {
+                    prop_assert!(is_saving || spent + pulls > remaining, "{n} of {copies:?}");
+                    is_saving |= deferred_hours.is_some_and(|hours| hours >= 6);
+                }
             }
         }
 
         #[test]
-        fn the_order_of_the_wishes_does_not_matter(wishes in wishes(), remaining in 0..200u32) {
-            let (images, digests): (Vec<ImageRef>, Vec<Digest>) = (0..wishes.len())
-                .map(|n| (format!("app{n:03}:1").parse().unwrap(), Digest::from_content(n.to_string().as_bytes())))
-                .unzip();
-            let prices: Vec<Price> = wishes.iter().map(|(_, _, pulls)| exact(*pulls)).collect();
-            let mut candidates: Vec<Candidate<'_>> = (0..wishes.len())
-                .map(|n| Candidate {
-                    image: &images[n], digest: &digests[n], platforms: &ALL, priority: wishes[n].0, deferred_since: None, price: &prices[n],
-                })
-                .collect();
-            let allotments = allot(&candidates, &budget(200, remaining, 0), now());
-            candidates.reverse();
-            let mut reversed = allot(&candidates, &budget(200, remaining, 0), now());
-            reversed.reverse();
-            prop_assert_eq!(allotments, reversed);
-        }
-
-        #[test]
-        fn a_budget_for_everything_puts_nothing_off(wishes in wishes()) {
-            let total: u32 = wishes.iter().map(|wish| wish.2).sum();
-            let allotments = decide(&wishes, &budget(total + 10, total + 10, 10));
-            prop_assert!(allotments.iter().all(|allotment| *allotment == Allotment::Take));
+        fn a_budget_for_all_copies_defers_none(copies in copies()) {
+            let total: u32 = copies.iter().map(|copy| copy.pulls).sum();
+            let taken = taken(&copies, &budget(total + 10, total + 10, 10));
+            prop_assert_eq!(taken.len(), copies.len());
         }
     }
 }

@@ -1,26 +1,26 @@
-//! Docker Hub's pull quota, as its answers state it.
+//! Docker Hub's pull quota, as its response headers state it.
 //!
-//! Every answer to a manifest request carries the numbers; a HEAD carries them for free. An answer without them comes
-//! from a registry, an account or an image that is not metered.
+//! Each response to a manifest request has the headers; a HEAD request is free. A response without
+//! them comes from a registry, an account or an image whose pulls are not metered.
 //! Source: <https://docs.docker.com/docker-hub/usage/pulls/>.
 
 use serde::Serialize;
 
-/// The quota after some answer.
+/// The quota as of some response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Quota {
-    /// Pulls that a window allows.
+    /// Pulls that are allowed in one window.
     pub limit: Option<u32>,
-    /// Pulls that are left in it.
+    /// Pulls that remain of the limit.
     pub remaining: Option<u32>,
-    /// Length of the window.
+    /// The length of the window in seconds.
     pub window_seconds: Option<u64>,
-    /// Whether pulls are counted at all.
+    /// Whether pulls are counted.
     pub metered: bool,
 }
 
 impl Quota {
-    /// Nothing is counted, as far as the answers tell.
+    /// No pulls are counted, as far as responses show.
     pub const UNMETERED: Self = Self {
         limit: None,
         remaining: None,
@@ -28,28 +28,38 @@ impl Quota {
         metered: false,
     };
 
-    /// Reads the values of `ratelimit-limit` and `ratelimit-remaining`, such as `100;w=21600` and `76;w=21600`.
+    /// Parses the values of `ratelimit-limit` and `ratelimit-remaining`, such as `100;w=21600` and
+    /// `76;w=21600`. Absent or malformed values give [`Quota::UNMETERED`].
     pub fn parse(limit: Option<&str>, remaining: Option<&str>) -> Self {
-        let (Some((limit, window_seconds)), Some((remaining, _))) =
-            (limit.and_then(pair), remaining.and_then(pair))
-        else {
+        let limit = limit.and_then(parse_header);
+        let remaining = remaining.and_then(parse_header);
+        let (Some(limit), Some(remaining)) = (limit, remaining) else {
             return Self::UNMETERED;
         };
         Self {
-            limit: Some(limit),
-            remaining: Some(remaining),
-            window_seconds,
+            limit: Some(limit.pulls),
+            remaining: Some(remaining.pulls),
+            window_seconds: limit.window_seconds,
             metered: true,
         }
     }
 }
 
-fn pair(value: &str) -> Option<(u32, Option<u64>)> {
-    let (count, parameters) = value.split_once(';').unwrap_or((value, ""));
-    let window = parameters
-        .split(';')
-        .find_map(|parameter| parameter.trim().strip_prefix("w=")?.parse().ok());
-    Some((count.trim().parse().ok()?, window))
+/// The value of a `ratelimit-…` header.
+struct RateLimitHeader {
+    pulls: u32,
+    window_seconds: Option<u64>,
+}
+
+fn parse_header(value: &str) -> Option<RateLimitHeader> {
+    let mut parts = value.split(';');
+    let pulls = parts.next()?.trim().parse().ok()?;
+    let window_seconds =
+        parts.find_map(|parameter| parameter.trim().strip_prefix("w=")?.parse().ok());
+    Some(RateLimitHeader {
+        pulls,
+        window_seconds,
+    })
 }
 
 #[cfg(test)]
@@ -57,22 +67,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_headers_of_docker_hub_are_read() {
+    fn the_headers_of_docker_hub_are_parsed() {
         let quota = Quota::parse(Some("100;w=21600"), Some("76;w=21600"));
-        assert_eq!(
-            quota,
-            Quota {
-                limit: Some(100),
-                remaining: Some(76),
-                window_seconds: Some(21_600),
-                metered: true
-            }
-        );
+        let expected = Quota {
+            limit: Some(100),
+            remaining: Some(76),
+            window_seconds: Some(21_600),
+            metered: true,
+        };
+        assert_eq!(quota, expected);
     }
 
     #[test]
-    fn absent_or_strange_headers_mean_unmetered() {
+    fn a_header_without_a_window_is_metered() {
+        let quota = Quota::parse(Some("100"), Some(" 76 ; x=1"));
+        let expected = Quota {
+            limit: Some(100),
+            remaining: Some(76),
+            window_seconds: None,
+            metered: true,
+        };
+        assert_eq!(quota, expected);
+    }
+
+    #[test]
+    fn absent_or_malformed_headers_mean_unmetered() {
+        let valid = Some("100;w=21600");
         assert_eq!(Quota::parse(None, None), Quota::UNMETERED);
-        assert_eq!(Quota::parse(Some("many"), Some("few")), Quota::UNMETERED);
+        assert_eq!(Quota::parse(valid, None), Quota::UNMETERED);
+        assert_eq!(Quota::parse(Some("many"), valid), Quota::UNMETERED);
+        assert_eq!(Quota::parse(valid, Some("few")), Quota::UNMETERED);
     }
 }
