@@ -1,55 +1,61 @@
-//! What the destinations are known to hold and to lack, within one run: nothing is asked for twice.
+//! Which blobs and manifests the destinations are known to have or to lack, within one session. It
+//! saves requests: none asks for the same content twice.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
 
-/// What is known of each repository.
+/// The known content of each repository.
 #[derive(Default)]
-pub(super) struct KnownContent(Mutex<HashMap<RepositoryRef, Known>>);
+pub(super) struct KnownContent {
+    repositories: Mutex<HashMap<RepositoryRef, RepositoryContent>>,
+}
 
-/// What is known of one repository.
 #[derive(Default)]
-struct Known {
-    /// Made in this run: it holds what was noted, and nothing else.
+struct RepositoryContent {
+    /// Whether this session created the repository: it lacks every digest that was not noted.
     is_new: bool,
-    content: HashMap<Digest, bool>,
+    /// Whether the repository has a digest.
+    digests: HashMap<Digest, bool>,
 }
 
 impl KnownContent {
-    /// Takes note that `repository` was made just now.
+    /// Notes that `repository` was created just now.
     pub(super) fn made(&self, repository: &RepositoryRef) {
-        self.with(repository, |known| known.is_new = true);
+        let mut repositories = self.lock();
+        let content = repositories.entry(repository.clone()).or_default();
+        content.is_new = true;
     }
 
-    /// Whether `repository` holds `digest`, a blob or a manifest; `None` where that is not known.
+    /// Whether `repository` has `digest`, a blob or a manifest; `None` if that is unknown.
     pub(super) fn has(&self, repository: &RepositoryRef, digest: &Digest) -> Option<bool> {
-        self.with(repository, |known| {
-            known
-                .content
-                .get(digest)
-                .copied()
-                .or(known.is_new.then_some(false))
-        })
+        let repositories = self.lock();
+        let content = repositories.get(repository)?;
+        match content.digests.get(digest) {
+            Some(is_there) => Some(*is_there),
+            None if content.is_new => Some(false),
+            None => None,
+        }
     }
 
-    /// Takes note of whether `repository` holds `digest`.
+    /// Notes whether `repository` has `digest`.
     pub(super) fn note(&self, repository: &RepositoryRef, digest: &Digest, is_there: bool) {
-        self.with(repository, |known| {
-            known.content.insert(digest.clone(), is_there);
-        });
+        let mut repositories = self.lock();
+        let content = repositories.entry(repository.clone()).or_default();
+        content.digests.insert(digest.clone(), is_there);
     }
 
     /// Forgets everything about `repository`.
     pub(super) fn distrust(&self, repository: &RepositoryRef) {
-        self.with(repository, |known| *known = Known::default());
+        self.lock().remove(repository);
     }
 
-    fn with<T>(&self, repository: &RepositoryRef, act: impl FnOnce(&mut Known) -> T) -> T {
-        let mut repositories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        act(repositories.entry(repository.clone()).or_default())
+    fn lock(&self) -> MutexGuard<'_, HashMap<RepositoryRef, RepositoryContent>> {
+        self.repositories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,33 +64,41 @@ mod tests {
     use super::*;
     use crate::image::reference::ImageRef;
 
+    fn repository() -> RepositoryRef {
+        let image: ImageRef = "node:22".parse().unwrap();
+        image.repository().clone()
+    }
+
     #[test]
-    fn a_new_repository_lacks_what_was_not_put_there_and_of_another_nothing_is_known() {
-        let repository = |name: &str| name.parse::<ImageRef>().unwrap().repository().clone();
-        let (new, old, digest) = (
-            repository("new:1"),
-            repository("old:1"),
-            Digest::from_content(b"abc"),
-        );
+    fn nothing_is_known_about_an_existing_repository_until_it_is_noted() {
+        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
         let known_content = KnownContent::default();
-        known_content.made(&new);
-        assert_eq!(
-            (
-                known_content.has(&new, &digest),
-                known_content.has(&old, &digest)
-            ),
-            (Some(false), None)
-        );
-        known_content.note(&new, &digest, true);
-        known_content.note(&old, &digest, false);
-        assert_eq!(
-            (
-                known_content.has(&new, &digest),
-                known_content.has(&old, &digest)
-            ),
-            (Some(true), Some(false))
-        );
-        known_content.distrust(&new);
-        assert_eq!(known_content.has(&new, &digest), None);
+        assert_eq!(known_content.has(&repository, &digest), None);
+        known_content.note(&repository, &digest, false);
+        assert_eq!(known_content.has(&repository, &digest), Some(false));
+        known_content.note(&repository, &digest, true);
+        assert_eq!(known_content.has(&repository, &digest), Some(true));
+    }
+
+    #[test]
+    fn a_new_repository_lacks_what_was_not_noted() {
+        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
+        let known_content = KnownContent::default();
+        known_content.made(&repository);
+        assert_eq!(known_content.has(&repository, &digest), Some(false));
+        known_content.note(&repository, &digest, true);
+        assert_eq!(known_content.has(&repository, &digest), Some(true));
+        let other = Digest::from_content(b"other");
+        assert_eq!(known_content.has(&repository, &other), Some(false));
+    }
+
+    #[test]
+    fn a_forgotten_repository_is_unknown() {
+        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
+        let known_content = KnownContent::default();
+        known_content.made(&repository);
+        known_content.note(&repository, &digest, true);
+        known_content.distrust(&repository);
+        assert_eq!(known_content.has(&repository, &digest), None);
     }
 }

@@ -1,4 +1,4 @@
-//! How fast blobs arrive, to tell what can still arrive in time.
+//! The rate at which blobs arrive, for estimating which blobs can still arrive in time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,21 +6,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was measured in less time or of fewer bytes than this says nothing: connections begin slowly, and small blobs spend their
-/// time on questions and answers.
-const ENOUGH: (Duration, u64) = (Duration::from_secs(1), 8_000_000);
+/// The shortest measurement that gives a rate, since connections start slowly.
+const MIN_MEASURED_TIME: Duration = Duration::from_secs(1);
+/// The smallest measurement that gives a rate, since small blobs spend their time on round trips.
+const MIN_MEASURED_BYTES: u64 = 8_000_000;
 
-/// The rate of all blobs of a run together, over the time in which some were on their way.
+/// The rate of all blobs of a session together, over the time in which any was in flight.
 #[derive(Default)]
-pub(super) struct Rate(Mutex<Measured>);
+pub(super) struct Rate {
+    measured: Mutex<Measured>,
+}
 
 #[derive(Default)]
 struct Measured {
-    /// Bytes that moved for blobs which are no longer on their way, arrived or not.
-    moved_bytes: u64,
-    on_their_way: Vec<Arc<Blob>>,
-    since: Option<Instant>,
-    busy: Duration,
+    /// Bytes of blobs that are no longer in flight, whether or not they arrived.
+    finished_bytes: u64,
+    /// Time of earlier periods in which blobs were in flight.
+    finished_time: Duration,
+    in_flight: Vec<Arc<Blob>>,
+    /// When the current period began; `None` if no blob is in flight.
+    in_flight_since: Option<Instant>,
 }
 
 struct Blob {
@@ -28,78 +33,90 @@ struct Blob {
     moved_bytes: Arc<AtomicU64>,
 }
 
-/// A blob on its way, until it is dropped.
+/// A blob in flight, until this is dropped.
 pub(super) struct OnItsWay<'a> {
     rate: &'a Rate,
     blob: Arc<Blob>,
 }
 
 impl Rate {
-    /// A blob sets out.
+    /// Begins the transfer of a blob of this size.
     pub(super) fn set_out(&self, size_bytes: u64) -> OnItsWay<'_> {
         let blob = Arc::new(Blob {
             size_bytes,
             moved_bytes: Arc::default(),
         });
-        let mut measured = self.measured();
-        measured.on_their_way.push(Arc::clone(&blob));
-        measured.since.get_or_insert_with(Instant::now);
+        let mut measured = self.lock();
+        measured.in_flight.push(Arc::clone(&blob));
+        measured.in_flight_since.get_or_insert_with(Instant::now);
         OnItsWay { rate: self, blob }
     }
 
     /// Bytes that have moved so far.
     pub(super) fn moved_bytes(&self) -> u64 {
-        self.measured().moved_bytes()
+        self.lock().moved_bytes()
     }
 
-    /// How long it takes until what is on its way and `size_bytes` more have arrived; `None` while too little was measured.
+    /// Estimates the time until the blobs in flight and `size_bytes` more have arrived; `None` if too
+    /// little was measured yet.
     pub(super) fn time_for(&self, size_bytes: u64) -> Option<Duration> {
-        let measured = self.measured();
-        let (busy, moved_bytes) = (measured.busy(), measured.moved_bytes());
-        if busy < ENOUGH.0 || moved_bytes < ENOUGH.1 {
+        let measured = self.lock();
+        let moved_bytes = measured.moved_bytes();
+        let time = measured.time();
+        if time < MIN_MEASURED_TIME || moved_bytes < MIN_MEASURED_BYTES {
             return None;
         }
-        let left_bytes: u64 = measured
-            .on_their_way
-            .iter()
-            .map(|blob| blob.left_bytes())
-            .sum();
-        let milliseconds =
-            busy.as_millis() * u128::from(left_bytes + size_bytes) / u128::from(moved_bytes);
-        Some(Duration::from_millis(
-            u64::try_from(milliseconds).unwrap_or(u64::MAX),
-        ))
+        let left_bytes = u128::from(measured.left_bytes() + size_bytes);
+        let milliseconds = time.as_millis() * left_bytes / u128::from(moved_bytes);
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
+        Some(Duration::from_millis(milliseconds))
     }
 
-    fn measured(&self) -> MutexGuard<'_, Measured> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Measured {
     fn moved_bytes(&self) -> u64 {
-        self.moved_bytes
-            + self
-                .on_their_way
-                .iter()
-                .map(|blob| blob.moved_bytes.load(Relaxed))
-                .sum::<u64>()
+        let in_flight: u64 = self.in_flight.iter().map(|blob| blob.moved_bytes()).sum();
+        self.finished_bytes + in_flight
     }
 
-    fn busy(&self) -> Duration {
-        self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    fn left_bytes(&self) -> u64 {
+        self.in_flight.iter().map(|blob| blob.left_bytes()).sum()
+    }
+
+    /// The time in which any blob was in flight.
+    fn time(&self) -> Duration {
+        match self.in_flight_since {
+            Some(since) => self.finished_time + since.elapsed(),
+            None => self.finished_time,
+        }
+    }
+
+    fn finish(&mut self, finished: &Arc<Blob>) {
+        self.finished_bytes += finished.moved_bytes();
+        self.in_flight.retain(|blob| !Arc::ptr_eq(blob, finished));
+        if self.in_flight.is_empty() {
+            self.finished_time = self.time();
+            self.in_flight_since = None;
+        }
     }
 }
 
 impl Blob {
+    fn moved_bytes(&self) -> u64 {
+        self.moved_bytes.load(Relaxed)
+    }
+
     fn left_bytes(&self) -> u64 {
-        self.size_bytes
-            .saturating_sub(self.moved_bytes.load(Relaxed))
+        self.size_bytes.saturating_sub(self.moved_bytes())
     }
 }
 
 impl OnItsWay<'_> {
-    /// What counts the blob's bytes.
+    /// The counter to which each chunk of the blob is added.
     pub(super) fn counter(&self) -> &Arc<AtomicU64> {
         &self.blob.moved_bytes
     }
@@ -107,15 +124,7 @@ impl OnItsWay<'_> {
 
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
-        let mut measured = self.rate.measured();
-        measured.moved_bytes += self.blob.moved_bytes.load(Relaxed);
-        measured
-            .on_their_way
-            .retain(|blob| !Arc::ptr_eq(blob, &self.blob));
-        if measured.on_their_way.is_empty() {
-            measured.busy = measured.busy();
-            measured.since = None;
-        }
+        self.rate.lock().finish(&self.blob);
     }
 }
 
@@ -125,25 +134,45 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_rate_counts_time_in_which_something_moves_and_what_is_on_its_way_comes_first() {
+    /// A rate at which 100 MB took 10 seconds, and after which nothing was in flight for an hour.
+    async fn ten_mb_a_second() -> Rate {
         let rate = Rate::default();
-        let first = rate.set_out(100 * MB);
-        first.counter().store(5 * MB, Relaxed);
-        tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(rate.time_for(MB), None, "too early to tell");
-        tokio::time::advance(Duration::from_millis(9_500)).await;
-        assert_eq!(rate.time_for(MB), None, "too little to tell");
-        first.counter().store(100 * MB, Relaxed);
-        drop(first);
+        let transfer = rate.set_out(100 * MB);
+        transfer.counter().store(100 * MB, Relaxed);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        drop(transfer);
         tokio::time::advance(Duration::from_hours(1)).await;
+        rate
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_short_and_too_small_measurements_give_no_estimate() {
+        let rate = Rate::default();
+        let transfer = rate.set_out(100 * MB);
+        transfer.counter().store(50 * MB, Relaxed);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(rate.time_for(MB), None, "too short");
+        transfer.counter().store(8 * MB - 1, Relaxed);
+        tokio::time::advance(Duration::from_millis(9_001)).await;
+        assert_eq!(rate.time_for(MB), None, "too small");
+        transfer.counter().store(8 * MB, Relaxed);
+        let time_for_93_mb = rate.time_for(MB);
+        assert_eq!(time_for_93_mb, Some(Duration::from_millis(116_250)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_without_a_blob_in_flight_does_not_count() {
+        let rate = ten_mb_a_second().await;
         assert_eq!(rate.time_for(50 * MB), Some(Duration::from_secs(5)));
-        let second = rate.set_out(40 * MB);
-        second.counter().store(20 * MB, Relaxed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn blobs_in_flight_arrive_first() {
+        let rate = ten_mb_a_second().await;
+        let transfer = rate.set_out(40 * MB);
+        transfer.counter().store(20 * MB, Relaxed);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(
-            (rate.moved_bytes(), rate.time_for(50 * MB)),
-            (120 * MB, Some(Duration::from_secs(7)))
-        );
+        assert_eq!(rate.moved_bytes(), 120 * MB);
+        assert_eq!(rate.time_for(50 * MB), Some(Duration::from_secs(7)));
     }
 }
