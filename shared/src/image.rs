@@ -1,13 +1,15 @@
-//! What an image is: how it is named, what it consists of, and which platforms it runs on. Pure.
+//! What an image is: its names, its content, and the platforms that it runs on. Pure.
 //!
-//! * [`reference`](mod@reference): images and repositories; Docker Hub under one name,
-//! * [`digest`]: the SHA-256 names of bytes,
-//! * [`manifest`]: bytes that are the truth, and a view of them,
-//! * [`platform`]: what an image runs on, and which platforms are chosen,
+//! * [`reference`](mod@reference): references to images and repositories; Docker Hub has one name,
+//! * [`digest`]: the SHA-256 digests of bytes,
+//! * [`manifest`]: a manifest's bytes, and a view of what they name,
+//! * [`platform`]: a platform, and a choice of platforms,
 //! * [`subset`]: an index cut down to the chosen platforms,
-//! * [`host`]: the kind of a registry, and the address that serves it.
+//! * [`host`]: the kind of a registry,
+//! * [`endpoints`]: the address that serves a registry.
 
 pub mod digest;
+pub mod endpoints;
 pub mod host;
 pub mod manifest;
 pub mod platform;

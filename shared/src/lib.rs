@@ -15,6 +15,7 @@
 //! 6. [`registry`] and [`aws`]: the adapters.
 //! 7. [`engine`]: the run that puts everything together, and the only place that knows the order of its steps.
 
+pub mod arn;
 pub mod aws;
 mod cache;
 pub mod catalogue;

@@ -597,7 +597,7 @@ mod tests {
             format!(
                 "copy    {PAIR}  aaaaaaaaaaaa is new, for 1 pull\n\
                  defer   docker.io/library/redis:1  →  127.0.0.1:5000/redis:1  source: cannot copy docker.io/library/redis:1: \
-                 the pulls that are left do not suffice: it costs 1 pull, and of 100 pulls 11 are left, 10 of them for others\n"
+                 not enough Docker Hub pulls left: it costs 1 pull, and of 100 pulls 11 are left, 10 of them for others\n"
             )
         );
     }

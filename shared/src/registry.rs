@@ -37,7 +37,8 @@ pub use keychain::{Access, Credential, Keychain};
 pub use source::{BlobStream, Source};
 
 use crate::error::{Cause, Error, Side};
-use crate::image::host::{Endpoints, Host};
+use crate::image::endpoints::Endpoints;
+use crate::image::host::Host;
 use crate::image::reference::{DOCKER_HUB, RepositoryRef};
 use crate::plan::quota::Quota;
 use crate::settings::{Hashing, Settings};

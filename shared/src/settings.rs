@@ -1,43 +1,51 @@
 //! Settings, as a pure function of the environment.
 
-use crate::catalogue::Problems;
-use crate::image::host::Endpoints;
+use std::path::PathBuf;
 
-/// Everything that the environment decides.
-#[derive(Clone, Debug, Default)]
+use url::Url;
+
+use crate::arn::Arn;
+use crate::catalogue::Problems;
+use crate::image::endpoints::Endpoints;
+
+/// Everything that environment variables configure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Where the catalogue is.
     pub catalogue: Option<Location>,
-    /// Name or ARN of the Docker Hub secret; `None` is anonymous.
+    /// Name or ARN of the Docker Hub secret. `None`: pulls are anonymous.
     pub docker_hub_secret: Option<String>,
-    /// The queue between `refresh` and `replicate`; `None` copies inline.
+    /// The queue between `refresh` and `replicate`. `None`: images are copied inline.
     pub queue_url: Option<String>,
-    /// Name of the EventBridge bus that is told of outcomes; `None` tells nobody.
+    /// Name of the EventBridge bus for events about outcomes. `None`: no events.
     pub event_bus: Option<String>,
-    /// ARN of the SNS topic that is told of failures; `None` tells nobody.
+    /// ARN of the SNS topic for failures. `None`: no messages.
     pub failure_topic: Option<String>,
-    /// What is left of Docker Hub's quota for others.
+    /// The part of Docker Hub's quota that is left for others.
     pub reserve: Reserve,
-    /// What is invoked when Docker Hub's quota is there again; `None` leaves what was put off to the next refresh.
+    /// The function that a schedule invokes for deferred images. `None`: the next refresh retries
+    /// them.
     pub retry_target: Option<RetryTarget>,
     /// Who checks the digests of blobs.
     pub hashing: Hashing,
-    /// Addresses of registries that are served from elsewhere.
+    /// Addresses that replace those of registries.
     pub endpoints: Endpoints,
 }
 
-/// Who checks that a blob on its way is what its digest says.
+/// Who checks that a blob has the expected digest while it is copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hashing {
-    /// We do, whatever the destination checks.
+    /// This program, in addition to the destination.
     #[default]
     Here,
-    /// The destination does, by the `digest` that ends an upload, as the distribution specification demands. That spares most of the
-    /// processor time where it has no instructions for SHA-256.
+    /// The destination only: it checks the `digest` that ends an upload, as the distribution
+    /// specification demands. This saves most of the processor time where the processor has no
+    /// instructions for SHA-256.
     Destination,
 }
 
-/// What EventBridge Scheduler invokes for what was put off, and as whom.
+/// The function that EventBridge Scheduler invokes to retry deferred images, and the role that it
+/// assumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryTarget {
     /// ARN of the function `refresh`.
@@ -52,15 +60,15 @@ pub enum Location {
     /// Every parameter below this path of the Systems Manager Parameter Store.
     Ssm(String),
     /// A file.
-    File(std::path::PathBuf),
+    File(PathBuf),
 }
 
 /// Pulls that are left for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserve {
-    /// This many.
+    /// A number of pulls.
     Pulls(u32),
-    /// This share of the limit, 0 to 100.
+    /// A share of the limit, 0 to 100 percent.
     Percent(u32),
 }
 
@@ -71,54 +79,33 @@ impl Default for Reserve {
 }
 
 impl Settings {
-    /// Reads the settings with `lookup`, which answers for the name of an environment variable. All problems come at once.
+    /// Reads the settings. `lookup` returns the value of an environment variable. The error lists
+    /// all problems.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut problems = Problems::default();
-        let present = |name: &str| {
-            lookup(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
+        let mut variables = Variables {
+            lookup,
+            problems: Problems::default(),
         };
         let settings = Self {
-            catalogue: parse(
-                &present,
-                "REPLICATOR_CATALOGUE",
-                &mut problems,
-                Location::parse,
-            ),
-            docker_hub_secret: present("REPLICATOR_DOCKER_HUB_SECRET"),
-            event_bus: present("REPLICATOR_EVENT_BUS"),
-            failure_topic: parse(
-                &present,
-                "REPLICATOR_FAILURE_TOPIC",
-                &mut problems,
-                |text| arn(text, "sns", "an SNS topic"),
-            ),
-            queue_url: parse(&present, "REPLICATOR_QUEUE_URL", &mut problems, queue_url),
-            reserve: parse(
-                &present,
-                "REPLICATOR_QUOTA_RESERVE",
-                &mut problems,
-                Reserve::parse,
-            )
-            .unwrap_or_default(),
-            retry_target: retry_target(&present, &mut problems),
-            hashing: parse(
-                &present,
-                "REPLICATOR_HASHING",
-                &mut problems,
-                Hashing::parse,
-            )
-            .unwrap_or_default(),
-            endpoints: parse(
-                &present,
-                "REPLICATOR_REGISTRY_ENDPOINTS",
-                &mut problems,
-                |text| Endpoints::parse(text).map_err(|bad| bad.join("; ")),
-            )
-            .unwrap_or_default(),
+            catalogue: variables.parse("REPLICATOR_CATALOGUE", Location::parse),
+            docker_hub_secret: variables.text("REPLICATOR_DOCKER_HUB_SECRET"),
+            queue_url: variables.parse("REPLICATOR_QUEUE_URL", parse_queue_url),
+            event_bus: variables.text("REPLICATOR_EVENT_BUS"),
+            failure_topic: variables.parse("REPLICATOR_FAILURE_TOPIC", |text| {
+                parse_arn(text, "sns", "an SNS topic")
+            }),
+            reserve: variables
+                .parse("REPLICATOR_QUOTA_RESERVE", Reserve::parse)
+                .unwrap_or_default(),
+            retry_target: variables.retry_target(),
+            hashing: variables
+                .parse("REPLICATOR_HASHING", Hashing::parse)
+                .unwrap_or_default(),
+            endpoints: variables
+                .parse("REPLICATOR_REGISTRY_ENDPOINTS", parse_endpoints)
+                .unwrap_or_default(),
         };
-        problems.or(settings)
+        variables.problems.or(settings)
     }
 
     /// The settings of this process.
@@ -131,52 +118,77 @@ impl Settings {
     }
 }
 
-fn parse<T>(
-    lookup: &impl Fn(&str) -> Option<String>,
-    name: &str,
-    problems: &mut Problems,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Option<T> {
-    let value = lookup(name)?;
-    read(&value)
-        .map_err(|problem| problems.add(format!("{name}: {problem}")))
-        .ok()
+/// Environment variables, and the problems with those that were read.
+struct Variables<L> {
+    lookup: L,
+    problems: Problems,
 }
 
-/// One without the other wakes nobody.
-fn retry_target(
-    present: &impl Fn(&str) -> Option<String>,
-    problems: &mut Problems,
-) -> Option<RetryTarget> {
-    const FUNCTION: &str = "REPLICATOR_WAKE_UP_FUNCTION";
-    const ROLE: &str = "REPLICATOR_WAKE_UP_ROLE";
-    let function = parse(present, FUNCTION, problems, |text| {
-        arn(text, "lambda", "a Lambda function")
-    });
-    let role = parse(present, ROLE, problems, |text| {
-        arn(text, "iam", "an IAM role")
-    });
-    if present(FUNCTION).is_some() != present(ROLE).is_some() {
-        problems.add(format!("{FUNCTION} and {ROLE} come together"));
+impl<L: Fn(&str) -> Option<String>> Variables<L> {
+    /// The value of `name`, trimmed. An empty one counts as unset.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name)?;
+        let text = value.trim();
+        (!text.is_empty()).then(|| text.to_owned())
     }
-    Some(RetryTarget {
-        function: function?,
-        role: role?,
-    })
+
+    /// The parsed value of `name`. `None` if it is unset or has a problem, which is kept.
+    fn parse<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match parse(&self.text(name)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problems.add(format!("{name}: {problem}"));
+                None
+            }
+        }
+    }
+
+    /// Two variables that are useless alone.
+    fn retry_target(&mut self) -> Option<RetryTarget> {
+        const FUNCTION: &str = "REPLICATOR_WAKE_UP_FUNCTION";
+        const ROLE: &str = "REPLICATOR_WAKE_UP_ROLE";
+        let function = self.parse(FUNCTION, |text| {
+            parse_arn(text, "lambda", "a Lambda function")
+        });
+        let role = self.parse(ROLE, |text| parse_arn(text, "iam", "an IAM role"));
+        if self.text(FUNCTION).is_some() != self.text(ROLE).is_some() {
+            let problem = format!("{FUNCTION} and {ROLE} must be set together");
+            self.problems.add(problem);
+        }
+        Some(RetryTarget {
+            function: function?,
+            role: role?,
+        })
+    }
 }
 
-fn arn(text: &str, service: &str, what: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let is_one = parts.len() >= 6 && parts[0] == "arn" && parts[2] == service;
-    if is_one {
+/// Checks that `text` is the ARN of a resource of `service`; `kind` names the resource in the error.
+fn parse_arn(text: &str, service: &str, kind: &str) -> Result<String, String> {
+    match Arn::parse(text) {
+        Some(arn) if arn.service == service => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is not the ARN of {kind}")),
+    }
+}
+
+fn parse_endpoints(text: &str) -> Result<Endpoints, String> {
+    Endpoints::parse(text).map_err(|problems| problems.join("; "))
+}
+
+fn parse_queue_url(text: &str) -> Result<String, String> {
+    // Case matters: SQS demands this suffix in lower case.
+    let is_fifo = text.strip_suffix(".fifo").is_some();
+    let url: Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    if matches!(url.scheme(), "http" | "https") && is_fifo {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is not the ARN of {what}"))
+        Err(format!(
+            "{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"
+        ))
     }
 }
 
 impl Location {
-    /// Reads `ssm:/path` or `file:PATH`.
+    /// Parses `ssm:/path` or `file:PATH`.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("ssm", path)) if path.starts_with('/') && path.len() > 1 => {
@@ -200,42 +212,27 @@ impl Hashing {
 
 impl Reserve {
     fn parse(text: &str) -> Result<Self, String> {
-        let parsed = match text.strip_suffix('%') {
-            Some(percent) => percent
-                .trim()
-                .parse()
-                .ok()
-                .filter(|percent| *percent <= 100)
-                .map(Self::Percent),
-            None => text.parse().ok().map(Self::Pulls),
+        let reserve = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().map(Self::Percent),
+            None => text.parse().map(Self::Pulls),
         };
-        parsed.ok_or_else(|| {
-            format!("{text:?} is neither a number of pulls nor a percentage up to 100%")
-        })
+        match reserve {
+            Ok(Self::Percent(101..)) | Err(_) => Err(format!(
+                "{text:?} is neither a number of pulls nor a percentage up to 100%"
+            )),
+            Ok(reserve) => Ok(reserve),
+        }
     }
 
-    /// How many pulls that is of `limit`, rounded up.
+    /// The reserved pulls of `limit`, rounded up.
     pub fn pulls_of(self, limit: u32) -> u32 {
         match self {
             Self::Pulls(pulls) => pulls,
             Self::Percent(percent) => {
-                u32::try_from((u64::from(limit) * u64::from(percent)).div_ceil(100))
-                    .unwrap_or(limit)
+                let hundredths = u64::from(limit) * u64::from(percent);
+                u32::try_from(hundredths.div_ceil(100)).unwrap_or(limit)
             }
         }
-    }
-}
-
-fn queue_url(text: &str) -> Result<String, String> {
-    // Case counts: SQS wants the suffix exactly so.
-    let is_fifo = text.strip_suffix(".fifo").is_some();
-    let url: url::Url = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
-    if matches!(url.scheme(), "http" | "https") && is_fifo {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "{text:?} is not the URL of a FIFO queue (https://…/name.fifo)"
-        ))
     }
 }
 
@@ -245,67 +242,98 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
         Settings::from_lookup(|name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            let pair = pairs.iter().find(|(key, _)| *key == name)?;
+            Some(pair.1.to_owned())
         })
     }
 
     #[test]
-    fn nothing_set_means_the_defaults() {
-        let settings = read(&[("REPLICATOR_QUEUE_URL", " ")]).unwrap();
+    fn without_variables_the_defaults_hold() {
         assert_eq!(
-            (settings.catalogue, settings.queue_url, settings.reserve),
-            (None, None, Reserve::Percent(10))
+            read(&[("REPLICATOR_QUEUE_URL", " ")]).unwrap(),
+            Settings {
+                catalogue: None,
+                docker_hub_secret: None,
+                queue_url: None,
+                event_bus: None,
+                failure_topic: None,
+                reserve: Reserve::Percent(10),
+                retry_target: None,
+                hashing: Hashing::Here,
+                endpoints: Endpoints::default(),
+            }
         );
     }
 
     #[test]
     fn every_setting_is_read() {
+        let queue_url = "https://sqs.us-east-1.amazonaws.com/1/q.fifo";
+        let topic = "arn:aws:sns:us-east-1:111122223333:failures";
+        let function = "arn:aws:lambda:us-east-1:111122223333:function:refresh";
+        let role = "arn:aws:iam::111122223333:role/retry";
+        let endpoint = "docker.io=http://127.0.0.1:5001";
         let settings = read(&[
             ("REPLICATOR_CATALOGUE", "ssm:/image-replicator/catalogue/"),
+            ("REPLICATOR_DOCKER_HUB_SECRET", " docker-hub "),
+            ("REPLICATOR_QUEUE_URL", queue_url),
+            ("REPLICATOR_EVENT_BUS", "default"),
+            ("REPLICATOR_FAILURE_TOPIC", topic),
             ("REPLICATOR_QUOTA_RESERVE", "20"),
-            (
-                "REPLICATOR_QUEUE_URL",
-                "https://sqs.us-east-1.amazonaws.com/1/q.fifo",
-            ),
-        ])
-        .unwrap();
+            ("REPLICATOR_WAKE_UP_FUNCTION", function),
+            ("REPLICATOR_WAKE_UP_ROLE", role),
+            ("REPLICATOR_HASHING", "destination"),
+            ("REPLICATOR_REGISTRY_ENDPOINTS", endpoint),
+        ]);
         assert_eq!(
-            settings.catalogue,
-            Some(Location::Ssm("/image-replicator/catalogue".to_owned()))
+            settings.unwrap(),
+            Settings {
+                catalogue: Some(Location::Ssm("/image-replicator/catalogue".to_owned())),
+                docker_hub_secret: Some("docker-hub".to_owned()),
+                queue_url: Some(queue_url.to_owned()),
+                event_bus: Some("default".to_owned()),
+                failure_topic: Some(topic.to_owned()),
+                reserve: Reserve::Pulls(20),
+                retry_target: Some(RetryTarget {
+                    function: function.to_owned(),
+                    role: role.to_owned(),
+                }),
+                hashing: Hashing::Destination,
+                endpoints: Endpoints::parse(endpoint).unwrap(),
+            }
         );
-        assert_eq!(settings.reserve, Reserve::Pulls(20));
-        assert!(settings.queue_url.is_some());
     }
 
     #[test]
-    fn all_bad_settings_are_named_at_once() {
+    fn a_catalogue_may_be_a_file() {
+        let location = Location::parse("file:catalogue.yaml").unwrap();
+        assert_eq!(location, Location::File("catalogue.yaml".into()));
+    }
+
+    #[test]
+    fn all_bad_settings_are_reported_together() {
         let problems = read(&[
             ("REPLICATOR_CATALOGUE", "s3://bucket"),
             ("REPLICATOR_QUOTA_RESERVE", "110%"),
             ("REPLICATOR_QUEUE_URL", "https://sqs/1/standard"),
             ("REPLICATOR_REGISTRY_ENDPOINTS", "docker.io"),
+            ("REPLICATOR_HASHING", "nowhere"),
             (
                 "REPLICATOR_FAILURE_TOPIC",
                 "arn:aws:sqs:us-east-1:111122223333:topic",
             ),
             ("REPLICATOR_WAKE_UP_FUNCTION", "refresh"),
-        ])
-        .unwrap_err()
-        .to_string();
-        for name in [
-            "REPLICATOR_CATALOGUE",
-            "REPLICATOR_QUOTA_RESERVE",
-            "REPLICATOR_QUEUE_URL",
-            "REPLICATOR_REGISTRY_ENDPOINTS",
-            "REPLICATOR_FAILURE_TOPIC",
-            "REPLICATOR_WAKE_UP_FUNCTION: \"refresh\" is not the ARN of a Lambda function",
-            "REPLICATOR_WAKE_UP_FUNCTION and REPLICATOR_WAKE_UP_ROLE come together",
-        ] {
-            assert!(problems.contains(name), "{name} in:\n{problems}");
-        }
+        ]);
+        assert_eq!(
+            problems.unwrap_err().to_string(),
+            r#"REPLICATOR_CATALOGUE: "s3://bucket" is neither ssm:/path nor file:PATH
+REPLICATOR_QUEUE_URL: "https://sqs/1/standard" is not the URL of a FIFO queue (https://…/name.fifo)
+REPLICATOR_FAILURE_TOPIC: "arn:aws:sqs:us-east-1:111122223333:topic" is not the ARN of an SNS topic
+REPLICATOR_QUOTA_RESERVE: "110%" is neither a number of pulls nor a percentage up to 100%
+REPLICATOR_WAKE_UP_FUNCTION: "refresh" is not the ARN of a Lambda function
+REPLICATOR_WAKE_UP_FUNCTION and REPLICATOR_WAKE_UP_ROLE must be set together
+REPLICATOR_HASHING: "nowhere" is neither here nor destination
+REPLICATOR_REGISTRY_ENDPOINTS: "docker.io" is not host=url"#
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::image::host::{Host, ecr_host};
+use crate::image::host::{is_account, is_region};
 use crate::image::reference::{self, DOCKER_HUB, ImageRef, RepositoryRef};
 
 use super::document::{DestinationSpec, Publish};
@@ -49,9 +49,9 @@ impl Destination {
             DestinationSpec::Ecr(ecr) => {
                 let account = ecr.account.as_deref().unwrap_or("111122223333");
                 let region = ecr.region.as_deref().unwrap_or("us-east-1");
-                if Host::parse(&ecr_host(account, region)) == Host::Other {
+                if !is_account(account) || !is_region(region) {
                     return Err(format!(
-                        "{account:?} and {region:?} are no AWS account and region"
+                        "{account:?} and {region:?} are not an AWS account and region"
                     ));
                 }
                 let kind = DestinationKind::Ecr {

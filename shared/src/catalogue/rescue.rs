@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::image::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub};
+use crate::image::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub, looks_like_host};
 
 /// The repositories that `rescue.allow` lists.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl RescueAllowList {
 fn spell_out(pattern: &str) -> Result<String, String> {
     let first = pattern.split('/').next().unwrap_or_default();
     let (host, path) = match pattern.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+        Some((host, path)) if looks_like_host(host) => (host, path),
         _ => (DOCKER_HUB, pattern),
     };
     if path.contains([':', '@']) || path == first && first.contains('.') {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::classify::classify;
 use super::envelope::{Event, account, array, region, string};
 use super::{FailureKind, FailureSource, PullFailure, Reading, Signal, text};
+use crate::image::host::ecr_host;
 use crate::image::reference::is_tag;
 
 /// The signals of an `ECR Pull Through Cache Action`.
@@ -153,12 +154,7 @@ fn repository_uri(
     if repository.is_empty() {
         return Err("the event does not name the repository".to_owned());
     }
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    Ok(format!("{account}.dkr.ecr.{region}.{domain}/{repository}"))
+    Ok(format!("{}/{repository}", ecr_host(account, region)))
 }
 
 fn parse_image(image: &str) -> Result<String, String> {

@@ -163,6 +163,15 @@ pub fn parse(text: &str) -> Result<ParsedReference, InvalidReference> {
     grammar::parse(text).map_err(|reason| InvalidReference::new(text, reason))
 }
 
+/// Whether the first segment of a name marks itself as a registry: by a dot, a port, or as
+/// `localhost`.
+///
+/// References also take a segment with a capital letter for a registry ([`parse`]). Globs and prose
+/// do not: a capital may be in a glob's character class, or begin a sentence.
+pub(crate) fn looks_like_host(segment: &str) -> bool {
+    segment.contains(['.', ':']) || segment == "localhost"
+}
+
 /// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").
 pub(crate) fn is_docker_hub(host: &str) -> bool {
     matches!(

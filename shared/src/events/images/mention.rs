@@ -106,7 +106,7 @@ fn find_unannounced(word: &str) -> Option<Mention> {
 
 fn begins_with_host(word: &str) -> bool {
     match word.split_once('/') {
-        Some((host, _)) => host.contains(['.', ':']) || host == "localhost",
+        Some((first, _)) => reference::looks_like_host(first),
         None => false,
     }
 }

@@ -13,7 +13,7 @@ use super::challenge::TokenService;
 use super::token::{Token, TokenRequest};
 use crate::cache::PerKey;
 use crate::error::{Cause, Error, Side};
-use crate::image::host::{Endpoints, is_loopback};
+use crate::image::endpoints::{Endpoints, is_loopback};
 use crate::image::reference::DOCKER_HUB;
 use crate::registry::keychain::{Credential, Keychain};
 use crate::registry::transport::Transport;
