@@ -1,10 +1,14 @@
-//! The catalogue: which tags are mirrored, and where to.
+//! The catalogue: which tags are mirrored, and to which destinations.
 //!
-//! It is YAML (JSON is YAML too), in one document or several, one per team. Documents are read strictly: an unknown key, an
-//! unknown destination, a name that no registry takes are problems, and all problems are reported at once, each with its
-//! document, its line and its key. [`document`] is the shape as it is written, with [`tags`], [`naming`] the templates, [`origins`]
-//! where else the bytes may be, [`rescue`] what events may have copied. An image is named, or a [`selector`] takes its tag from the
-//! repository's list; [`selection`] says what that comes to, by the [`version`] and the [`range`].
+//! It is YAML (JSON is YAML too), in one document or in several, for example one per team.
+//! [`document`] is the shape that people write: [`tags`] under an image, templates in [`naming`],
+//! other registries with the same bytes in [`origins`], what events may copy in [`rescue`].
+//!
+//! Documents are read strictly. An unknown key, an unknown destination or an invalid name is a
+//! problem. All problems are reported together, each with its document, line and key.
+//!
+//! An image is named, or a [`selector`] takes its tag from the tag list of the repository, by
+//! [`version`] and [`range`]. [`selection`] applies the selectors.
 
 pub mod document;
 mod entry;
@@ -12,6 +16,7 @@ mod merge;
 pub mod naming;
 mod options;
 pub mod origins;
+mod problems;
 pub mod range;
 pub mod rescue;
 pub mod selection;
@@ -19,12 +24,14 @@ pub mod selector;
 pub mod tags;
 pub mod version;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use document::{Document, Problems, Publish, Severity};
+pub use document::{Document, Publish, Severity};
 pub use naming::{Destination, DestinationKind};
 pub use options::Options;
 pub use origins::Origin;
+pub use problems::Problems;
 pub use rescue::RescueAllowList;
 pub use selection::{Selection, SelectionResult, TagLists};
 pub use selector::{Selector, TagVerdict};
@@ -32,93 +39,57 @@ pub use selector::{Selector, TagVerdict};
 use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, RepositoryRef};
 
-/// What is wanted, with every reference resolved.
+/// The images to mirror, with every reference resolved.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     /// Destinations by name.
     pub destinations: BTreeMap<String, Destination>,
-    /// Where an image goes that says nothing about it.
+    /// Names of destinations for an image that sets none.
     pub default_to: Vec<String>,
-    /// Which platforms of an image are copied that says nothing about it.
+    /// The platforms that are copied of an image that sets none.
     pub default_platforms: Platforms,
     /// Other registries that may have the same bytes as Docker Hub, best first.
     pub origins: Vec<Origin>,
-    /// The images, most important first, then by name; each image once. What selections take joins them in
-    /// [`expand`](Self::expand).
+    /// The images, highest priority first, then by name. Each image is there once.
+    /// [`expand`](Self::expand) adds those that selections take.
     pub images: Vec<CatalogueImage>,
-    /// The selections whose repository has yet to be listed.
+    /// The selections whose repository is not listed yet.
     pub selections: BTreeMap<RepositoryRef, Vec<Selection>>,
-    /// What a pull failure may have copied beside them.
+    /// The repositories that an event may have copied although no document names them.
     pub allowed: RescueAllowList,
-    /// Findings of this level and above ask upstream for something newer.
+    /// Findings of at least this severity start a search for a newer image upstream.
     pub severity: Severity,
-    /// The images that documents name, with the options that they state.
+    /// The images that documents name, with the options that they set.
     named: BTreeMap<ImageRef, Options>,
     /// The images that selections took.
-    taken: BTreeSet<ImageRef>,
-    /// The catalogue beside which an event's own images are wanted.
-    beside: Option<Box<Catalogue>>,
+    selected: BTreeSet<ImageRef>,
+    /// The catalogue that completes an event's own images.
+    base: Option<Box<Catalogue>>,
 }
 
-/// One tag that is to be mirrored.
+/// One image to mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueImage {
-    /// The upstream tag.
+    /// The upstream reference.
     pub image: ImageRef,
-    /// How.
+    /// How it is mirrored.
     pub options: Options,
 }
 
 impl Catalogue {
-    /// The images with their options complete, most important first, then by name.
-    fn in_order(&self, stated: BTreeMap<ImageRef, Options>) -> Vec<CatalogueImage> {
-        let complete = |(image, options)| CatalogueImage {
-            options: self.complete(&image, options),
-            image,
-        };
-        let mut images: Vec<CatalogueImage> = stated.into_iter().map(complete).collect();
-        images.sort_by(|a, b| {
-            b.options
-                .priority
-                .cmp(&a.options.priority)
-                .then_with(|| a.image.cmp(&b.image))
-        });
-        images
-    }
-
-    /// `options` with what they leave open.
-    fn complete(&self, image: &ImageRef, mut options: Options) -> Options {
-        let catalogue = self
-            .beside
-            .as_ref()
-            .filter(|catalogue| catalogue.covers(image));
-        let known = catalogue.map(|catalogue| catalogue.resolve(image.clone()).options);
-        options.priority = options
-            .priority
-            .max(known.as_ref().map_or(i32::MIN, |known| known.priority));
-        if options.to.is_empty() {
-            options.to = known
-                .as_ref()
-                .map_or_else(|| self.default_to.clone(), |known| known.to.clone());
-        }
-        let left_open = || {
-            known
-                .and_then(|known| known.platforms)
-                .unwrap_or_else(|| self.default_platforms.clone())
-        };
-        options.platforms = Some(options.platforms.unwrap_or_else(left_open));
-        options
-    }
-
-    /// The destinations and images of `to` for an image that is asked for by name: as in the catalogue where it is there, else
-    /// by default. Selections count by the rules that need no list (see [`Selector::admits`]).
+    /// The image with its complete options: those of the catalogue if it covers the image, else the
+    /// defaults. A selection counts if the tag passes the rules that need no list (see
+    /// [`Selector::admits`]).
     pub fn resolve(&self, image: ImageRef) -> CatalogueImage {
-        let selected = self
-            .selections_of(&image)
-            .map(|selection| &selection.options);
-        let mut stated = self.named.get(&image).into_iter().chain(selected);
-        let mut options = stated.next().cloned().unwrap_or_default();
-        stated.for_each(|other| options.join(other));
+        let mut set: Vec<&Options> = self.named.get(&image).into_iter().collect();
+        for selection in self.selections_of(&image) {
+            set.push(&selection.options);
+        }
+        let mut set = set.into_iter();
+        let mut options = set.next().cloned().unwrap_or_default();
+        for other in set {
+            options.join(other);
+        }
         CatalogueImage {
             options: self.complete(&image, options),
             image,
@@ -127,55 +98,79 @@ impl Catalogue {
 
     /// Whether the catalogue names `image`, a selection took it, or one may take it.
     pub fn covers(&self, image: &ImageRef) -> bool {
-        self.is_named(image)
-            || self.taken.contains(image)
-            || self
-                .catalogues()
-                .any(|catalogue| catalogue.may_select(image))
+        let may_select = |catalogue: &Self| catalogue.selections_of(image).next().is_some();
+        self.is_named(image) || self.selected.contains(image) || self.with_bases().any(may_select)
     }
 
     /// Whether a document names `image` itself.
     pub fn is_named(&self, image: &ImageRef) -> bool {
-        self.catalogues()
+        self.with_bases()
             .any(|catalogue| catalogue.named.contains_key(image))
     }
 
-    /// The images, and those of the catalogue that they are wanted beside.
-    pub fn all_images(&self) -> impl Iterator<Item = &CatalogueImage> {
-        self.catalogues().flat_map(|catalogue| &catalogue.images)
-    }
-
-    fn catalogues(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |catalogue| catalogue.beside.as_deref())
-    }
-
-    fn may_select(&self, image: &ImageRef) -> bool {
-        self.selections_of(image).next().is_some()
-    }
-
-    fn selections_of<'a>(&'a self, image: &'a ImageRef) -> impl Iterator<Item = &'a Selection> {
-        let selections = self
-            .selections
-            .get(image.repository())
-            .into_iter()
-            .flatten();
-        selections
-            .filter(|selection| image.digest().is_none() && selection.selector.admits(image.tag()))
-    }
-
-    /// Whether an event may have `image` copied: the catalogue names it, or `rescue.allow` its repository.
+    /// Whether an event may have `image` copied: the catalogue covers it, or `rescue.allow` lists its
+    /// repository.
     pub fn allows(&self, image: &ImageRef) -> bool {
         self.covers(image) || self.allowed.matches(image.repository())
     }
 
-    /// Says that `name` is unknown, and what is known.
+    /// The images. For an event's own images, those of the catalogue too.
+    pub fn all_images(&self) -> impl Iterator<Item = &CatalogueImage> {
+        self.with_bases().flat_map(|catalogue| &catalogue.images)
+    }
+
+    /// The message that there is no destination `name`, with the names that there are.
     pub fn unknown_destination(&self, name: &str) -> String {
-        let known = self
-            .destinations
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let names: Vec<&str> = self.destinations.keys().map(String::as_str).collect();
+        let known = names.join(", ");
         format!("no destination is called {name:?}; there are: {known}")
+    }
+
+    /// The images with complete options, highest priority first, then by name.
+    fn sort_images(&self, set: BTreeMap<ImageRef, Options>) -> Vec<CatalogueImage> {
+        let mut images = Vec::with_capacity(set.len());
+        for (image, options) in set {
+            let options = self.complete(&image, options);
+            images.push(CatalogueImage { image, options });
+        }
+        // The images come by name, and the sort is stable.
+        images.sort_by_key(|image| Reverse(image.options.priority));
+        images
+    }
+
+    /// `options`, completed with those of the base catalogue, else with the defaults.
+    fn complete(&self, image: &ImageRef, mut options: Options) -> Options {
+        let base = match &self.base {
+            Some(base) if base.covers(image) => Some(base.resolve(image.clone()).options),
+            _ => None,
+        };
+        let inherited = base.unwrap_or_else(|| Options {
+            to: self.default_to.clone(),
+            priority: i32::MIN,
+            ..Options::default()
+        });
+        options.priority = options.priority.max(inherited.priority);
+        if options.to.is_empty() {
+            options.to = inherited.to;
+        }
+        if options.platforms.is_none() {
+            let default = || self.default_platforms.clone();
+            options.platforms = Some(inherited.platforms.unwrap_or_else(default));
+        }
+        options
+    }
+
+    fn with_bases(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |catalogue| catalogue.base.as_deref())
+    }
+
+    /// The selections that may take `image`. None takes a pin.
+    fn selections_of<'a>(&'a self, image: &'a ImageRef) -> impl Iterator<Item = &'a Selection> {
+        let selections = self.selections.get(image.repository());
+        let is_pin = image.digest().is_some();
+        selections
+            .into_iter()
+            .flatten()
+            .filter(move |selection| !is_pin && selection.selector.admits(image.tag()))
     }
 }

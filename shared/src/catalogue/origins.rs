@@ -1,28 +1,30 @@
 //! Origins: other registries that may have the same bytes as Docker Hub.
 //!
-//! Content is addressed by digest, so any registry will do that has the digest; what it says of a tag is checked against Docker Hub's
-//! HEAD, which is free. An origin is one of the destinations by name, a registry's host, or a template such as
-//! `mirror.example/hub/{repository}`. Docker Official Images are in the ECR Public Gallery besides
+//! Content is addressed by digest, so that any registry will do which has the digest. What it
+//! serves for a tag is checked against Docker Hub's HEAD, which is free. An origin is the name of a
+//! destination, the host of a registry, or a template such as `mirror.example/hub/{repository}`.
+//! The ECR Public Gallery is always one for Docker Official Images
 //! (<https://gallery.ecr.aws/docker/>).
 
 use std::collections::BTreeMap;
 
-use super::document::{DestinationSpec, Document, Problems, RegistrySpec};
+use super::document::{DestinationSpec, RegistrySpec};
 use super::naming::{Destination, DestinationKind};
+use super::{Document, Problems};
 use crate::image::host::ECR_PUBLIC;
 use crate::image::reference::{DOCKER_HUB, ImageRef, RepositoryRef};
 
 /// Another registry that may have the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// One of our own destinations, by name.
+    /// A destination of the catalogue, by name.
     Destination(String),
-    /// A registry, and what images are called there.
+    /// A registry, with templates of the names that images have there.
     Registry(Destination),
 }
 
 /// The origins of all documents, in their order, each once.
-pub(super) fn read(
+pub(super) fn parse_all(
     documents: &[&Document],
     destinations: &BTreeMap<String, Destination>,
     problems: &mut Problems,
@@ -34,8 +36,9 @@ pub(super) fn read(
                 Ok(origin) if origins.contains(&origin) => {}
                 Ok(origin) => origins.push(origin),
                 Err(problem) => {
-                    let at = document.at(text.referenced.line(), &format!("origins[{index}]"));
-                    problems.add(format!("{at}: {problem}"));
+                    let key = format!("origins[{index}]");
+                    let location = document.at(text.referenced.line(), &key);
+                    problems.add(format!("{location}: {problem}"));
                 }
             }
         }
@@ -59,15 +62,20 @@ impl Origin {
             repository,
             tag: None,
         });
-        let known = destinations.keys().cloned().collect::<Vec<_>>().join(", ");
-        let unknown =
-            |problem| format!("{problem}; it is none of the destinations ({known}) either");
-        Destination::new(text, &spec)
-            .map(Self::Registry)
-            .map_err(unknown)
+        match Destination::new(text, &spec) {
+            Ok(registry) => Ok(Self::Registry(registry)),
+            Err(problem) => {
+                let names: Vec<&str> = destinations.keys().map(String::as_str).collect();
+                let known = names.join(", ");
+                Err(format!(
+                    "{problem}; it is not one of the destinations ({known}) either"
+                ))
+            }
+        }
     }
 
-    /// The name of `image` at this registry; `None` where it has none, and for a destination, whose place is found elsewhere.
+    /// The name of `image` at this registry. `None` if it has no valid one, and for a destination,
+    /// whose registry only AWS knows.
     pub fn reference_for(&self, image: &ImageRef) -> Option<ImageRef> {
         let Self::Registry(registry) = self else {
             return None;
@@ -76,32 +84,25 @@ impl Origin {
             return None;
         };
         let (path, tag) = registry.target_name(image).ok()?;
-        ImageRef::new(
-            RepositoryRef {
-                registry: host.clone(),
-                path,
-            },
-            &tag,
-        )
-        .ok()
+        let repository = RepositoryRef {
+            registry: host.clone(),
+            path,
+        };
+        ImageRef::new(repository, &tag).ok()
     }
 }
 
-/// The name of a Docker Official Image in the ECR Public Gallery.
+/// The name of a Docker Official Image in the ECR Public Gallery. `None` for any other image.
 pub fn gallery_reference(image: &ImageRef) -> Option<ImageRef> {
-    let repository = image.repository();
-    let is_official = repository.registry == DOCKER_HUB && repository.namespace() == "library";
-    let path = format!("docker/{}", repository.path);
-    is_official.then(|| {
-        ImageRef::new(
-            RepositoryRef {
-                registry: ECR_PUBLIC.to_owned(),
-                path,
-            },
-            image.tag(),
-        )
-        .ok()
-    })?
+    let upstream = image.repository();
+    if upstream.registry != DOCKER_HUB || upstream.namespace() != "library" {
+        return None;
+    }
+    let repository = RepositoryRef {
+        registry: ECR_PUBLIC.to_owned(),
+        path: format!("docker/{}", upstream.path),
+    };
+    ImageRef::new(repository, image.tag()).ok()
 }
 
 #[cfg(test)]
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_said() {
+    fn an_invalid_origin_is_reported_with_the_known_destinations() {
         let problem = name("labb", "node:21").unwrap_err();
         assert!(
             problem.contains("is not a registry host") && problem.contains("(lab)"),

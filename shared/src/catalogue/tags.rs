@@ -1,8 +1,9 @@
-//! What stands under `tags`: names of tags, and selectors of tags.
+//! The value of `tags`: names of tags, and selectors of tags.
 
 mod spec;
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -25,10 +26,18 @@ pub enum TagsSpec {
 pub enum TagsItem {
     /// The name of a tag.
     Tag(String),
-    /// The name of a tag that is a number or a truth value to YAML, which takes `1.10` for `1.1`: its text is in the document.
+    /// The name of a tag that YAML reads as a number or a truth value, as it reads `1.10` as `1.1`.
+    /// The document has its text.
     Scalar,
     /// A selector.
     Selector(Box<SelectorSpec>),
+}
+
+/// A selector with its line and its key in the document.
+pub(super) struct SelectorAt<'a> {
+    pub(super) spec: &'a SelectorSpec,
+    pub(super) line: u64,
+    pub(super) key: String,
 }
 
 impl Default for TagsSpec {
@@ -38,68 +47,61 @@ impl Default for TagsSpec {
 }
 
 impl TagsSpec {
-    /// The names, and the selectors, each with its line and its key. The tags stand below `key`, on `line`.
-    pub(super) fn parts(
-        &self,
-        line: u64,
-        key: &str,
-    ) -> (Vec<&str>, Vec<(&SelectorSpec, u64, String)>) {
+    /// The names of tags, and the selectors. `line` and `key` locate the entry that has these tags.
+    pub(super) fn split(&self, line: u64, key: &str) -> (Vec<&str>, Vec<SelectorAt<'_>>) {
         let items = match self {
-            Self::Selector(spec) => return (Vec::new(), vec![(spec, line, format!("{key}.tags"))]),
+            Self::Selector(spec) => {
+                let key = format!("{key}.tags");
+                return (Vec::new(), vec![SelectorAt { spec, line, key }]);
+            }
             Self::List(items) => items,
         };
-        let (mut names, mut specs) = (Vec::new(), Vec::new());
+        let mut names = Vec::new();
+        let mut selectors = Vec::new();
         for (index, item) in items.iter().enumerate() {
             match &item.value {
                 TagsItem::Tag(name) => names.push(name.as_str()),
                 TagsItem::Scalar => {}
-                TagsItem::Selector(spec) => {
-                    specs.push((
-                        spec.as_ref(),
-                        item.referenced.line(),
-                        format!("{key}.tags[{index}]"),
-                    ));
-                }
+                TagsItem::Selector(spec) => selectors.push(SelectorAt {
+                    spec,
+                    line: item.referenced.line(),
+                    key: format!("{key}.tags[{index}]"),
+                }),
             }
         }
-        (names, specs)
+        (names, selectors)
     }
 
-    /// Gives the names that YAML takes for numbers their text, which is in `document`.
-    pub(super) fn read_scalars(&mut self, document: &str) {
+    /// Replaces each scalar by its text in `document`.
+    pub(super) fn restore_scalars(&mut self, document: &str) {
         let Self::List(items) = self else { return };
-        for item in items
-            .iter_mut()
-            .filter(|item| matches!(item.value, TagsItem::Scalar))
-        {
-            let span = item.defined.span();
-            let ends = span
-                .byte_offset()
-                .zip(span.byte_len())
-                .map(|(start, length)| (start, start + length));
-            let range = ends.and_then(|(start, end)| {
-                Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
-            });
-            // Without its text it becomes a tag that no registry has, which is a problem with a line.
-            item.value = TagsItem::Tag(
-                range
-                    .and_then(|range| document.get(range))
-                    .unwrap_or_default()
-                    .to_owned(),
-            );
+        for item in items {
+            if matches!(item.value, TagsItem::Scalar) {
+                // No registry has an empty tag, so that a missing text is a problem with a line.
+                let text = byte_range(item).and_then(|range| document.get(range));
+                item.value = TagsItem::Tag(text.unwrap_or_default().to_owned());
+            }
         }
     }
+}
+
+/// Where the item is in its document.
+fn byte_range(item: &Spanned<TagsItem>) -> Option<Range<usize>> {
+    let span = item.defined.span();
+    let start = span.byte_offset()?;
+    let end = start + span.byte_len()?;
+    Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
 }
 
 impl<'de> Deserialize<'de> for TagsSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OfTags)
+        deserializer.deserialize_any(TagsSpecVisitor)
     }
 }
 
-struct OfTags;
+struct TagsSpecVisitor;
 
-impl<'de> Visitor<'de> for OfTags {
+impl<'de> Visitor<'de> for TagsSpecVisitor {
     type Value = TagsSpec;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,24 +113,25 @@ impl<'de> Visitor<'de> for OfTags {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<TagsSpec, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(items)).map(TagsSpec::List)
+        let items = Vec::deserialize(SeqAccessDeserializer::new(items))?;
+        Ok(TagsSpec::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagsSpec, A::Error> {
-        SelectorSpec::deserialize(MapAccessDeserializer::new(map))
-            .map(|spec| TagsSpec::Selector(Box::new(spec)))
+        let spec = SelectorSpec::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(TagsSpec::Selector(Box::new(spec)))
     }
 }
 
 impl<'de> Deserialize<'de> for TagsItem {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OfItem)
+        deserializer.deserialize_any(TagsItemVisitor)
     }
 }
 
-struct OfItem;
+struct TagsItemVisitor;
 
-impl<'de> Visitor<'de> for OfItem {
+impl<'de> Visitor<'de> for TagsItemVisitor {
     type Value = TagsItem;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +159,7 @@ impl<'de> Visitor<'de> for OfItem {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagsItem, A::Error> {
-        SelectorSpec::deserialize(MapAccessDeserializer::new(map))
-            .map(|spec| TagsItem::Selector(Box::new(spec)))
+        let spec = SelectorSpec::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(TagsItem::Selector(Box::new(spec)))
     }
 }

@@ -31,7 +31,7 @@ pub struct SelectorSpec {
 #[derive(Debug)]
 struct Globs(Vec<String>);
 
-/// What is wrong with a selector.
+/// A problem with a selector.
 pub(in crate::catalogue) struct Fault {
     pub(in crate::catalogue) line: u64,
     /// The key in the document, from `images` on.
@@ -40,102 +40,98 @@ pub(in crate::catalogue) struct Fault {
 }
 
 impl SelectorSpec {
-    /// The selector, or all that is wrong with it. It stands at `key`, and begins on `line`.
-    pub(in crate::catalogue) fn read(&self, line: u64, key: &str) -> Result<Selector, Vec<Fault>> {
+    /// The selector, or every problem with it. `line` and `key` locate it in the document.
+    pub(in crate::catalogue) fn parse(&self, line: u64, key: &str) -> Result<Selector, Vec<Fault>> {
         let mut faults = Vec::new();
         if self.glob.is_none() && self.regex.is_none() && self.semver.is_none() {
-            let problem = "say which tags: glob, regex or semver".to_owned();
             faults.push(Fault {
                 line,
                 key: key.to_owned(),
-                problem,
+                problem: "say which tags: glob, regex or semver".to_owned(),
             });
         }
-        let key = |part| format!("{key}.{part}");
+        let mut parser = Parser { key, faults };
         let selector = Selector {
-            glob: part(
-                key("glob"),
-                self.glob.as_ref(),
-                |text| glob(text),
-                &mut faults,
-            ),
-            regex: part(
-                key("regex"),
-                self.regex.as_ref(),
-                |text| whole_tag(text),
-                &mut faults,
-            ),
-            semver: part(
-                key("semver"),
-                self.semver.as_ref(),
-                |text| Range::parse(text),
-                &mut faults,
-            ),
-            exclude: part(
-                key("exclude"),
-                self.exclude.as_ref(),
-                Globs::read,
-                &mut faults,
-            )
-            .unwrap_or_default(),
+            glob: parser.parse("glob", self.glob.as_ref(), |text| parse_glob(text)),
+            regex: parser.parse("regex", self.regex.as_ref(), |text| parse_regex(text)),
+            semver: parser.parse("semver", self.semver.as_ref(), |text| Range::parse(text)),
+            exclude: parser
+                .parse("exclude", self.exclude.as_ref(), Globs::parse)
+                .unwrap_or_default(),
             latest: self.latest,
             newest: self.newest,
             prereleases: self.prereleases,
         };
-        if faults.is_empty() {
+        if parser.faults.is_empty() {
             Ok(selector)
         } else {
-            Err(faults)
+            Err(parser.faults)
         }
     }
 }
 
-fn part<T, U>(
-    key: String,
-    written: Option<&Spanned<T>>,
-    read: impl Fn(&T) -> Result<U, String>,
-    faults: &mut Vec<Fault>,
-) -> Option<U> {
-    let written = written?;
-    let line = written.referenced.line();
-    read(&written.value)
-        .map_err(|problem| faults.push(Fault { line, key, problem }))
-        .ok()
+struct Parser<'a> {
+    key: &'a str,
+    faults: Vec<Fault>,
 }
 
-fn glob(text: &str) -> Result<GlobMatcher, String> {
-    GlobBuilder::new(text)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| error.to_string())
+impl Parser<'_> {
+    /// The parsed value of the key `name`. `None` if it is unset or has a fault, which is kept.
+    fn parse<T, U>(
+        &mut self,
+        name: &str,
+        written: Option<&Spanned<T>>,
+        parse: impl Fn(&T) -> Result<U, String>,
+    ) -> Option<U> {
+        let written = written?;
+        match parse(&written.value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.faults.push(Fault {
+                    line: written.referenced.line(),
+                    key: format!("{}.{name}", self.key),
+                    problem,
+                });
+                None
+            }
+        }
+    }
 }
 
-fn whole_tag(text: &str) -> Result<WholeTag, String> {
-    // By itself first: `a)(b` would make sense between the parentheses.
-    let regex = Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$")));
-    regex
-        .map(|regex| WholeTag {
+fn parse_glob(text: &str) -> Result<GlobMatcher, String> {
+    match GlobBuilder::new(text).build() {
+        Ok(glob) => Ok(glob.compile_matcher()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_regex(text: &str) -> Result<WholeTag, String> {
+    // Alone first: `a)(b` is invalid, but would be valid between the parentheses.
+    let whole = Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$")));
+    match whole {
+        Ok(regex) => Ok(WholeTag {
             text: text.to_owned(),
             regex,
-        })
-        .map_err(|error| error.to_string())
+        }),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl Globs {
-    fn read(&self) -> Result<Vec<GlobMatcher>, String> {
-        self.0.iter().map(|text| glob(text)).collect()
+    fn parse(&self) -> Result<Vec<GlobMatcher>, String> {
+        self.0.iter().map(|text| parse_glob(text)).collect()
     }
 }
 
 impl<'de> Deserialize<'de> for Globs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OfGlobs)
+        deserializer.deserialize_any(GlobsVisitor)
     }
 }
 
-struct OfGlobs;
+struct GlobsVisitor;
 
-impl<'de> Visitor<'de> for OfGlobs {
+impl<'de> Visitor<'de> for GlobsVisitor {
     type Value = Globs;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,6 +143,7 @@ impl<'de> Visitor<'de> for OfGlobs {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, globs: A) -> Result<Globs, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(globs)).map(Globs)
+        let globs = Vec::deserialize(SeqAccessDeserializer::new(globs))?;
+        Ok(Globs(globs))
     }
 }
