@@ -11,7 +11,6 @@
 
 mod builds;
 pub mod classify;
-mod containers;
 mod ecr;
 mod envelope;
 mod failure;
@@ -21,6 +20,7 @@ mod scans;
 mod severities;
 mod tasks;
 mod text;
+mod workload;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -15,7 +15,7 @@ const COMMAND_PHASES: [&str; 4] = ["INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"
 
 /// The signals of a `CodeBuild Build State Change`.
 pub(super) fn read_state_change(event: &Event) -> Reading {
-    let status = string(&event.detail, "build-status");
+    let status = event.string("build-status");
     if matches!(status, "SUCCEEDED" | "IN_PROGRESS" | "STOPPED") {
         return Err(format!("the build is {status}, it did not fail"));
     }
@@ -25,7 +25,7 @@ pub(super) fn read_state_change(event: &Event) -> Reading {
         let texts = array(phase, "phase-context");
         contexts.extend(texts.iter().filter_map(Value::as_str));
     }
-    contexts.push(string(&event.detail, "current-phase-context"));
+    contexts.push(event.string("current-phase-context"));
     let failed_phase = phases
         .iter()
         .find(|phase| is_failure(string(phase, "phase-status")))
@@ -35,12 +35,12 @@ pub(super) fn read_state_change(event: &Event) -> Reading {
 
 /// The signals of a `CodeBuild Build Phase Change`.
 pub(super) fn read_phase_change(event: &Event) -> Reading {
-    let phase = string(&event.detail, "completed-phase");
-    let status = string(&event.detail, "completed-phase-status");
+    let phase = event.string("completed-phase");
+    let status = event.string("completed-phase-status");
     if !is_failure(status) {
         return Err(format!("phase {phase} is {status}, it did not fail"));
     }
-    let context = string(&event.detail, "completed-phase-context");
+    let context = event.string("completed-phase-context");
     read_failure(event, &[context], phase)
 }
 
@@ -114,7 +114,7 @@ fn information(event: &Event) -> &Value {
 
 /// The ARN of the build. Its state change and its phase changes report the same failure.
 fn build_id(event: &Event) -> String {
-    match string(&event.detail, "build-id") {
+    match event.string("build-id") {
         "" => event.id.clone(),
         build => text::to_line(build, 300),
     }

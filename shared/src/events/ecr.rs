@@ -16,16 +16,15 @@ use crate::image::reference::is_tag;
 ///
 /// AWS does not publish the values of `sync-status` on failure: every value but `SUCCESS` is one.
 pub(super) fn read_pull_through_cache(event: &Event) -> Reading {
-    let detail = &event.detail;
-    if matches!(string(detail, "sync-status"), "SUCCESS" | "") {
+    if matches!(event.string("sync-status"), "SUCCESS" | "") {
         return Err("the pull through the cache did not fail".to_owned());
     }
-    let tag = string(detail, "image-tag");
+    let tag = event.string("image-tag");
     if !is_tag(tag) {
         return Err(no_tag());
     }
-    let code = string(detail, "failure-code");
-    let reason = string(detail, "failure-reason");
+    let code = event.string("failure-code");
+    let reason = event.string("failure-reason");
     let kind = classify(reason)
         .or_else(|| classify(code))
         .unwrap_or(FailureKind::Network);
@@ -43,9 +42,9 @@ pub(super) fn read_pull_through_cache(event: &Event) -> Reading {
 /// The repository that the cache pulls from: the rule's registry, and the path without the rule's
 /// prefix. Without a registry in the event, the repository of the cache itself.
 fn cached_repository(event: &Event) -> Result<String, String> {
-    let repository = string(&event.detail, "repository-name");
-    let prefix = string(&event.detail, "ecr-repository-prefix");
-    let registry = string(&event.detail, "upstream-registry-url");
+    let repository = event.string("repository-name");
+    let prefix = event.string("ecr-repository-prefix");
+    let registry = event.string("upstream-registry-url");
     if registry.is_empty() {
         return repository_uri(
             event.account.as_deref(),
@@ -72,14 +71,14 @@ fn cached_repository(event: &Event) -> Result<String, String> {
 /// `BatchGetImage`.
 pub(super) fn read_api_call(event: &Event) -> Reading {
     let call = &event.detail;
-    let name = string(call, "eventName");
+    let name = event.string("eventName");
     if name != "BatchGetImage" {
         return Err(format!("the API call {name} does not pull an image"));
     }
     let kind = call_failure(call)?;
     let repository = requested_repository(event)?;
-    let message = error_message(string(call, "errorCode"), string(call, "errorMessage"));
-    let id = match string(call, "eventID") {
+    let message = error_message(event.string("errorCode"), event.string("errorMessage"));
+    let id = match event.string("eventID") {
         "" => &event.id,
         id => id,
     };

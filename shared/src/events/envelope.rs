@@ -143,6 +143,11 @@ impl Event {
         }
     }
 
+    /// The text under `key` of the detail, empty if there is none.
+    pub(super) fn string(&self, key: &str) -> &str {
+        string(&self.detail, key)
+    }
+
     /// The signal that this event is ignored because of `why`.
     pub(super) fn ignored(&self, why: &str) -> Signal {
         let what = format!("{} {}", self.kind, self.id);

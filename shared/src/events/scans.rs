@@ -21,9 +21,9 @@ pub(super) fn is_finding(event: &Event) -> bool {
 /// The signals of an `ECR Image Scan` or an `Inspector2 Scan`.
 pub(super) fn read_scan(event: &Event) -> Reading {
     let detail = &event.detail;
-    let repository = Repository::parse(string(detail, "repository-name"))?;
+    let repository = Repository::parse(event.string("repository-name"))?;
     let is_finished = matches!(
-        string(detail, "scan-status"),
+        event.string("scan-status"),
         "COMPLETE" | "INITIAL_SCAN_COMPLETE"
     );
     let (severities, all_parsed) = match detail.get("finding-severity-counts") {
@@ -35,7 +35,7 @@ pub(super) fn read_scan(event: &Event) -> Reading {
         repository: repository.name,
         account: repository.account.or_else(|| event.account.clone()),
         region: repository.region.or_else(|| event.region.clone()),
-        digest: parse_digest(string(detail, "image-digest"))?,
+        digest: parse_digest(event.string("image-digest"))?,
         tags: valid_tags(array(detail, "image-tags")),
         severities,
         is_complete: is_finished && all_parsed,
@@ -45,26 +45,26 @@ pub(super) fn read_scan(event: &Event) -> Reading {
 
 /// The signals of all `Inspector2 Finding`s of one batch: one scan for each image.
 pub(super) fn read_findings(events: &[Event]) -> Vec<Signal> {
-    let mut scans = Scans::default();
+    let mut merged = MergedFindings::default();
     let mut ignored = Vec::new();
     for event in events {
         match read_finding(event) {
             Ok(found) => {
                 for scan in found {
-                    scans.add(finding_id(event), scan);
+                    merged.add(finding_id(event), scan);
                 }
             }
             Err(why) => ignored.push(event.ignored(&why)),
         }
     }
-    let mut signals: Vec<_> = scans.scans.into_iter().map(Signal::Scan).collect();
+    let mut signals: Vec<_> = merged.scans.into_iter().map(Signal::Scan).collect();
     signals.extend(ignored);
     signals
 }
 
-/// Scans that findings add up to, one for each image, in the order of their first findings.
+/// The scans that findings are merged into: one for each image, in the order of the findings.
 #[derive(Default)]
-struct Scans {
+struct MergedFindings {
     scans: Vec<Scan>,
     /// The index in `scans` by repository name, account, Region and digest.
     index: HashMap<(String, Option<String>, Option<String>, Digest), usize>,
@@ -72,7 +72,7 @@ struct Scans {
     added: HashSet<(String, Digest)>,
 }
 
-impl Scans {
+impl MergedFindings {
     fn add(&mut self, finding_id: &str, scan: Scan) {
         let finding = (finding_id.to_owned(), scan.digest.clone());
         if !self.added.insert(finding) {
@@ -94,7 +94,7 @@ impl Scans {
 
 /// The ARN of the finding, or the identifier of its event where it has none.
 fn finding_id(event: &Event) -> &str {
-    match string(&event.detail, "findingArn") {
+    match event.string("findingArn") {
         "" => &event.id,
         arn => arn,
     }
@@ -102,15 +102,14 @@ fn finding_id(event: &Event) -> &str {
 
 /// The images that one finding is about, with this finding as their only one.
 fn read_finding(event: &Event) -> Result<Vec<Scan>, String> {
-    let detail = &event.detail;
-    let status = string(detail, "status");
+    let status = event.string("status");
     if !matches!(status, "ACTIVE" | "") {
         return Err(format!("the finding is {status}"));
     }
     let mut severities = Severities::default();
-    severities.add(string(detail, "severity"), 1);
+    severities.add(event.string("severity"), 1);
     let mut scans = Vec::new();
-    for resource in array(detail, "resources") {
+    for resource in array(&event.detail, "resources") {
         if string(resource, "type") == "AWS_ECR_CONTAINER_IMAGE" {
             scans.push(read_resource(event, resource, severities)?);
         }

@@ -5,26 +5,25 @@
 
 use serde_json::Value;
 
-use super::containers::{Container, Containers};
 use super::envelope::{Event, array, string};
+use super::workload::{Container, Workload};
 use super::{FailureSource, Reading};
 
 /// The signals of an `ECS Task State Change`.
 pub(super) fn read_ecs(event: &Event) -> Reading {
-    let task = &event.detail;
-    let stopped_reason = string(task, "stoppedReason");
-    let containers = Containers {
-        containers: array(task, "containers")
+    let stopped_reason = event.string("stoppedReason");
+    let workload = Workload {
+        containers: array(&event.detail, "containers")
             .iter()
             .map(Container::new)
             .collect(),
         messages: vec![stopped_reason],
-        never_started: string(task, "stopCode") == "TaskFailedToStart",
+        never_started: event.string("stopCode") == "TaskFailedToStart",
     };
-    let failed = containers.failed_images();
+    let failed = workload.failed_images();
     if failed.is_empty() {
-        let status = string(task, "lastStatus");
-        return Err(containers.reason_to_ignore("task", status, stopped_reason));
+        let status = event.string("lastStatus");
+        return Err(workload.reason_to_ignore("task", status, stopped_reason));
     }
     let id = task_id(event);
     Ok(failed
@@ -36,7 +35,7 @@ pub(super) fn read_ecs(event: &Event) -> Reading {
 /// The task and the version of its state. Amazon ECS may send the event of one state more than
 /// once.
 fn task_id(event: &Event) -> String {
-    let task = string(&event.detail, "taskArn");
+    let task = event.string("taskArn");
     if task.is_empty() {
         return event.id.clone();
     }
@@ -49,21 +48,21 @@ fn task_id(event: &Event) -> String {
 /// The signals of a `Batch Job State Change`.
 pub(super) fn read_batch(event: &Event) -> Reading {
     let job = &event.detail;
-    let status = string(job, "status");
+    let status = event.string("status");
     if status != "FAILED" {
         return Err(format!("the job is {status}, it did not fail"));
     }
-    let status_reason = string(job, "statusReason");
-    let containers = Containers {
+    let status_reason = event.string("statusReason");
+    let workload = Workload {
         containers: job_containers(job),
         messages: job_messages(job, status_reason),
         never_started: true,
     };
-    let failed = containers.failed_images();
+    let failed = workload.failed_images();
     if failed.is_empty() {
-        return Err(containers.reason_to_ignore("job", status, status_reason));
+        return Err(workload.reason_to_ignore("job", status, status_reason));
     }
-    let id = match string(job, "jobArn") {
+    let id = match event.string("jobArn") {
         "" => &event.id,
         arn => arn,
     };

@@ -1,5 +1,7 @@
-//! The signals of events: of each sample in `events/`, of variants of them, and of random values.
+//! The signals of events and logs: of each sample in `events/`, of variants, and of random values.
 
+mod classify;
+mod images;
 mod properties;
 mod samples;
 mod variants;

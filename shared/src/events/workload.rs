@@ -9,10 +9,10 @@ use super::envelope::string;
 use super::{FailureKind, FailureSource, PullFailure, Signal, images, text};
 use crate::image::reference;
 
-/// The containers of one task or job, and the messages of its event.
-pub(super) struct Containers<'a> {
+/// A task or job: its containers, and the messages of its event.
+pub(super) struct Workload<'a> {
     pub(super) containers: Vec<Container<'a>>,
-    /// Messages about the task as a whole, the most reliable first.
+    /// Messages about the workload as a whole, the most reliable first.
     pub(super) messages: Vec<&'a str>,
     /// Whether no container ever ran. Then every message may be about a pull; otherwise only those
     /// with an error code of a pull are.
@@ -61,7 +61,7 @@ impl<'a> Container<'a> {
     }
 }
 
-impl<'a> Containers<'a> {
+impl<'a> Workload<'a> {
     /// The images that could not be pulled: by the reasons of their own containers, or else by the
     /// first message about a pull.
     pub(super) fn failed_images(&self) -> Vec<FailedImage<'a>> {
