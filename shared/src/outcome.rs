@@ -2,7 +2,7 @@
 //!
 //! * [`report`]: the result JSON, with one entry for each requested tag,
 //! * [`notice`]: events and messages about outcomes,
-//! * [`metrics`]: the CloudWatch metrics,
+//! * [`metrics`]: the `CloudWatch` metrics,
 //! * [`state`]: the record in the resource tags of a repository,
 //! * [`retry_schedule`]: the deferred images that a schedule retries, and when.
 

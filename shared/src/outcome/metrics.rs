@@ -1,4 +1,4 @@
-//! The CloudWatch metrics of one invocation, as one line in the Embedded Metric Format.
+//! The `CloudWatch` metrics of one invocation, as one line in the Embedded Metric Format.
 //!
 //! An unknown value is left out; it is never zero. Each metric is published twice: with the function's
 //! name as its dimension, and without a dimension, so that an alarm does not need the name.
@@ -143,7 +143,7 @@ impl InvocationMetrics<'_> {
         line
     }
 
-    /// Prints the line for CloudWatch Logs. An error is ignored, since there is no other log.
+    /// Prints the line for `CloudWatch` Logs. An error is ignored, since there is no other log.
     pub fn print(&self) {
         let _ = writeln!(std::io::stdout().lock(), "{}", self.to_json());
     }

@@ -123,12 +123,16 @@ fn is_own_key(key: &str) -> bool {
 
 /// The image tags that have a record already or were copied just now.
 fn tracked_tags<'a>(tags: &'a ResourceTags, updates: &'a [TagUpdate]) -> BTreeSet<&'a str> {
-    let recorded = tags
-        .keys()
-        .filter_map(|key| key.strip_prefix(TAG_KEY_PREFIX));
-    let copies = updates.iter().filter(|update| update.is_copied);
-    let copied = copies.map(|update| update.tag.as_str());
-    recorded.chain(copied).collect()
+    let mut tracked = BTreeSet::new();
+    for key in tags.keys() {
+        tracked.extend(key.strip_prefix(TAG_KEY_PREFIX));
+    }
+    for update in updates {
+        if update.is_copied {
+            tracked.insert(update.tag.as_str());
+        }
+    }
+    tracked
 }
 
 /// The keys in `tags` of records that are not among `kept`.

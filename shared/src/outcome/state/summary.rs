@@ -33,9 +33,9 @@ pub(super) fn summarize(
 
 /// The status of the repository. An update counts even if there was no room to keep its record.
 fn repository_status(kept: &BTreeMap<String, TagRecord>, updates: &[TagUpdate]) -> &'static str {
-    let recorded = kept.values().map(|record| record.status);
-    let updated = updates.iter().map(|update| update.status);
-    let statuses: Vec<RecordStatus> = recorded.chain(updated).collect();
+    let mut statuses: Vec<RecordStatus> = Vec::new();
+    statuses.extend(kept.values().map(|record| record.status));
+    statuses.extend(updates.iter().map(|update| update.status));
     let is_failed = |status: &RecordStatus| *status == RecordStatus::Failed;
 
     if statuses.iter().all(|status| status.is_up_to_date()) {
@@ -52,8 +52,8 @@ fn repository_status(kept: &BTreeMap<String, TagRecord>, updates: &[TagUpdate]) 
 /// The upstream repositories, sorted and separated by spaces: those in `recorded` and those of
 /// `updates`. Several can share one repository. Names beyond [`MAX_VALUE_CHARACTERS`] are left out.
 fn list_upstreams(recorded: &str, updates: &[TagUpdate]) -> String {
-    let updated = updates.iter().map(|update| update.upstream.as_str());
-    let names: BTreeSet<&str> = recorded.split(' ').chain(updated).collect();
+    let mut names: BTreeSet<&str> = recorded.split(' ').collect();
+    names.extend(updates.iter().map(|update| update.upstream.as_str()));
     let mut list = String::new();
     for name in names {
         if name.is_empty() || list.len() + 1 + name.len() > MAX_VALUE_CHARACTERS {

@@ -84,11 +84,11 @@ fn failed(tag: &str) -> TagUpdate {
     update(tag, RecordStatus::Failed)
 }
 
-fn subset(choice: &str) -> Option<RecordedSubset> {
-    Some(RecordedSubset {
+fn subset(choice: &str) -> RecordedSubset {
+    RecordedSubset {
         digest: Digest::from_content(b"subset"),
         choice: choice.to_owned(),
-    })
+    }
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_full_record_leaves_slots_for_the_owner_and_keeps_failures_and_the_newest_ta
 fn a_full_record_keeps_a_subset_rather_than_a_newer_whole_image() {
     let mut repository = Repository::default();
     let cut = TagUpdate {
-        subset: subset("a"),
+        subset: Some(subset("a")),
         ..copied("subset")
     };
     repository.write(&[cut], 0);
@@ -177,7 +177,7 @@ fn checking_more_tags_than_fit_changes_nothing() {
         };
         (0..60).map(update).collect()
     };
-    for subset in [subset("a"), None] {
+    for subset in [Some(subset("a")), None] {
         let mut repository = Repository::default();
         repository.write(&all(&subset, true), 0);
         let changes = repository.plan(&all(&subset, false), 9);
@@ -265,7 +265,7 @@ fn a_tag_that_is_deferred_again_keeps_the_time_of_its_first_deferral() {
 #[test]
 fn another_choice_of_platforms_is_recorded() {
     let checked = |choice| TagUpdate {
-        subset: subset(choice),
+        subset: Some(subset(choice)),
         ..unchanged("21")
     };
     let mut repository = Repository::default();
