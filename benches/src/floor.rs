@@ -197,7 +197,7 @@ impl Worker {
     }
 
     /// Copies a blob. The requests to both sides are sent before either response is read.
-    fn copy_blob(&mut self, blob: &Blob, hashes: bool) -> io::Result<()> {
+    fn copy_blob(&mut self, blob: &Blob, is_hashed: bool) -> io::Result<()> {
         let repository = &blob.repository;
         let digest = &blob.digest;
         let uploads = format!("/v2/{repository}/blobs/uploads/");
@@ -213,7 +213,7 @@ impl Worker {
             .send("PUT", &target, "application/octet-stream", blob.size_bytes)?;
         self.source.read_head()?.check_success("GET", &path)?;
 
-        let received = self.copy_bytes(blob.size_bytes, hashes)?;
+        let received = self.copy_bytes(blob.size_bytes, is_hashed)?;
         if received.is_some_and(|received| received != *digest) {
             return Err(io::Error::other(format!("{digest} has other bytes")));
         }
@@ -224,8 +224,8 @@ impl Worker {
     }
 
     /// Copies the body of a response into the body of a request. Returns its digest, if hashed.
-    fn copy_bytes(&mut self, size_bytes: u64, hashes: bool) -> io::Result<Option<String>> {
-        let mut hasher = hashes.then(Hasher::new);
+    fn copy_bytes(&mut self, size_bytes: u64, is_hashed: bool) -> io::Result<Option<String>> {
+        let mut hasher = is_hashed.then(Hasher::new);
         let mut left_bytes = size_bytes;
         while left_bytes > 0 {
             let room =

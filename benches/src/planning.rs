@@ -30,6 +30,13 @@ const ARCHITECTURES: [&str; 8] = [
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// Destinations and defaults of the catalogue.
+const CATALOGUE_HEAD: &str = "\
+destinations:
+  private: { ecr: { repository: 'docker-hub/{repository}' } }
+defaults: { platforms: [linux/amd64, linux/arm64] }
+";
+
 /// How much is planned.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -97,19 +104,15 @@ fn resources() -> Result<Usage, String> {
 fn catalogue(options: &Options) -> String {
     let tags: Vec<String> = (0..options.tags).map(|tag| format!("'1.{tag}'")).collect();
     let tags = tags.join(", ");
-    let mut catalogue = "destinations:\n  \
-                         private: { ecr: { repository: 'docker-hub/{repository}' } }\n\
-                         defaults: { platforms: [linux/amd64, linux/arm64] }\n\
-                         images:\n"
-        .to_owned();
+    let mut images = Vec::new();
     for number in 0..options.repositories {
         let team = number % 50;
         let priority = number % 7;
-        catalogue.push_str(&format!(
+        images.push(format!(
             "  - {{ image: team{team}/app{number}, tags: [{tags}], priority: {priority} }}\n"
         ));
     }
-    catalogue
+    format!("{CATALOGUE_HEAD}images:\n{}", images.concat())
 }
 
 /// Reads a catalogue, and returns the requests of a schedule.

@@ -41,13 +41,13 @@ impl Registry {
         let size_bytes = content.size_bytes();
         let mut response = match headers.get(RANGE) {
             None => response(StatusCode::OK, BLOB_TYPE, content.pieces(0..size_bytes)),
-            Some(value) => match parse_range(value, size_bytes) {
-                Some(range) => partial_content(content, range),
-                None => {
+            Some(value) => {
+                let Some(range) = parse_range(value, size_bytes) else {
                     let status = StatusCode::RANGE_NOT_SATISFIABLE;
                     return refuse(status, "SIZE_INVALID", "no such range");
-                }
-            },
+                };
+                partial_content(content, range)
+            }
         };
         let headers = [
             ("docker-content-digest", digest),
