@@ -22,7 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   cargo run --release -p benches -- compare
   cargo run --release -p benches -- compare --item small,medium --network loopback,wan --runs 9
-  cargo run --release -p benches -- compare --tool 'crane=crane copy --insecure {source} {destination}'
+  cargo run --release -p benches -- compare \\
+    --tool 'crane=crane copy --insecure {source} {destination}'
   cargo run --release -p benches -- serve --item small --network tls
   cargo run --release -p benches -- plan
   cargo run --release -p benches -- start

@@ -44,8 +44,8 @@ impl Content {
         hasher.finish().into()
     }
 
-    /// The bytes of `range` in order, without copies: each piece is a view of the shared block, or a
-    /// head of 32 bytes.
+    /// The bytes of `range` in order, without copies: each piece is a view of the shared block, or
+    /// a head of 32 bytes.
     pub(crate) fn pieces(&self, range: Range<u64>) -> Pieces {
         Pieces {
             content: self.clone(),

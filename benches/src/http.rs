@@ -131,7 +131,8 @@ impl Connection {
         Ok(length)
     }
 
-    /// Sends a request with a body and reads the whole response. A status other than 2xx is an error.
+    /// Sends a request with a body and reads the whole response. A status other than 2xx is an
+    /// error.
     pub(crate) fn request(
         &mut self,
         method: &str,

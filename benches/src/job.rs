@@ -137,8 +137,8 @@ impl Job {
 
     /// Variables that give every tool an empty home and, for TLS, only the authority of this run.
     ///
-    /// OpenSSL, Go and rustls read `SSL_CERT_FILE` and `SSL_CERT_DIR`. To read all certificates that
-    /// the machine trusts would take longer than to copy a small image.
+    /// OpenSSL, Go and rustls read `SSL_CERT_FILE` and `SSL_CERT_DIR`. To read all certificates
+    /// that the machine trusts would take longer than to copy a small image.
     fn environment(&self) -> Vec<(String, OsString)> {
         let mut environment = Vec::new();
         for name in HOME_VARIABLES {

@@ -23,8 +23,8 @@ pub(crate) struct Lineup {
 }
 
 impl Lineup {
-    /// `replicator` and the floor, each with and without hashing, skopeo, and `others`. If `only` is
-    /// not empty, it selects tools by name. Without a path, `replicator` is built now.
+    /// `replicator` and the floor, each with and without hashing, skopeo, and `others`. If `only`
+    /// is not empty, it selects tools by name. Without a path, `replicator` is built now.
     pub(crate) fn select(
         others: Vec<Tool>,
         only: &[String],

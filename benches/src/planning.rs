@@ -1,9 +1,9 @@
 //! Planning: the processor time and the memory that it takes to read a large catalogue and to plan
 //! it.
 //!
-//! This measures the worst case. Every tag has moved, each image is an index of eight platforms with
-//! attestations, and the previous index is available to estimate the price. Requests to registries
-//! are not made: the survey already has the responses.
+//! This measures the worst case. Every tag has moved, each image is an index of eight platforms
+//! with attestations, and the previous index is available to estimate the price. Requests to
+//! registries are not made: the survey already has the responses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

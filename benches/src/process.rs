@@ -13,7 +13,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts this program with `arguments` and reads its first line: a JSON value with its addresses.
+    /// Starts this program with `arguments` and reads its first line: a JSON value with its
+    /// addresses.
     pub(crate) fn start<T: DeserializeOwned>(arguments: &[OsString]) -> Result<(Self, T), String> {
         let program = std::env::current_exe()
             .map_err(|error| format!("cannot find this program: {error}"))?;

@@ -53,8 +53,8 @@ impl Tool {
         }
     }
 
-    /// Whether the tool is measured at this step. The floor checks nothing at the destination, so that
-    /// every copy is cold. Hashing makes a difference to a cold copy only.
+    /// Whether the tool is measured at this step. The floor checks nothing at the destination, so
+    /// that every copy is cold. Hashing makes a difference to a cold copy only.
     pub(crate) fn is_measured_at(&self, step: Step) -> bool {
         let only_cold = match self {
             Self::Replicator { is_hashed, .. } => !is_hashed,

@@ -61,7 +61,8 @@ fn small_is_copied_and_every_request_is_counted() {
         assert_eq!(runs.len(), 2, "{one}");
         for run in runs {
             let (source, destination) = (&run["source"], &run["destination"]);
-            // One configuration, five layers of 8,000,000 bytes in all, and the manifest that lists them.
+            // One configuration, five layers of 8,000,000 bytes in all, and the manifest that lists
+            // them.
             assert_eq!(
                 (
                     &source["requests"]["GET blob"],

@@ -1,58 +1,79 @@
-//! What can be asked on the command line.
+//! The command line: commands and their options.
 
 use clap::{Parser, Subcommand};
 use image_replicator::settings::Location;
 
-/// Copies container images from Docker Hub, or any registry, into Amazon ECR, or any registry; what is level costs no pull.
+/// Copies container images from Docker Hub, or another registry, to Amazon ECR, or another
+/// registry. An image that is up to date costs no pull.
 #[derive(Debug, Parser)]
 #[command(version, name = "replicator", after_help = ENVIRONMENT)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// The catalogue: a file, `file:PATH`, or `ssm:/path` for all parameters below it. Default: `$REPLICATOR_CATALOGUE`
+    /// Catalogue to read: PATH, `file:PATH`, or `ssm:/PATH` for all parameters below a path of the
+    /// Systems Manager Parameter Store [default: $REPLICATOR_CATALOGUE]
     #[arg(long, global = true, value_name = "WHERE", value_parser = location)]
     pub(crate) catalogue: Option<Location>,
-    /// Print one JSON document on standard output instead of text
+    /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
 const ENVIRONMENT: &str = "\
 Environment:
-  REPLICATOR_CATALOGUE          the catalogue, as for --catalogue
-  REPLICATOR_DOCKER_HUB_SECRET  name or ARN of a Secrets Manager secret {\"username\",\"accessToken\"}
-  REPLICATOR_QUOTA_RESERVE      pulls of Docker Hub's quota that are left to others: 10% or a number
-  REPLICATOR_HASHING            who checks blobs on their way: here, or destination
-  REPLICATOR_QUEUE_URL          the queue that `ensure` sends to; none: it copies by itself
-  REPLICATOR_REGISTRY_ENDPOINTS host=url pairs for registries that are served from elsewhere
-  HTTPS_PROXY, NO_PROXY, …      an HTTP proxy, http://host:port
-  AWS_REGION, AWS_PROFILE, …    as for every AWS tool
-  RUST_LOG                      what is logged on standard error, for example `replicator=debug`
+  REPLICATOR_CATALOGUE          the catalogue, if --catalogue is not given
+  REPLICATOR_DOCKER_HUB_SECRET  name or ARN of a Secrets Manager secret with Docker Hub credentials:
+                                {\"username\": …, \"accessToken\": …} (default: anonymous pulls)
+  REPLICATOR_QUOTA_RESERVE      pulls of Docker Hub's quota to leave unused: a number, or a share
+                                such as 10% (the default)
+  REPLICATOR_HASHING            where the digests of blobs are verified: by replicator (`here`, the
+                                default), or only by the registry (`destination`)
+  REPLICATOR_QUEUE_URL          URL of an SQS queue to which `ensure` sends images, so that a worker
+                                copies them (default: `ensure` copies them itself)
+  REPLICATOR_REGISTRY_ENDPOINTS other URLs for registries: HOST=URL, separated by commas
+  HTTPS_PROXY, NO_PROXY, …      an HTTP proxy: http://HOST:PORT
+  AWS_REGION, AWS_PROFILE, …    region and credentials, as for the AWS CLI
+  RUST_LOG                      what to log on standard error, such as `replicator=debug`
 
-Exit code: 0 when every image is as asked, 1 when one is not, 2 when the question makes no sense.";
+Exit status:
+  0  every image is in the requested state
+  1  at least one image is not, or the command failed
+  2  the command line, a setting or the catalogue is invalid";
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  replicator sync --catalogue catalogue.yaml
+  replicator sync --catalogue catalogue.yaml node:21-alpine --to private";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  replicator plan --catalogue catalogue.yaml
+  replicator plan --catalogue catalogue.yaml node:21-alpine";
+
+const ENSURE_EXAMPLES: &str = "\
+Example, in a buildspec:
+  result=$(replicator ensure --json node:21-alpine)
+  export NODE=$(echo \"$result\" | jq -r '.images[0].targets[0].uri')";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Bring the mirror level with upstream: all of the catalogue, or the images named
-    #[command(
-        after_help = "Examples:\n  replicator sync --catalogue catalogue.yaml\n  replicator sync node:21-alpine --to private"
-    )]
+    /// Copy what is missing or out of date in the mirror: the whole catalogue, or the images given
+    #[command(after_help = SYNC_EXAMPLES)]
     Sync(Wanted),
-    /// Say what `sync` would do, and why each tag is selected or not, and do nothing
+    /// Show what `sync` would do, and why each tag is selected or not, without copying anything
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(Wanted),
-    /// Make sure that images can be pulled from the mirror, and print the names to pull
-    #[command(
-        after_help = "Example, in a buildspec:\n  answer=$(replicator ensure --json node:21-alpine) && export NODE=$(echo \"$answer\" | jq -r '.images[0].targets[0].uri')"
-    )]
+    /// Make images available in the mirror, and print the references to pull
+    #[command(after_help = ENSURE_EXAMPLES)]
     Ensure(Ensure),
-    /// Show the sync state that the tags of the mirror's repositories record
+    /// Show the sync state that is recorded in the resource tags of the mirror's repositories
     Status {
-        /// Images, as in a Dockerfile; none: all of the catalogue
+        /// Images, written as in a Dockerfile [default: the whole catalogue]
         images: Vec<String>,
     },
-    /// Show the whole on this machine: a Docker Hub, an Amazon ECR and a queue of our own, and a night's work on them
+    /// Run all functions on this machine, with a Docker Hub, an Amazon ECR and a queue in memory
     Demo {
-        /// Keep the mirror up afterwards, for `docker pull`
+        /// Keep the mirror running afterwards, for `docker pull`
         #[arg(long)]
         serve: bool,
     },
@@ -60,27 +81,27 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
-    /// Images with a tag or a digest, as in a Dockerfile; none: all of the catalogue
+    /// Images with a tag or a digest, written as in a Dockerfile [default: the whole catalogue]
     pub(crate) images: Vec<String>,
-    /// Destinations, by their names in the catalogue; none: as the catalogue says
+    /// Names of destinations in the catalogue [default: those that the catalogue sets]
     #[arg(long, value_name = "NAME", requires = "images", value_delimiter = ',')]
     pub(crate) to: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ensure {
-    /// Images with a tag or a digest, as in a Dockerfile
+    /// Images with a tag or a digest, written as in a Dockerfile
     #[arg(required = true)]
     pub(crate) images: Vec<String>,
-    /// The longest time that copying may take, in seconds
+    /// Time limit for the copies, in seconds
     #[arg(long, default_value_t = 300)]
     pub(crate) wait_seconds: u64,
-    /// Fail rather than use an older copy when upstream cannot be read
+    /// Fail if upstream cannot be read, instead of using an older copy in the mirror
     #[arg(long)]
     pub(crate) no_stale: bool,
 }
 
-/// A path without a prefix is what people type.
+/// Parses a location. Without a prefix it is the path of a file.
 fn location(text: &str) -> Result<Location, String> {
     if text.starts_with("ssm:") || text.starts_with("file:") {
         Location::parse(text)
@@ -101,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_is_a_path_or_says_what_it_is() {
+    fn a_location_without_a_prefix_is_a_file() {
         assert_eq!(location("c.yaml"), Ok(Location::File("c.yaml".into())));
         assert_eq!(location("ssm:/x"), Ok(Location::Ssm("/x".to_owned())));
         assert!(location("ssm:x").is_err());

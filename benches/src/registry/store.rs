@@ -27,8 +27,8 @@ struct Repository {
     blobs: BTreeMap<String, u64>,
 }
 
-/// What a repository holds, in the form that the harness reads and compares: digests by tag, digests
-/// of manifests, and sizes of blobs in bytes by digest.
+/// What a repository holds, in the form that the harness reads and compares: digests by tag,
+/// digests of manifests, and sizes of blobs in bytes by digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RepositoryContent {
     pub(crate) tags: BTreeMap<String, String>,

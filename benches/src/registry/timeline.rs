@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 
-/// A file that both registries append to. Times are in milliseconds since 1970, so that the lines of
-/// both can be sorted together.
+/// A file that both registries append to. Times are in milliseconds since 1970, so that the lines
+/// of both can be sorted together.
 #[derive(Clone)]
 pub(super) struct Timeline {
     file: Arc<File>,
@@ -52,8 +52,8 @@ impl Timeline {
         self.write(&format!("{:.3}\t{}\t# {text}\n", now(), self.role));
     }
 
-    /// Writes a line in one call, so that the lines of two processes do not mix. Errors are ignored:
-    /// a full disk does not stop the run.
+    /// Writes a line in one call, so that the lines of two processes do not mix. Errors are
+    /// ignored: a full disk does not stop the run.
     fn write(&self, line: &str) {
         let _ = (&*self.file).write_all(line.as_bytes());
     }
