@@ -7,7 +7,7 @@
 //!
 //! * `state`: the registry itself, `store`: what it holds,
 //! * `dispatch`, `route`: which endpoint handles a request, and the kind under which it is counted,
-//! * `reads`, `uploads`: the endpoints,
+//! * `reads`, `uploads`: the endpoints, with `sessions`: uploads in progress,
 //! * `outgoing`: responses and their bodies, counted,
 //! * `counts`, `timeline`: how many requests, and when,
 //! * `listener`: TCP and TLS,
@@ -21,6 +21,7 @@ mod options;
 mod outgoing;
 mod reads;
 mod route;
+mod sessions;
 mod state;
 mod store;
 mod timeline;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::counts::Counters;
 use super::options::{Options, Rules};
+use super::sessions::Sessions;
 use super::store::{Library, RepositoryContent, Store};
 use super::timeline::Timeline;
-use super::uploads::Sessions;
 use crate::content::Content;
 use crate::item::Tagged;
 use crate::lock::lock;

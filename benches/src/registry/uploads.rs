@@ -1,8 +1,5 @@
 //! Endpoints that write: blobs, in one piece or in chunks, and manifests.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -11,51 +8,13 @@ use futures_util::StreamExt;
 use image_replicator::image::digest::{Digest, Hasher};
 
 use super::outgoing::{empty, refuse};
+use super::sessions::Session;
 use super::state::Registry;
 use crate::content::{Content, Pieces};
 use crate::image::Manifest;
-use crate::lock::lock;
 
 /// The largest manifest that is accepted, as the OCI distribution specification suggests.
 const MAX_MANIFEST_BYTES: usize = 4 << 20;
-
-/// Uploads in progress.
-#[derive(Default)]
-pub(super) struct Sessions {
-    sessions: Mutex<NumberedSessions>,
-}
-
-#[derive(Default)]
-struct NumberedSessions {
-    last_number: u64,
-    by_number: HashMap<u64, Session>,
-}
-
-/// An upload in progress. Its bytes are counted, hashed if uploads are verified, and discarded.
-#[derive(Default)]
-struct Session {
-    received_bytes: u64,
-    hasher: Option<Hasher>,
-}
-
-impl Sessions {
-    /// Adds a session and returns its number.
-    fn add(&self, session: Session) -> u64 {
-        let mut sessions = lock(&self.sessions);
-        sessions.last_number += 1;
-        let number = sessions.last_number;
-        sessions.by_number.insert(number, session);
-        number
-    }
-
-    fn take(&self, number: u64) -> Option<Session> {
-        lock(&self.sessions).by_number.remove(&number)
-    }
-
-    fn put_back(&self, number: u64, session: Session) {
-        lock(&self.sessions).by_number.insert(number, session);
-    }
-}
 
 impl Registry {
     /// `POST`: mounts a blob, accepts a whole blob if the digest is given, or begins a session.
