@@ -121,6 +121,13 @@ impl World {
             .expect("the refresh answers")
     }
 
+    /// Refreshes one image alone, and returns its status.
+    pub async fn refresh_status(&self, image: &str) -> String {
+        let report = self.refresh_images(&[image]).await;
+        let status = report["images"][0]["status"].as_str();
+        status.expect("an image has a status").to_owned()
+    }
+
     /// Invokes `ensure` with `event`.
     pub async fn ensure(&self, event: Value) -> Value {
         let wanted = Wanted::parse(&event).expect("the request is good");
@@ -300,6 +307,13 @@ pub fn reason_of(report: &Value, index: usize) -> &str {
     report["images"][index]["reason"]
         .as_str()
         .unwrap_or_default()
+}
+
+/// The reason of the first image contains `text`.
+#[track_caller]
+pub fn assert_reason(report: &Value, text: &str) {
+    let reason = reason(report);
+    assert!(reason.contains(text), "{text} is not in: {reason}");
 }
 
 /// Everything that a process wrote, standard output first.

@@ -9,7 +9,7 @@ use tests::world::{World, count_status, statuses};
 
 use crate::quota::{PAIR, WINDOW};
 
-/// The image `number` of forty, in its first or a later version: five cost 5 pulls and matter most, five cost 3, the others 1.
+/// The image `number` of forty in this version. The first five cost 5 pulls each, the next five 3, and the others 1.
 fn image(number: u64, version: u64) -> Image {
     let seed = version * 100 + number;
     match number {
@@ -69,7 +69,7 @@ fn up_to_date(world: &World) -> Vec<u64> {
     (0..40).filter(is_up_to_date).collect()
 }
 
-/// What fits into 27 pulls: five images for 5 each, none for 3, and two for 1.
+/// The images that fit into 27 pulls: five at 5 pulls, none at 3, and two at 1.
 const FIRST: [u64; 7] = [0, 1, 2, 3, 4, 10, 11];
 
 #[tokio::test]

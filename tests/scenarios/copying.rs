@@ -1,7 +1,7 @@
 //! A layer is transferred once where that is possible, whatever the connections do, and wrong bytes are never committed.
 
 use embedded_cloud::Image;
-use tests::world::{World, reason, statuses};
+use tests::world::{World, assert_reason, reason, statuses};
 
 /// A world with node:21 upstream, of one layer of 500 kB.
 async fn world() -> (World, Image, String) {
@@ -12,22 +12,19 @@ async fn world() -> (World, Image, String) {
     (world, image, layer)
 }
 
-/// Refreshes node:21: it is assert_copied, and the mirror has `image`.
+/// A refresh copies node:21, and the mirror has `image`.
 async fn assert_copied(world: &World, image: &Image) {
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }
 
-/// The same, by so many answers of the layer and one of the configuration, and in an upload for each that stays open.
-async fn assert_copied_by(answers: u64, world: &World, image: &Image) {
+/// A refresh copies `image` with this many responses for the layer and one for the configuration, each in one upload.
+async fn assert_copied_by(layer_responses: u64, world: &World, image: &Image) {
     assert_copied(world, image).await;
     let counts = &world.cloud.counts;
     assert_eq!(
         (counts.get("hub.blob.get"), counts.get("ecr.upload.post")),
-        (1 + answers, 2),
+        (1 + layer_responses, 2),
         "{:?}",
         counts.all()
     );
@@ -102,11 +99,7 @@ async fn wrong_bytes_after_an_interruption_fail_the_image_and_nothing_is_committ
     world.cloud.hub.faults().corrupt_blob(&layer, 1);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
-    assert!(
-        reason(&report).contains("the bytes do not match their digest"),
-        "{}",
-        reason(&report)
-    );
+    assert_reason(&report, "the bytes do not match their digest");
     assert!(
         !world
             .ecr()
@@ -161,11 +154,7 @@ async fn a_source_without_progress_is_given_up_after_six_responses() {
     world.cloud.hub.faults().cut_blob(&layer, 0, 100);
     let report = world.refresh_images(&["node:21"]).await;
     assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
-    assert!(
-        reason(&report).contains("the connection was interrupted"),
-        "{}",
-        reason(&report)
-    );
+    assert_reason(&report, "the connection was interrupted");
     assert_eq!(
         world.count("hub.blob.get"),
         1 + 6,

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use embedded_cloud::Image;
 use serde_json::json;
-use tests::world::{PASSWORD, PRIVATE, World, deadline, reason, reason_of, statuses};
+use tests::world::{
+    PASSWORD, PRIVATE, World, assert_reason, deadline, reason, reason_of, statuses,
+};
 
-/// A world with node:21 upstream, of one large layer.
-async fn world() -> (World, Image) {
-    let world = World::start().await;
-    let image = Image::oci(1, &[300_000]);
-    world.publish("library/node", "21", &image);
-    (world, image)
-}
+use crate::faults::world;
 
 #[tokio::test]
 async fn a_refused_credential_is_reported_and_never_replaced_by_anonymous_access() {
@@ -30,11 +26,7 @@ async fn a_refused_credential_is_reported_and_never_replaced_by_anonymous_access
             "failed docker.io/library/redis:7"
         ]
     );
-    assert!(
-        reason(&report).contains("the credential is refused"),
-        "{}",
-        reason(&report)
-    );
+    assert_reason(&report, "the credential is refused");
     assert!(!report.to_string().contains("wrong-and-secret"));
     assert_eq!(world.cloud.counts.sum("hub.manifest."), 0);
     assert_eq!(
@@ -52,10 +44,7 @@ async fn a_refused_credential_is_reported_and_never_replaced_by_anonymous_access
         "docker-hub",
         &json!({"username": "ci", "password": PASSWORD}).to_string(),
     );
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
 }
 
 #[tokio::test]
@@ -88,7 +77,7 @@ async fn a_secret_that_is_temporarily_unreadable_is_retried_for_all_images_toget
         "{}",
         reason(&report)
     );
-    // Six tries of three calls, as for one image; not each image its own.
+    // Six attempts of three calls, as for one image, and not for each image.
     let calls = world.count("secretsmanager.GetSecretValue");
     assert!((3..=2 * 6 * 3).contains(&calls), "{calls}");
     for index in 0..8 {

@@ -4,9 +4,9 @@ use embedded_cloud::{ALIAS, Image, Registry};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::events::sample;
-use tests::world::{PRIVATE, World, count_status, reason, statuses};
+use tests::world::{PRIVATE, World, assert_reason, count_status, statuses};
 
-/// Whether `registry` holds all of `image` under `tag`, byte for byte.
+/// `registry` holds all of `image` under `tag`, byte for byte.
 fn assert_holds(registry: &Registry, repository: &str, tag: &str, image: &Image) {
     assert_eq!(registry.image(repository, tag), Some(image.digest()));
     for manifest in image.manifests() {
@@ -148,7 +148,7 @@ async fn an_image_of_another_registry_cannot_take_the_target_of_a_catalogue_imag
         .ensure(json!({"images": ["quay.io/library/node:21"]}))
         .await;
     assert_eq!(statuses(&report), ["failed quay.io/library/node:21"]);
-    assert!(reason(&report).contains("no {registry}"), "{report:#}");
+    assert_reason(&report, "no {registry}");
     let error = world
         .refresh_with(json!({"images": [{"image": "quay.io/library/node:21"}]}))
         .await

@@ -1,10 +1,10 @@
 //! An image that fails gets a status and a reason of its own, leaves no incomplete tag, and does not affect other images.
 
 use embedded_cloud::Image;
-use tests::world::{World, reason, reason_of, statuses};
+use tests::world::{World, assert_reason, reason, reason_of, statuses};
 
 /// A world with node:21 upstream, of one large layer.
-async fn world() -> (World, Image) {
+pub(crate) async fn world() -> (World, Image) {
     let world = World::start().await;
     let image = Image::oci(1, &[300_000]);
     world.publish("library/node", "21", &image);
@@ -75,11 +75,7 @@ async fn a_moved_tag_that_is_immutable_at_the_destination_fails_without_a_pull()
         0,
         "a refusal that is known beforehand costs no pull"
     );
-    assert!(
-        reason(&report).contains("the tag is immutable"),
-        "{}",
-        reason(&report)
-    );
+    assert_reason(&report, "the tag is immutable");
     assert_eq!(report["images"][0]["targets"][0]["digest"], image.digest());
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }
@@ -101,10 +97,7 @@ async fn wrong_bytes_never_complete_an_upload_and_the_error_names_the_source() {
     let ecr = world.ecr();
     assert!(!ecr.blobs("docker-hub/library/node").contains(layer));
     assert_eq!(world.mirrored("library/node", "21"), None);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
 }
 
 #[tokio::test]
@@ -123,10 +116,7 @@ async fn a_manifest_with_wrong_bytes_is_refused() {
         "{why}"
     );
     assert_eq!(world.mirrored("library/node", "21"), None);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }
 
@@ -146,20 +136,14 @@ async fn a_layer_that_is_always_interrupted_fails_its_image_alone_and_the_next_r
     let why = reason(&report);
     assert!(why.contains("the connection was interrupted"), "{why}");
     assert_eq!(world.mirrored("library/node", "21"), None);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
 }
 
 #[tokio::test]
 async fn an_interrupted_upload_starts_over_in_a_new_session() {
     let (world, image) = world().await;
     world.cloud.ecr.faults().cut_upload(50_000, 1);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
     assert_eq!(
         world.count("ecr.upload.post"),
@@ -174,10 +158,7 @@ async fn an_immutable_tag_whose_response_was_lost_counts_as_copied() {
     let ecr = world.ecr();
     ecr.create_repository("docker-hub/library/node", true);
     ecr.faults().lose_responses(1);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
     assert_eq!(world.count("ecr.manifest.put"), 2);
     assert_eq!(world.mirrored("library/node", "21"), Some(image.digest()));
 }
@@ -189,10 +170,7 @@ async fn content_that_the_registry_lost_is_sent_again() {
     let ecr = world.ecr();
     ecr.delete_tag("docker-hub/library/node", "21");
     ecr.delete_blob("docker-hub/library/node", &image.layers()[0]);
-    assert_eq!(
-        statuses(&world.refresh_images(&["node:21"]).await),
-        ["copied docker.io/library/node:21"]
-    );
+    assert_eq!(world.refresh_status("node:21").await, "copied");
     assert!(
         ecr.blobs("docker-hub/library/node")
             .contains(&image.layers()[0])

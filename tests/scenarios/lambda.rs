@@ -16,7 +16,7 @@ rescue: { allow: ['library/*'] }
 rescan: { severity: HIGH }
 images: [{ image: 'node:21' }]
 ";
-/// Everything that our own code can log.
+/// Log levels at which our own code logs everything.
 const TRACE_LEVELS: &str = "image_replicator=trace,refresh=trace,replicate=trace,ensure=trace,rescue=trace,rescan=trace,info";
 
 /// A function's process and its Runtime API.
@@ -167,7 +167,7 @@ async fn rescue_copies_the_image_of_an_ecs_task_that_reached_the_pull_limit() {
 async fn rescan_copies_the_newer_image_after_a_scan_with_findings() {
     let world = world().await;
     world.refresh_images(&["nginx:1.27-alpine"]).await;
-    // Without a record nothing is known of when upstream was asked last.
+    // Without a record, the time of the last request to upstream is unknown.
     world
         .ecr()
         .set_resource_tags("docker-hub/library/nginx", &[]);

@@ -18,7 +18,7 @@ async fn world() -> (World, Image) {
     (world, image)
 }
 
-/// The same, and the ECR Public Gallery is world_with_gallery.
+/// The same world, with an up-to-date image in the ECR Public Gallery.
 async fn world_with_gallery() -> (World, Image) {
     let (world, image) = world().await;
     world
@@ -75,7 +75,7 @@ async fn an_up_to_date_gallery_saves_every_pull() {
     assert_eq!(
         asked,
         (1, 6),
-        "a HEAD there names no digest, so that the index itself tells it"
+        "a HEAD there returns no digest, so the index is read"
     );
 }
 
@@ -169,7 +169,7 @@ async fn an_outdated_gallery_is_not_used() {
     assert_eq!(
         world.count("public.manifest.get"),
         1,
-        "what it has, which is not it"
+        "the outdated index alone"
     );
 }
 

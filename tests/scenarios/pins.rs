@@ -4,7 +4,7 @@ use embedded_cloud::Image;
 use serde_json::json;
 use tests::world::{World, reason, statuses};
 
-/// A world with node:21 upstream, moved on from the image that is given.
+/// A world in which node:21 has moved upstream; the image is the earlier one.
 async fn world() -> (World, Image) {
     let (pinned, newer) = (
         Image::index(7, &["linux/amd64", "linux/arm64"], &[500], true),

@@ -3,7 +3,7 @@
 use embedded_cloud::{ALIAS, Image};
 use serde_json::json;
 use tests::events::scan;
-use tests::world::{World, deadline, reason, statuses};
+use tests::world::{World, assert_reason, deadline, statuses};
 
 /// A world whose public copies wait for a clean scan of the private ones.
 async fn world() -> World {
@@ -18,7 +18,7 @@ async fn world() -> World {
 async fn a_public_copy_waits_for_a_clean_scan_of_the_private_one() {
     let world = world().await;
     let report = world.refresh().await;
-    assert!(reason(&report).contains("clean scan"), "{report:#}");
+    assert_reason(&report, "clean scan");
     let digest = world.mirrored("library/node", "21").unwrap();
     assert_eq!(world.cloud.ecr_public.registry().image("node", "21"), None);
 
@@ -112,7 +112,7 @@ async fn the_message_of_a_publication_without_enough_pulls_is_redelivered() {
     let digest = world.mirrored("library/node", "21").unwrap();
     let queue = world.add_queue();
     world.rescan(&scan(&digest, &json!({}))).await;
-    // What could be read without a pull is gone.
+    // Without the private copy, a publication needs pulls.
     world.ecr().delete_tag("docker-hub/library/node", "21");
     world.cloud.hub.set_quota(0, 21_600);
     let answer = world.replicate(&queue).await.expect("a message");

@@ -49,7 +49,7 @@ async fn only_the_failed_message_that_can_succeed_later_is_redelivered() {
     world
         .refresh_images(&names.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
-    // Gone upstream; refused by the destination; cut off again and again.
+    // One is deleted upstream, one is refused by the destination, and one is always interrupted.
     world.cloud.hub.delete_tag("library/app2", "1");
     world
         .ecr()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use embedded_cloud::Image;
 use serde_json::{Value, json};
-use tests::world::{World, count_status, reason, statuses};
+use tests::world::{World, assert_reason, count_status, statuses};
 
 /// Six hours, in seconds.
 pub(crate) const WINDOW: u32 = 21_600;
@@ -33,9 +33,9 @@ pub(crate) fn leave_pulls(world: &World, limit: u32, pulls: u32) {
 async fn tags_that_share_a_digest_are_copied_for_one_price() {
     let image = Image::oci(1, &[200]);
     let index = Image::index(2, &PAIR, &[200], true);
-    // An index's price is judged by its size.
-    let judged = 1 + u32::try_from(index.manifest().len().div_ceil(250)).expect("it is small");
-    for (image, price, pulls) in [(image, 1, 1), (index, judged, 5)] {
+    // The price of an index is estimated from its size.
+    let estimate = 1 + u32::try_from(index.manifest().len().div_ceil(250)).expect("it is small");
+    for (image, price, pulls) in [(image, 1, 1), (index, estimate, 5)] {
         let mut world = World::start().await;
         let tags = ["21", "latest", "lts"];
         for tag in tags {
@@ -62,7 +62,7 @@ async fn an_estimate_above_the_limit_does_not_block_an_image_that_fits() {
     leave_pulls(&world, 6, 6);
     assert!(
         image.manifest().len() > 4 * 250,
-        "its size tells of six pulls, and one is left to others"
+        "the estimate is six pulls, and one pull is reserved"
     );
     let report = world.refresh().await;
     assert_eq!(
@@ -85,7 +85,7 @@ async fn an_image_that_costs_more_than_estimated_waits_for_its_real_price() {
         .cloud
         .clock
         .advance(Duration::from_secs(u64::from(WINDOW) + 1));
-    // Less is said of a platform than of an attestation: twenty take less room than eight of each.
+    // A platform takes fewer bytes than an attestation: twenty platforms are smaller than eight of each.
     let platforms: Vec<String> = (0..20)
         .map(|number| format!("linux/cpu{number:02}"))
         .collect();
@@ -104,7 +104,7 @@ async fn an_image_that_costs_more_than_estimated_waits_for_its_real_price() {
     assert_eq!(
         world.count("hub.manifest.get"),
         1,
-        "the index, whose twenty images are not to be had"
+        "the index alone: there are not enough pulls for its twenty images"
     );
     let wait = world.cloud.scheduler.schedules()[0]
         .at
@@ -154,7 +154,7 @@ async fn an_image_that_costs_more_than_the_limit_allows_fails_with_advice() {
         "{report:#}"
     );
     let why = "it costs 9 pulls, and no window allows more than 6 of 100; choose fewer platforms, or a smaller reserve";
-    assert!(reason(&report).contains(why), "{}", reason(&report));
+    assert_reason(&report, why);
     assert_eq!(
         (
             world.count("hub.manifest.get"),
@@ -275,7 +275,7 @@ async fn manifests_from_an_origin_are_never_pulled_however_many_there_are() {
             .publish_to_gallery(&format!("docker/library/{name}"), "1", &image);
         images.push(json!({"image": name, "tags": ["1"]}));
     }
-    // Where manifests may be put as fast as they come.
+    // This registry does not limit the rate of manifests.
     let lab = json!({"lab": {"registry": {"host": world.cloud.open.address(), "repository": "{repository}"}}});
     world.set_catalogue(&json!({"destinations": lab, "images": images}).to_string());
     let report = world.refresh().await;

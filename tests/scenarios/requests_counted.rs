@@ -103,7 +103,7 @@ async fn a_child_manifest_that_the_mirror_has_is_not_pulled_again() {
     assert_eq!(
         world.count("hub.manifest.get"),
         2,
-        "the index, and the child that is new"
+        "the index and the new child"
     );
 }
 

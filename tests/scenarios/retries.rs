@@ -22,7 +22,7 @@ async fn tags_that_share_a_digest_wait_for_one_price() {
     let wait = world.cloud.scheduler.schedules()[0]
         .at
         .duration_since(world.cloud.clock.now());
-    // Six of the 90 that others have spent are available again within 24 minutes.
+    // Six of the 90 pulls that others have spent are available again within 24 minutes.
     assert!(wait <= jiff::SignedDuration::from_mins(24), "{wait}");
 }
 

@@ -2,7 +2,7 @@
 
 use embedded_cloud::Image;
 use serde_json::{Value, json};
-use tests::world::{World, count_status, reason, reason_of, statuses};
+use tests::world::{World, assert_reason, count_status, reason, reason_of, statuses};
 
 const TWO_DESTINATIONS: &str = "\
 destinations:
@@ -91,7 +91,7 @@ async fn a_long_list_is_read_in_pages_and_once_for_two_entries() {
     assert_eq!(
         world.cloud.hub.remaining(),
         99,
-        "only the one manifest is a pull"
+        "only the manifest is a pull"
     );
 }
 
@@ -188,11 +188,7 @@ async fn a_selected_tag_with_the_target_of_a_named_image_fails_and_the_rest_is_c
             "copied docker.io/other/nginx:1"
         ]
     );
-    assert!(
-        reason(&report).contains("docker.io/other/nginx:1"),
-        "{}",
-        reason(&report)
-    );
+    assert_reason(&report, "docker.io/other/nginx:1");
 }
 
 #[tokio::test]
@@ -227,7 +223,7 @@ async fn a_build_gets_a_selected_tag_from_the_destination_of_the_selection() {
     assert_eq!(
         world.count("hub.tags"),
         0,
-        "nothing is listed for one image"
+        "no tags are listed for one image"
     );
 }
 

@@ -4,12 +4,12 @@ use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tests::world::{World, reason, statuses};
+use tests::world::{World, assert_reason, statuses};
 
 /// How a registry responds to a request for its tags.
 type Respond = fn(&Uri) -> Response;
 
-/// Serves `odd.example` with `respond` in this world.
+/// Starts a registry `odd.example` in this world, whose tag lists are what `respond` returns.
 async fn serve_registry(world: &mut World, respond: Respond) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -35,7 +35,7 @@ async fn serve_registry(world: &mut World, respond: Respond) {
     world.set_catalogue("destinations: { private: { ecr: { repository: '{registry}/{repository}' } } }\nimages: [{ image: odd.example/tool, tags: { glob: '*' } }]");
 }
 
-/// A page with these tags, and a `Link` where that is not empty.
+/// A page with these tags, and with a `Link` header unless `link` is empty.
 fn page(tags: &[String], link: &str) -> Response {
     let body = json!({"name": "tool", "tags": tags}).to_string();
     if link.is_empty() {
@@ -108,6 +108,6 @@ async fn unusual_pages_end_in_a_complete_list_or_in_an_error() {
             statuses(&report),
             [format!("{status} odd.example/tool:{{glob *}}")]
         );
-        assert!(reason(&report).contains(why), "{}", reason(&report));
+        assert_reason(&report, why);
     }
 }
