@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use embedded_cloud::Image;
-use tests::world::{World, assert_reason, count_status, statuses};
+use tests::world::{assert_reason, count_status, statuses};
 
 use crate::faults::world;
 
