@@ -231,11 +231,7 @@ async fn another_choice_makes_another_copy_and_only_new_manifests_are_pulled() {
         platforms(&mirrored_index(&world)),
         ["linux/amd64", "unknown/unknown"]
     );
-    assert_eq!(
-        world.count("hub.manifest.get"),
-        0,
-        "the mirror has all manifests"
-    );
+    assert_eq!(world.count("hub.manifest.get"), 1, "the index alone");
 }
 
 #[tokio::test]
