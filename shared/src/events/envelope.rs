@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::logs::{self, Log};
 use super::{Ignored, Signal, text};
+use crate::image::host::is_account;
 
 /// The largest number of nested values that are unwrapped. An event in an SNS notification in an
 /// SQS batch is the fifth, if the batch and its record count.
@@ -46,8 +47,7 @@ pub(super) fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 
 /// `text` if it is the number of an AWS account.
 pub(super) fn account(text: &str) -> Option<String> {
-    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_account.then(|| text.to_owned())
+    is_account(text).then(|| text.to_owned())
 }
 
 /// `text` if it has the characters of an AWS Region's name.

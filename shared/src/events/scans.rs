@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::envelope::{Event, account, array, region, string};
 use super::{Reading, Scan, Severities, Signal};
+use crate::arn::Arn;
 use crate::image::digest::{Digest, InvalidDigest};
 use crate::image::reference::is_tag;
 
@@ -162,17 +163,17 @@ impl Repository {
     /// Parses `docker-hub/library/nginx` or
     /// `arn:aws:ecr:REGION:ACCOUNT:repository/docker-hub/library/nginx`.
     fn parse(text: &str) -> Result<Self, String> {
-        let parts: Vec<_> = text.splitn(6, ':').collect();
-        let repository = match parts[..] {
-            ["arn", _, "ecr", arn_region, arn_account, resource] => Self {
-                name: resource
+        let repository = match Arn::parse(text).filter(|arn| arn.service == "ecr") {
+            Some(arn) => Self {
+                name: arn
+                    .resource
                     .strip_prefix("repository/")
                     .unwrap_or_default()
                     .to_owned(),
-                account: account(arn_account),
-                region: region(arn_region),
+                account: account(arn.account),
+                region: region(arn.region),
             },
-            _ => Self {
+            None => Self {
                 name: text.to_owned(),
                 account: None,
                 region: None,
