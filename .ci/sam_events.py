@@ -23,7 +23,7 @@ EVENTS = [
     ("Refresh", "scheduled-event-rule", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
     ("Refresh", "scheduler-default-no-input", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
     ("Refresh", "scheduler-input-delivered", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
-    ("Refresh", "wake-up-delivered", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
+    ("Refresh", "retry-schedule-delivered", [f"deferred {NGINX}", f"deferred {NODE_24}"]),
     ("Rescue", "batch-job-failed-image-not-found", [f"deferred {NGINX}"]),
     ("Rescue", "cloudtrail-ecr-batchgetimage-error", [f"deferred {NGINX}"]),
     ("Rescue", "cloudwatch-logs-toomanyrequests", [f"deferred {GOLANG}"]),

@@ -12,9 +12,12 @@ use image_replicator::catalogue::{Catalogue, Document};
 use image_replicator::image::digest::Digest;
 use image_replicator::image::manifest::Manifest;
 use image_replicator::image::reference::RepositoryRef;
+use image_replicator::plan::Plan;
 use image_replicator::plan::budget::Budget;
-use image_replicator::plan::{Action, Plan, RepositoryTags, Survey, UpstreamTag, plan};
-use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind, requests};
+use image_replicator::plan::decide::plan;
+use image_replicator::plan::survey::{RepositoryTags, Survey, UpstreamTag};
+use image_replicator::request::resolve::requests;
+use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind};
 use jiff::Timestamp;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -60,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     for _ in 0..options.runs {
         let start = cpu_seconds()?;
         let requests = read(&catalogue)?;
-        let plan = plan(&requests, &survey, Some(&budget()), Timestamp::now());
+        let plan = plan(requests, &survey, Some(&budget()), Timestamp::now());
         seconds.push(cpu_seconds()? - start);
         copies = count_copies(&plan);
     }
@@ -75,16 +78,14 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         median(&seconds),
         options.runs,
         survey.upstream.len(),
-        survey.mirrors.len(),
+        survey.destinations.len(),
     ));
     Ok(())
 }
 
 fn count_copies(plan: &Plan) -> usize {
     let steps = plan.0.iter().flat_map(|planned| &planned.steps);
-    steps
-        .filter(|step| matches!(step.action, Action::Copy(_)))
-        .count()
+    steps.filter(|step| step.action.copied().is_some()).count()
 }
 
 /// The processor time of this process so far.
@@ -155,7 +156,7 @@ fn worst_case(requests: &[Request]) -> Survey {
         }
     }
     for (repository, tags) in mirrors {
-        survey.mirrors.insert(repository, Ok(tags));
+        survey.destinations.insert(repository, Ok(tags));
     }
     survey
 }

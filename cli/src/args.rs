@@ -33,7 +33,7 @@ Environment:
   REPLICATOR_REGISTRY_ENDPOINTS other URLs for registries: HOST=URL, separated by commas
   HTTPS_PROXY, NO_PROXY, …      an HTTP proxy: http://HOST:PORT
   AWS_REGION, AWS_PROFILE, …    region and credentials, as for the AWS CLI
-  RUST_LOG                      what to log on standard error, such as `replicator=debug`
+  RUST_LOG                      what to log on standard error, such as `image_replicator=debug`
 
 Exit status:
   0  every image is in the requested state
@@ -59,19 +59,20 @@ Example, in a buildspec:
 pub(crate) enum Command {
     /// Copy what is missing or out of date in the mirror: the whole catalogue, or the images given
     #[command(after_help = SYNC_EXAMPLES)]
-    Sync(Wanted),
+    Sync(ImageArgs),
     /// Show what `sync` would do, and why each tag is selected or not, without copying anything
     #[command(after_help = PLAN_EXAMPLES)]
-    Plan(Wanted),
+    Plan(ImageArgs),
     /// Make images available in the mirror, and print the references to pull
     #[command(after_help = ENSURE_EXAMPLES)]
-    Ensure(Ensure),
+    Ensure(EnsureArgs),
     /// Show the sync state that is recorded in the resource tags of the mirror's repositories
     Status {
         /// Images, written as in a Dockerfile [default: the whole catalogue]
         images: Vec<String>,
     },
     /// Run all functions on this machine, with a Docker Hub, an Amazon ECR and a queue in memory
+    #[cfg(feature = "demo")]
     Demo {
         /// Keep the mirror running afterwards, for `docker pull`
         #[arg(long)]
@@ -80,7 +81,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Wanted {
+pub(crate) struct ImageArgs {
     /// Images with a tag or a digest, written as in a Dockerfile [default: the whole catalogue]
     pub(crate) images: Vec<String>,
     /// Names of destinations in the catalogue [default: those that the catalogue sets]
@@ -89,7 +90,7 @@ pub(crate) struct Wanted {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Ensure {
+pub(crate) struct EnsureArgs {
     /// Images with a tag or a digest, written as in a Dockerfile
     #[arg(required = true)]
     pub(crate) images: Vec<String>,

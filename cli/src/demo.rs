@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use embedded_cloud::{Cloud, Image};
-use ensure::Wanted;
+use ensure::EnsureRequest;
 use image_replicator::aws::Aws;
 use image_replicator::engine::Replicator;
 use image_replicator::error::{Cause, Error, Side};
-use image_replicator::outcome::report::{Policy, Report};
+use image_replicator::outcome::report::{Answer, Report};
 use image_replicator::settings::Settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use crate::output::{line, size, table};
 const SCHEDULE: &str = include_str!("../../events/scheduled-event-rule.json");
 /// Pulls that the demo's Docker Hub allows in six hours.
 const QUOTA: u32 = 30;
+/// How long each invocation of a function may take.
+const TIMEOUT: Duration = Duration::from_mins(5);
 const CATALOGUE: &str = "\
 destinations:
   private: { ecr: { repository: 'docker-hub/{repository}' } }
@@ -35,34 +37,34 @@ pub(crate) async fn run(serve: bool) -> Result<bool, Error> {
     let cloud = Cloud::start().await;
     let queue = furnish(&cloud);
     let replicator = replicator(&cloud, &queue)?;
-    line("A Docker Hub, an Amazon ECR and a queue, all on this machine; nothing leaves it.");
+    line("An embedded Docker Hub, Amazon ECR and SQS queue: nothing leaves this machine.");
     line(format_args!(
         "User \"ci\" may pull {QUOTA} times in six hours. The catalogue:\n\n{CATALOGUE}"
     ));
 
-    line("1. At night, `refresh` finds out what has moved, and asks for it on the queue.\n");
+    line("1. At night, `refresh` finds out which tags have moved, and queues their copies.\n");
     let first = refresh(&replicator).await?;
     show(&first);
-    line("\n2. `replicate` works off the queue: blobs first, then manifests, then the tag.\n");
+    line("\n2. `replicate` copies what is queued: blobs first, then manifests, then the tag.\n");
     show(&work_off(&cloud, &queue, &replicator).await?);
     line("");
     show_requests(&cloud);
 
-    line("\n3. A build asks `ensure` for two images that it knows and one that is new.\n");
+    line("\n3. A build asks `ensure` for two images of the catalogue and a new one.\n");
     let built = tokio::select! {
         built = ensure(&replicator, &["node:21-alpine", "python:3.12-slim", "redis:7"]) => built?,
         stopped = keep_working(&cloud, &queue, &replicator) => return stopped,
     };
     show(&built);
-    line("\n   The queue made the copy; any number of builds that ask at once share it.");
+    line("\n   A worker made the copy; builds that ask at the same time share it.");
 
-    line("\n4. The next night nothing has moved: one HEAD for each tag, and no pull.\n");
+    line("\n4. The next night no tag has moved: one HEAD for each tag, and no pull.\n");
     cloud.counts.reset();
     let second = refresh(&replicator).await?;
     show(&second);
     line("");
     show_requests(&cloud);
-    line("\nWhat the mirror's repositories say of themselves:\n");
+    line("\nThe sync state in the resource tags of the repositories:\n");
     show_state(&cloud);
     if serve {
         keep_up(&cloud).await;
@@ -127,29 +129,24 @@ fn replicator(cloud: &Cloud, queue: &str) -> Result<Replicator, Error> {
 async fn refresh(replicator: &Replicator) -> Result<Report, Error> {
     let event: Value =
         serde_json::from_str(SCHEDULE).map_err(|error| broken(&error.to_string()))?;
-    refresh::handle(&event, "demo", in_time(), replicator).await
+    refresh::handle(&event, "demo", deadline(), replicator).await
 }
 
-/// The queue's part of the work: AWS calls `replicate` with one message after another.
+/// Works off the queue, as AWS does: it invokes `replicate` with one message after another.
 async fn work_off(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Result<Report, Error> {
-    let mut outcomes = Vec::new();
+    let mut images = Vec::new();
     while let Some(event) = cloud.sqs.next_event(queue, 1) {
-        let batch =
-            serde_json::from_value(event.clone()).map_err(|error| broken(&error.to_string()))?;
-        let worked = replicate::handle(batch, in_time(), replicator).await;
-        if !worked.come_back.is_empty() {
-            return Err(broken("a message came back"));
+        let batch = serde_json::from_value(event.clone());
+        let batch = batch.map_err(|error| broken(&error.to_string()))?;
+        let done = replicate::handle(batch, deadline(), replicator).await;
+        if !done.redelivered.is_empty() {
+            return Err(broken("a message would be redelivered"));
         }
-        outcomes.extend(worked.outcomes.clone());
-        cloud
-            .sqs
-            .settle(queue, &event, &Ok(json!(worked.response())));
+        images.extend(done.report().images);
+        let response = json!(done.response());
+        cloud.sqs.settle(queue, &event, &Ok(response));
     }
-    Ok(Report::from_outcomes(
-        &outcomes,
-        Policy::Keep,
-        replicator.quota(),
-    ))
+    Ok(Report::new(images, replicator.quota()))
 }
 
 /// Works off the queue for as long as somebody waits; it only ends when that fails.
@@ -161,13 +158,12 @@ async fn keep_working(cloud: &Cloud, queue: &str, replicator: &Replicator) -> Re
 }
 
 async fn ensure(replicator: &Replicator, images: &[&str]) -> Result<Report, Error> {
-    let images = images.iter().map(|&image| image.to_owned()).collect();
-    let wanted = Wanted {
-        images,
+    let request = EnsureRequest {
+        images: images.iter().map(|&image| image.to_owned()).collect(),
         wait_seconds: 60,
         allow_stale: true,
     };
-    ensure::handle(&wanted, "demo", in_time(), replicator).await
+    ensure::handle(&request, "demo", deadline(), replicator).await
 }
 
 fn show(report: &Report) {
@@ -242,8 +238,8 @@ async fn keep_up(cloud: &Cloud) {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-fn in_time() -> SystemTime {
-    SystemTime::from(Timestamp::now()) + Duration::from_mins(5)
+fn deadline() -> SystemTime {
+    SystemTime::from(Timestamp::now()) + TIMEOUT
 }
 
 fn broken(why: &str) -> Error {

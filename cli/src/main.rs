@@ -3,6 +3,7 @@
 //! Read [`args`] for what can be asked, then the module of each command.
 
 mod args;
+#[cfg(feature = "demo")]
 mod demo;
 mod output;
 mod status;
@@ -14,14 +15,14 @@ use clap::Parser;
 use image_replicator::aws::Aws;
 use image_replicator::engine::Replicator;
 use image_replicator::error::{Cause, Error, Side};
-use image_replicator::settings::Settings;
+use image_replicator::settings::{Location, Settings};
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
 
-/// Something failed; it was said what.
+/// Exit code: something is not as requested; the output says what.
 const FAILED: u8 = 1;
-/// What was asked makes no sense as it is: an argument, a setting or the catalogue. `clap` uses the same.
+/// Exit code: an argument, a setting or the catalogue is invalid. `clap` uses the same.
 const BAD_USAGE: u8 = 2;
 
 #[tokio::main]
@@ -45,21 +46,30 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether everything that was asked for holds.
+/// Runs the command. Returns whether everything is as requested.
 async fn run(args: Args) -> Result<bool, Error> {
-    if let Command::Demo { serve } = args.command {
-        return demo::run(serve).await;
+    let is_json = args.json;
+    match args.command {
+        #[cfg(feature = "demo")]
+        Command::Demo { serve } => demo::run(serve).await,
+        Command::Sync(images) => sync::sync(&replicator(args.catalogue)?, &images, is_json).await,
+        Command::Plan(images) => {
+            sync::show_plan(&replicator(args.catalogue)?, &images, is_json).await
+        }
+        Command::Ensure(ensure) => {
+            sync::ensure(&replicator(args.catalogue)?, ensure, is_json).await
+        }
+        Command::Status { images } => {
+            status::show(&replicator(args.catalogue)?, images, is_json).await
+        }
     }
+}
+
+/// The replicator with the settings of the environment, and with `catalogue` if that was named.
+fn replicator(catalogue: Option<Location>) -> Result<Replicator, Error> {
     let mut settings = Settings::from_env().map_err(|problems| {
         Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
     })?;
-    settings.catalogue = args.catalogue.or(settings.catalogue);
-    let replicator = Replicator::new(settings, Aws::default())?;
-    match args.command {
-        Command::Sync(wanted) => sync::sync(&replicator, &wanted, args.json).await,
-        Command::Plan(wanted) => sync::show_plan(&replicator, &wanted, args.json).await,
-        Command::Ensure(wanted) => sync::ensure(&replicator, wanted, args.json).await,
-        Command::Status { images } => status::show(&replicator, &images, args.json).await,
-        Command::Demo { .. } => unreachable!("the demo has run without settings"),
-    }
+    settings.catalogue = catalogue.or(settings.catalogue);
+    Replicator::new(settings, Aws::default())
 }

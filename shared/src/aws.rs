@@ -37,7 +37,7 @@ pub use repository::{MAX_LAYERS_PER_CALL, Prepared, Repository};
 
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
-use crate::plan::RepositoryTags;
+use crate::plan::survey::RepositoryTags;
 
 /// How long one attempt of a call may take, and its connection to come about: the SDK itself waits for an answer without end.
 const ATTEMPT: Duration = Duration::from_secs(20);

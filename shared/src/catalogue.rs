@@ -12,6 +12,7 @@
 
 pub mod document;
 mod entry;
+pub(crate) mod load;
 mod merge;
 pub mod naming;
 mod options;

@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::{Duration, SystemTime};
 
 use embedded_cloud::{Cloud, Image, Registry};
-use ensure::Wanted;
+use ensure::EnsureRequest;
 use image_replicator::aws::Aws;
 use image_replicator::engine::Replicator;
 use image_replicator::settings::Settings;
@@ -95,7 +95,7 @@ impl World {
         let clock = self.cloud.clock.clone();
         replicator
             .expect("the replicator starts")
-            .on(Box::new(move || clock.now()))
+            .with_clock(Box::new(move || clock.now()))
     }
 
     /// Invokes `refresh` with `event`.
@@ -130,7 +130,7 @@ impl World {
 
     /// Invokes `ensure` with `event`.
     pub async fn ensure(&self, event: Value) -> Value {
-        let wanted = Wanted::parse(&event).expect("the request is good");
+        let wanted = EnsureRequest::parse(&event).expect("the request is good");
         let report = ensure::handle(&wanted, "request", deadline(), &self.replicator()).await;
         json!(report.expect("ensure answers"))
     }

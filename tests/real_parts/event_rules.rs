@@ -106,7 +106,7 @@ const IGNORED: [(&str, &str); 20] = [
         "for users who send events through their own queue",
     ),
     (
-        "wake-up-delivered",
+        "retry-schedule-delivered",
         "the scheduler calls refresh itself, without a rule",
     ),
 ];

@@ -89,8 +89,9 @@ async fn a_secret_that_is_temporarily_unreadable_is_retried_for_all_images_toget
 async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
     let (world, _) = world().await;
     let replicator = world.replicator();
-    let request =
-        |tag: &str| ::ensure::Wanted::parse(&json!({"images": [format!("node:{tag}")]})).unwrap();
+    let request = |tag: &str| {
+        ::ensure::EnsureRequest::parse(&json!({"images": [format!("node:{tag}")]})).unwrap()
+    };
     assert!(
         ::ensure::handle(&request("21"), "1", deadline(), &replicator)
             .await
@@ -121,7 +122,7 @@ async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
 async fn an_expired_token_is_renewed() {
     let (world, _) = world().await;
     let replicator = world.replicator();
-    let request = ::ensure::Wanted::parse(&json!({"images": ["node:21"]})).unwrap();
+    let request = ::ensure::EnsureRequest::parse(&json!({"images": ["node:21"]})).unwrap();
     assert!(
         ::ensure::handle(&request, "1", deadline(), &replicator)
             .await

@@ -15,8 +15,9 @@ async fn fifty_builds_that_need_the_same_missing_image_cause_one_copy_and_get_th
     let queue = world.add_queue();
     let replicator: &'static Replicator = Box::leak(Box::new(world.replicator()));
     let request =
-        ::ensure::Wanted::parse(&json!({"images": ["redis:7"], "wait_seconds": 60})).unwrap();
-    let request: &'static ::ensure::Wanted = Box::leak(Box::new(request));
+        ::ensure::EnsureRequest::parse(&json!({"images": ["redis:7"], "wait_seconds": 60}))
+            .unwrap();
+    let request: &'static ::ensure::EnsureRequest = Box::leak(Box::new(request));
     let builds: Vec<_> = (0..50)
         .map(|n| {
             tokio::spawn(async move {
@@ -68,7 +69,7 @@ async fn without_waiting_an_up_to_date_image_is_unchanged_and_a_missing_one_is_q
 #[test]
 fn a_request_without_images_is_refused() {
     assert!(
-        ::ensure::Wanted::parse(&json!({"images": []}))
+        ::ensure::EnsureRequest::parse(&json!({"images": []}))
             .unwrap_err()
             .chain()
             .contains("names no images")

@@ -1,157 +1,141 @@
-//! `ensure`: a build asks for images and gets back names that are ready to be pulled.
+//! `ensure`: a build names images and gets back references that can be pulled.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use image_replicator::engine::{Replicator, Session};
+use image_replicator::engine::{Job, Records, Replicator, Session};
 use image_replicator::error::{Cause, Error, Side};
 use image_replicator::image::reference::{ImageRef, InvalidReference};
-use image_replicator::outcome::report::{Done, ImageReport, Outcome, Policy, Report};
+use image_replicator::outcome::Outcome;
+use image_replicator::outcome::report::{ImageReport, Policy, Report};
 use image_replicator::request::{Request, Trigger, TriggerKind};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
+/// The longest time to wait: more than a Lambda function can run.
+const MAX_WAIT: Duration = Duration::from_hours(24);
+
 /// What a build asks for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// Image references with a tag, a digest or both, as a Dockerfile has them: `node:21-alpine`.
+pub struct EnsureRequest {
+    /// Image references with a tag, a digest or both, as in a Dockerfile: `node:21-alpine`.
     pub images: Vec<String>,
-    /// The longest time, in seconds, until the answer where something is to be copied; the function's own deadline holds besides.
-    #[serde(default = "five_minutes")]
+    /// The longest time, in seconds, to wait for copies. The function's own deadline holds besides.
+    #[serde(default = "default_wait_seconds")]
     pub wait_seconds: u64,
     /// Whether an older copy is good enough when upstream cannot be read.
-    #[serde(default = "yes")]
+    #[serde(default = "default_allow_stale")]
     pub allow_stale: bool,
 }
 
-fn five_minutes() -> u64 {
+fn default_wait_seconds() -> u64 {
     300
 }
 
-fn yes() -> bool {
+fn default_allow_stale() -> bool {
     true
 }
 
-impl Wanted {
-    /// Reads the event of an invocation.
+impl EnsureRequest {
+    /// Reads the event of an invocation. A request without images is an error: a build would go on
+    /// without what it needs.
     pub fn parse(event: &Value) -> Result<Self, Error> {
-        let not_understood = |why: &str| {
-            let want = r#"{"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#;
-            let why = format!("{why}; want {want}");
-            Error::new(
-                Side::Configuration,
-                Cause::Invalid,
-                "understand the request",
-            )
-            .because(why)
-        };
-        let wanted =
+        let request =
             Self::deserialize(event).map_err(|error| not_understood(&error.to_string()))?;
-        // An answer without images would be `ok`, and a build would go on without what it needs.
-        if wanted.images.is_empty() {
-            Err(not_understood("it names no images"))
-        } else {
-            Ok(wanted)
+        if request.images.is_empty() {
+            return Err(not_understood("it names no images"));
         }
+        Ok(request)
+    }
+
+    fn wait(&self) -> Duration {
+        Duration::from_secs(self.wait_seconds).min(MAX_WAIT)
     }
 }
 
-/// Makes sure that the images are in the mirror and level with upstream, and answers for each, in the order asked.
+fn not_understood(why: &str) -> Error {
+    let form = r#"{"images":["node:21-alpine"],"wait_seconds":300,"allow_stale":true}"#;
+    let error = Error::new(
+        Side::Configuration,
+        Cause::Invalid,
+        "understand the request",
+    );
+    error.because(format!("{why}; send {form}"))
+}
+
+/// Makes sure that the images are in the mirror and up to date, and answers for each, in their order.
 ///
-/// With a queue, builds that start at once share one copy: each hands its wish to the queue and waits for the digest to appear.
-/// Without one this function copies by itself. An image goes where the catalogue sends it, else to the default destinations. What is level costs one HEAD upstream and
-/// one look at the destination. A text that names no image hides no other.
+/// With a queue, builds that start together share one copy: each sends its request to the queue and
+/// waits until the digest is there. Without one, this function copies itself. An image goes to its
+/// destinations in the catalogue, else to the default ones. An image that is up to date costs one HEAD
+/// upstream and one read at the destination. A text that is no image affects no other.
 pub async fn handle(
-    wanted: &Wanted,
+    request: &EnsureRequest,
     request_id: &str,
     deadline: SystemTime,
     replicator: &Replicator,
 ) -> Result<Report, Error> {
+    let wait_until = Instant::now() + request.wait();
+    let session = Session::until(deadline, Timestamp::now().into());
     let trigger = Trigger {
         kind: TriggerKind::OnDemand,
         id: request_id.to_owned(),
     };
-    let mut session = Session::until(deadline, Timestamp::now().into());
-    let end = Instant::now().checked_add(Duration::from_secs(wanted.wait_seconds));
-    let asked: Vec<Result<ImageRef, InvalidReference>> =
-        wanted.images.iter().map(|text| text.parse()).collect();
-    let unique: BTreeSet<&ImageRef> = asked.iter().flatten().collect();
-    let mut outcomes = bring(
-        unique.into_iter(),
-        &trigger,
-        (&mut session, end),
-        replicator,
-    )
-    .await?;
-    // With a queue the worker records what it did, and what it put off.
-    if replicator.settings().queue_url.is_none() {
-        replicator.postpone(&mut outcomes, None).await;
-        let news: Vec<Outcome> = outcomes
-            .iter()
-            .filter(|outcome| !is_unchanged(outcome))
-            .cloned()
-            .collect();
-        replicator.record(&news, &session).await;
-    }
+    let images: Vec<Result<ImageRef, InvalidReference>> =
+        request.images.iter().map(|text| text.parse()).collect();
+    let unique: BTreeSet<&ImageRef> = images.iter().flatten().collect();
+    let job = Job {
+        records: Records::OwnCopies,
+        wait_until: Some(wait_until),
+        ..Job::new(
+            requests(unique, &trigger, replicator).await?,
+            trigger.clone(),
+        )
+    };
+    let finished = replicator.run(job, &session).await;
 
-    let policy = if wanted.allow_stale {
-        Policy::UseStale
-    } else {
-        Policy::RefuseStale
+    let policy = match request.allow_stale {
+        true => Policy::UseStale,
+        false => Policy::RefuseStale,
     };
-    let answer = |(asked, text): (&Result<ImageRef, InvalidReference>, &String)| match asked {
-        Ok(image) => {
-            let outcome = outcomes.iter().find(|outcome| outcome.image == *image);
-            ImageReport::from_outcome(outcome.expect("there is an outcome for each image"), policy)
-        }
-        Err(problem) => ImageReport::failed(text, problem.to_string()),
-    };
-    let images = asked.iter().zip(&wanted.images).map(answer).collect();
-    let report = Report::new(images, replicator.quota());
+    let mut answers = Vec::with_capacity(images.len());
+    for (image, text) in images.iter().zip(&request.images) {
+        answers.push(match image {
+            Ok(image) => ImageReport::from_outcome(find(&finished.outcomes, image), policy),
+            Err(problem) => ImageReport::failed(text, problem.to_string()),
+        });
+    }
+    let report = Report::new(answers, replicator.quota());
     report.log(&trigger);
     Ok(report)
 }
 
-/// Looks for as long as `run` lasts; copying, or waiting for copies, ends at `end`.
-async fn bring(
-    images: impl Iterator<Item = &ImageRef>,
-    trigger: &Trigger,
-    (session, end): (&mut Session, Option<Instant>),
-    replicator: &Replicator,
-) -> Result<Vec<Outcome>, Error> {
-    let catalogue = replicator.any_catalogue().await?;
-    let images: Vec<_> = images
-        .map(|image| catalogue.resolve(image.clone()))
-        .collect();
-    let mut requests = replicator.requests(&catalogue, &images, trigger).await;
-    requests.iter_mut().for_each(leave_out_what_waits);
-    let asked = replicator.now();
-    let survey = replicator.survey(&requests, session).await;
-    if let Some(end) = end {
-        session.end_by(end);
-    }
-    let mut outcomes = replicator
-        .act(replicator.plan(&requests, &survey), session)
-        .await;
-    replicator.await_copies(&mut outcomes, session, asked).await;
-    Ok(outcomes)
+fn find<'a>(outcomes: &'a [Outcome], image: &ImageRef) -> &'a Outcome {
+    let outcome = outcomes.iter().find(|it| it.request.image == *image);
+    outcome.expect("there is an outcome for each image")
 }
 
-/// A build has no use for a public copy that is not there yet, as long as it has another.
-fn leave_out_what_waits(request: &mut Request) {
+async fn requests(
+    images: BTreeSet<&ImageRef>,
+    trigger: &Trigger,
+    replicator: &Replicator,
+) -> Result<Vec<Request>, Error> {
+    let catalogue = replicator.catalogue_or_default().await?;
+    let images = images.into_iter().cloned();
+    let images: Vec<_> = images.map(|image| catalogue.resolve(image)).collect();
+    let mut requests = replicator.requests(&catalogue, &images, trigger).await;
+    for request in &mut requests {
+        leave_out_scanned_targets(request);
+    }
+    Ok(requests)
+}
+
+/// A build cannot use a public copy that waits for a scan, as long as it has another copy.
+fn leave_out_scanned_targets(request: &mut Request) {
     if request.targets.iter().any(|target| !target.waits_for_scan) {
         request.targets.retain(|target| !target.waits_for_scan);
     }
-}
-
-fn is_unchanged(outcome: &Outcome) -> bool {
-    outcome.places.iter().all(|place| {
-        place
-            .result
-            .as_ref()
-            .is_ok_and(|done| *done == Done::Unchanged)
-    })
 }

@@ -1,37 +1,20 @@
 //! The Lambda function `ensure`.
 
-use ensure::Wanted;
-use image_replicator::engine::Replicator;
-use image_replicator::error::Error;
-use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use ensure::EnsureRequest;
 use serde_json::Value;
+use serve::Invocation;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
-    let replicator = &Replicator::from_env().map_err(|error| error.chain())?;
-    run(service_fn(async move |event: LambdaEvent<Value>| {
-        let (event, context) = event.into_parts();
-        let answer = async {
-            ensure::handle(
-                &Wanted::parse(&event)?,
-                &context.request_id,
-                context.deadline(),
-                replicator,
-            )
-            .await
-        };
-        let result = replicator
-            .measured(
-                &context.env_config.function_name,
-                Box::pin(answer),
-                Clone::clone,
-            )
-            .await;
-        result.map_err(|error: Error| Diagnostic {
-            error_type: error.name(),
-            error_message: error.chain(),
-        })
-    }))
+    serve::serve(async |event: Value, invocation: &Invocation, replicator| {
+        let request = EnsureRequest::parse(&event)?;
+        ensure::handle(
+            &request,
+            &invocation.request_id,
+            invocation.deadline,
+            replicator,
+        )
+        .await
+    })
     .await
 }

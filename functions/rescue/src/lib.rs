@@ -1,18 +1,20 @@
-//! `rescue`: a pull that failed somewhere becomes a copy in the mirror, so that the next try finds the image there.
+//! `rescue`: an image that could not be pulled is copied to the mirror, so that the next try finds it.
 //!
-//! Names in events are untrusted: only what the catalogue names, or its `rescue.allow`, is ever copied.
+//! Names in events are untrusted: only images of the catalogue, or of its `rescue.allow`, are copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use image_replicator::catalogue::Catalogue;
-use image_replicator::engine::{Replicator, Session};
+use image_replicator::engine::{Job, Replicator, Session};
 use image_replicator::error::Error;
 use image_replicator::events::{BuildLog, FailureKind, Ignored, PullFailure, Signal, signals};
 use image_replicator::image::host::Host;
 use image_replicator::image::reference::{ImageRef, InvalidReference};
-use image_replicator::outcome::report::{ImageReport, Outcome, Policy, Report};
-use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind, origin};
+use image_replicator::outcome::Outcome;
+use image_replicator::outcome::report::{Answer, ImageReport, Policy, Report};
+use image_replicator::request::resolve::upstream_of;
+use image_replicator::request::{DestinationRoots, Trigger, TriggerKind};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,7 +27,7 @@ pub struct Rescued {
     pub report: Report,
     /// Images that may not be copied, and why.
     pub refused: Vec<Refused>,
-    /// What the event held that asks for no copy.
+    /// What the event contains that leads to no copy.
     pub ignored: Vec<Ignored>,
 }
 
@@ -38,14 +40,34 @@ pub struct Refused {
     pub why: String,
 }
 
-/// What a pull failure asks for.
-enum Verdict {
+impl Answer for Rescued {
+    type Response = Self;
+
+    fn report(&self) -> Report {
+        self.report.clone()
+    }
+
+    fn into_response(self) -> Self {
+        self
+    }
+}
+
+/// What is done about a failed pull.
+enum Decision {
     Copy(ImageRef),
     Refuse(String),
     Ignore(String),
 }
 
-/// Copies, or has copied, what `event` could not pull. Safe to run twice, and in any order: one wish makes one copy.
+/// The failed pulls of an event, and the rest of it.
+#[derive(Default)]
+struct Failures {
+    pulls: Vec<PullFailure>,
+    ignored: Vec<Ignored>,
+}
+
+/// Copies what `event` could not pull. Safe to run twice, and in any order: the same request leads to
+/// one copy.
 pub async fn handle(
     event: &Value,
     request_id: &str,
@@ -53,44 +75,34 @@ pub async fn handle(
     replicator: &Replicator,
 ) -> Result<Rescued, Error> {
     let session = Session::until(deadline, Timestamp::now().into());
-    let (failures, mut ignored) = failures(event, replicator).await?;
+    let Failures { pulls, mut ignored } = read_failures(event, replicator).await?;
     let mut refused = Vec::new();
     let mut outcomes = Vec::new();
-    if !failures.is_empty() {
-        let catalogue = replicator.any_catalogue().await?;
-        let places = replicator.places(catalogue.destinations.values()).await;
-        let mut wanted: BTreeMap<ImageRef, Trigger> = BTreeMap::new();
-        for failure in failures {
-            match judge(&failure, &catalogue, &places) {
-                Verdict::Copy(image) => drop(
-                    wanted
-                        .entry(image)
-                        .or_insert_with(|| trigger(&failure, request_id)),
-                ),
-                Verdict::Refuse(why) => refused.push(Refused {
+    if !pulls.is_empty() {
+        let catalogue = replicator.catalogue_or_default().await?;
+        let destinations = catalogue.destinations.values();
+        let roots = replicator.destination_roots(destinations).await;
+        let mut allowed: BTreeMap<ImageRef, Trigger> = BTreeMap::new();
+        for failure in pulls {
+            match decide(&failure, &catalogue, &roots) {
+                Decision::Copy(image) => {
+                    let trigger = || trigger(&failure, request_id);
+                    allowed.entry(image).or_insert_with(trigger);
+                }
+                Decision::Refuse(why) => refused.push(Refused {
                     image: failure.image,
                     why,
                 }),
-                Verdict::Ignore(why) => ignored.push(Ignored {
+                Decision::Ignore(why) => ignored.push(Ignored {
                     what: failure.image,
                     why,
                 }),
             }
         }
-        outcomes = bring(&wanted, &catalogue, &session, replicator).await;
-        replicator.postpone(&mut outcomes, Some(&catalogue)).await;
-        replicator.record(&outcomes, &session).await;
+        outcomes = copy(allowed, &catalogue, &session, replicator).await;
     }
+    log(&outcomes, &refused, &ignored);
     let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota());
-    for outcome in &outcomes {
-        ImageReport::from_outcome(outcome, Policy::Keep).log(&outcome.trigger);
-    }
-    for Refused { image, why } in &refused {
-        tracing::warn!(image, why, "refused");
-    }
-    for Ignored { what, why } in &ignored {
-        tracing::info!(what, why, "ignored");
-    }
     Ok(Rescued {
         report,
         refused,
@@ -98,104 +110,106 @@ pub async fn handle(
     })
 }
 
-/// The failed pulls that `event` tells of, those in build logs included, each once.
-async fn failures(
-    event: &Value,
-    replicator: &Replicator,
-) -> Result<(Vec<PullFailure>, Vec<Ignored>), Error> {
-    let (mut failures, mut ignored) = (Vec::new(), Vec::new());
+/// The failed pulls of `event`, those in build logs included, each image once.
+async fn read_failures(event: &Value, replicator: &Replicator) -> Result<Failures, Error> {
+    let mut found = Failures::default();
     for signal in signals(event) {
         match signal {
-            Signal::PullFailure(failure) => failures.push(failure),
-            Signal::BuildLog(log) => match in_log(&log, replicator).await {
-                Ok(found) if found.is_empty() => {
-                    ignored.push(Ignored {
-                        what: log.build,
-                        why: "its log tells of no failed pull".to_owned(),
-                    });
-                }
-                Ok(found) => failures.extend(found),
-                // Lambda tries again what passes.
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => ignored.push(Ignored {
-                    what: log.build,
-                    why: error.chain(),
-                }),
-            },
-            Signal::Scan(scan) => {
-                let why = "an image scan is the business of rescan".to_owned();
-                ignored.push(Ignored {
-                    what: scan.repository,
-                    why,
-                });
-            }
-            Signal::Ignored(nothing) => ignored.push(nothing),
+            Signal::PullFailure(failure) => found.pulls.push(failure),
+            Signal::BuildLog(log) => read_log(log, &mut found, replicator).await?,
+            Signal::Scan(scan) => found.ignored.push(Ignored {
+                what: scan.repository,
+                why: "image scans are handled by rescan".to_owned(),
+            }),
+            Signal::Ignored(ignored) => found.ignored.push(ignored),
         }
     }
     let mut seen = BTreeSet::new();
-    failures.retain(|failure| seen.insert(failure.image.clone()));
-    Ok((failures, ignored))
+    found
+        .pulls
+        .retain(|failure| seen.insert(failure.image.clone()));
+    Ok(found)
 }
 
-async fn in_log(log: &BuildLog, replicator: &Replicator) -> Result<Vec<PullFailure>, Error> {
-    Ok(log.pull_failures(&replicator.log_tail(&log.group, &log.stream).await?))
-}
-
-fn judge(failure: &PullFailure, catalogue: &Catalogue, places: &DestinationRoots) -> Verdict {
-    let image = match wanted(&failure.image, catalogue) {
-        Ok(image) => image,
-        Err(problem) => return Verdict::Refuse(format!("it is no image with a tag: {problem}")),
+/// Adds the failed pulls in a build's log. An error that passes fails the invocation: Lambda retries
+/// it.
+async fn read_log(
+    log: BuildLog,
+    found: &mut Failures,
+    replicator: &Replicator,
+) -> Result<(), Error> {
+    let why = match replicator.log_tail(&log.group, &log.stream).await {
+        Ok(text) => {
+            let failures = log.pull_failures(&text);
+            if !failures.is_empty() {
+                found.pulls.extend(failures);
+                return Ok(());
+            }
+            "its log contains no failed pull".to_owned()
+        }
+        Err(error) if error.is_transient() => return Err(error),
+        Err(error) => error.chain(),
     };
-    let upstream = match origin(catalogue, places, &image) {
+    found.ignored.push(Ignored {
+        what: log.build,
+        why,
+    });
+    Ok(())
+}
+
+fn decide(failure: &PullFailure, catalogue: &Catalogue, roots: &DestinationRoots) -> Decision {
+    let image = match parse_image(&failure.image, catalogue) {
+        Ok(image) => image,
+        Err(problem) => return Decision::Refuse(format!("it is no image with a tag: {problem}")),
+    };
+    let upstream = match upstream_of(catalogue, roots, &image) {
         Some(upstream) => upstream,
-        None if is_a_mirror(&image, places) => {
-            return Verdict::Refuse("no naming template of the catalogue leads to it".to_owned());
+        None if is_in_mirror(&image, roots) => {
+            let why = "no naming template of the catalogue leads to it";
+            return Decision::Refuse(why.to_owned());
         }
         None => match failure.kind {
             FailureKind::NotFound => {
-                return Verdict::Ignore("upstream itself has no such image".to_owned());
+                let why = "upstream itself has no such image";
+                return Decision::Ignore(why.to_owned());
             }
             FailureKind::Denied => {
-                return Verdict::Ignore(
-                    "upstream denies access to it; a copy would be denied too".to_owned(),
-                );
+                let why = "upstream denies access to it; a copy would be denied too";
+                return Decision::Ignore(why.to_owned());
             }
             FailureKind::PullLimit | FailureKind::AbuseLimit | FailureKind::Network => image,
         },
     };
-    if catalogue.allows(&upstream) {
-        Verdict::Copy(upstream)
-    } else {
-        Verdict::Refuse(format!(
-            "neither the catalogue nor its rescue.allow names {upstream}"
-        ))
+    if !catalogue.allows(&upstream) {
+        let why = format!("neither the catalogue nor its rescue.allow names {upstream}");
+        return Decision::Refuse(why);
     }
+    Decision::Copy(upstream)
 }
 
-/// The image that `name` stands for. The digest of `name:tag@sha256:…` says which bytes were wanted; what is mirrored is the tag, unless
-/// the catalogue pins just these.
-fn wanted(name: &str, catalogue: &Catalogue) -> Result<ImageRef, InvalidReference> {
+/// The image called `name`. The digest of `name:tag@sha256:…` is what was pulled; the tag is what is
+/// mirrored, unless the catalogue has that very pin.
+fn parse_image(name: &str, catalogue: &Catalogue) -> Result<ImageRef, InvalidReference> {
     match name.parse() {
         Ok(pin) if catalogue.covers(&pin) => Ok(pin),
-        _ => name.split('@').next().unwrap_or_default().parse(),
+        _ => {
+            let (tagged, _digest) = name.split_once('@').unwrap_or((name, ""));
+            tagged.parse()
+        }
     }
 }
 
-/// Whether the image's registry is one that we write to: then what it lacks is ours to explain.
-fn is_a_mirror(image: &ImageRef, places: &DestinationRoots) -> bool {
+/// Whether the image's registry is one that the mirror writes to, or an ECR registry.
+fn is_in_mirror(image: &ImageRef, roots: &DestinationRoots) -> bool {
     let registry = &image.repository().registry;
-    matches!(Host::parse(registry), Host::Ecr { .. })
-        || places
-            .values()
-            .flatten()
-            .any(|place| place.registry == *registry)
+    let mut roots = roots.values().flatten();
+    matches!(Host::parse(registry), Host::Ecr { .. }) || roots.any(|it| it.registry == *registry)
 }
 
 fn trigger(failure: &PullFailure, request_id: &str) -> Trigger {
-    let id = if failure.id.is_empty() {
-        request_id
-    } else {
-        &failure.id
+    let id = match failure.id.as_str() {
+        "" => request_id,
+        id => id,
     };
     Trigger {
         kind: TriggerKind::PullFailure,
@@ -203,16 +217,34 @@ fn trigger(failure: &PullFailure, request_id: &str) -> Trigger {
     }
 }
 
-async fn bring(
-    wanted: &BTreeMap<ImageRef, Trigger>,
+async fn copy(
+    images: BTreeMap<ImageRef, Trigger>,
     catalogue: &Catalogue,
     session: &Session,
     replicator: &Replicator,
 ) -> Vec<Outcome> {
-    let mut requests: Vec<Request> = Vec::with_capacity(wanted.len());
-    for (image, trigger) in wanted {
-        let images = [catalogue.resolve(image.clone())];
-        requests.extend(replicator.requests(catalogue, &images, trigger).await);
+    let mut requests = Vec::with_capacity(images.len());
+    for (image, trigger) in &images {
+        let image = [catalogue.resolve(image.clone())];
+        let request = replicator.requests(catalogue, &image, trigger).await;
+        requests.extend(request);
     }
-    replicator.bring(&requests, session).await
+    let Some(trigger) = images.into_values().next() else {
+        return Vec::new();
+    };
+    let job = Job::new(requests, trigger);
+    replicator.run(job, session).await.outcomes
+}
+
+fn log(outcomes: &[Outcome], refused: &[Refused], ignored: &[Ignored]) {
+    for outcome in outcomes {
+        let report = ImageReport::from_outcome(outcome, Policy::Keep);
+        report.log(&outcome.request.trigger);
+    }
+    for Refused { image, why } in refused {
+        tracing::warn!(image, why, "refused");
+    }
+    for Ignored { what, why } in ignored {
+        tracing::info!(what, why, "ignored");
+    }
 }

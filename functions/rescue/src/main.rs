@@ -1,30 +1,18 @@
 //! The Lambda function `rescue`.
 
-use image_replicator::engine::Replicator;
-use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use serde_json::Value;
+use serve::Invocation;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
-    let replicator = &Replicator::from_env().map_err(|error| error.chain())?;
-    run(service_fn(async move |event: LambdaEvent<Value>| {
-        let (event, context) = event.into_parts();
-        let work = Box::pin(rescue::handle(
+    serve::serve(async |event: Value, invocation: &Invocation, replicator| {
+        rescue::handle(
             &event,
-            &context.request_id,
-            context.deadline(),
+            &invocation.request_id,
+            invocation.deadline,
             replicator,
-        ));
-        let result = replicator
-            .measured(&context.env_config.function_name, work, |rescued| {
-                rescued.report.clone()
-            })
-            .await;
-        result.map_err(|error| Diagnostic {
-            error_type: error.name(),
-            error_message: error.chain(),
-        })
-    }))
+        )
+        .await
+    })
     .await
 }

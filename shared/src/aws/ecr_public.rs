@@ -11,7 +11,7 @@ use crate::image::digest::Digest;
 use crate::image::host::{ECR_PUBLIC, Host};
 use crate::image::reference::RepositoryRef;
 use crate::outcome::state::{ResourceTags, TagChanges};
-use crate::plan::RepositoryTags;
+use crate::plan::survey::RepositoryTags;
 
 /// The most images that one page of an answer holds.
 const PAGE: i32 = 1000;

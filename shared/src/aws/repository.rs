@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
 use crate::outcome::state::{ResourceTags, TagChanges};
-use crate::plan::RepositoryTags;
+use crate::plan::survey::RepositoryTags;
 
 /// One repository with a control plane.
 pub struct Repository<'a>(Either<'a>);

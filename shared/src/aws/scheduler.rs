@@ -39,7 +39,7 @@ impl Aws {
                     .target()
                     .and_then(|target| target.input())
                     .unwrap_or_default();
-                Ok(at.map(|at| RetrySchedule::read(at, input)))
+                Ok(at.map(|at| RetrySchedule::parse(at, input)))
             }
             Err(error) if *error.cause() == Cause::NotFound => Ok(None),
             Err(error) => Err(error),

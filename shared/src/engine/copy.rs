@@ -1,129 +1,123 @@
-//! Copying: what the plan says, image by image and place by place. Streams from registry to registry.
+//! Copying: the writes of a plan, image by image and target by target. Blobs are streamed from
+//! registry to registry.
 //!
-//! Upstream is read once for all places of an image: once the first has it, the others are filled from there.
+//! Upstream is read once for all targets of an image: once the first target has it, the others are
+//! filled from there.
 
 mod blobs;
 mod deliver;
 mod upstream;
 
-use futures_util::future::OptionFuture;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use tokio::sync::OnceCell;
 
+use self::deliver::{Delivery, Trust};
+use self::upstream::UpstreamContent;
+use super::wait::finish;
 use super::{Replicator, Session};
 use crate::aws::{Mutability, Repository};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::RepositoryRef;
-use crate::outcome::report::{Done, Outcome, TargetOutcome};
-use crate::plan::{Action, Plan, Planned, Step};
+use crate::outcome::{Done, Outcome, Spent, TargetOutcome};
+use crate::plan::{Plan, Planned, Step, Write};
 use crate::request::Target;
-use deliver::{Delivery, Trust};
-use upstream::{Spent, Upstream};
 
-/// Images at once: while the blobs of some stream, the manifests of the next are fetched. [`Session::room`] bounds the blobs of all together.
-const IMAGES: usize = 64;
+/// Images that are copied concurrently: while the blobs of some are streamed, the manifests of the next
+/// are fetched. [`Session::memory_for`] bounds the blobs of all together.
+const MAX_CONCURRENT_IMAGES: usize = 64;
 
 impl Replicator {
-    /// Does what `plan` says, `tell`s what became of each image as soon as that is known, and gives all of it in the plan's order.
-    /// One image's fault is no other's.
-    pub async fn carry_out(
+    /// Does what `plan` says. `progress` gets each outcome as soon as it is known; the result is in the
+    /// plan's order. An error of one image does not affect the others.
+    pub(super) async fn copy(
         &self,
         plan: Plan,
         session: &Session,
-        mut tell: impl FnMut(&Outcome),
+        mut progress: impl FnMut(&Outcome),
     ) -> Vec<Outcome> {
         let copy = |(index, planned)| {
-            self.carry_out_one(planned, session)
-                .map(move |outcome| (index, outcome))
-                .boxed()
+            let copy = self.copy_image(planned, session);
+            copy.map(move |outcome| (index, outcome)).boxed()
         };
-        let mut copies = stream::iter(plan.0.into_iter().enumerate())
-            .map(copy)
-            .buffer_unordered(IMAGES);
+        let copies = stream::iter(plan.0.into_iter().enumerate()).map(copy);
+        let mut copies = copies.buffer_unordered(MAX_CONCURRENT_IMAGES);
         let mut outcomes = Vec::new();
         while let Some(done) = copies.next().await {
-            tell(&done.1);
+            progress(&done.1);
             outcomes.push(done);
         }
         outcomes.sort_by_key(|(index, _)| *index);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    async fn carry_out_one(&self, mut planned: Planned, session: &Session) -> Outcome {
-        let steps = std::mem::take(&mut planned.steps);
-        if !steps.iter().any(Step::is_due) {
-            let places = steps
-                .into_iter()
-                .map(|step| TargetOutcome::from_step(step, Ok(Done::Unchanged)))
-                .collect();
-            return Outcome::new(planned, places, 0, 0);
+    async fn copy_image(&self, mut planned: Planned, session: &Session) -> Outcome {
+        if !planned.is_due() {
+            let steps = std::mem::take(&mut planned.steps);
+            let target = |step| TargetOutcome::from_step(step, Ok(Done::Unchanged));
+            let targets = steps.into_iter().map(target).collect();
+            return Outcome::new(planned, targets, Spent::default());
         }
-        // Tags that stand for the same image go one after another: the first pays for it.
-        let copied = steps.iter().find_map(|step| match &step.action {
-            Action::Copy(digest) if planned.is_metered => Some(digest),
-            _ => None,
-        });
-        let turn = copied.map(|digest| session.turn_to_pull(planned.image.repository(), digest));
-        let _turn = OptionFuture::from(turn).await;
-        let upstream = Upstream::new(&self.registries, &planned, session);
+        // Tags of the same image are copied one after another: the first one pays for the pulls.
+        let _turn = match metered_copy(&planned) {
+            Some(digest) => {
+                let repository = planned.request.image.repository();
+                Some(session.image_turn(repository, digest).await)
+            }
+            None => None,
+        };
+        let steps = std::mem::take(&mut planned.steps);
         let copy = Copy {
             replicator: self,
+            upstream: UpstreamContent::new(&self.registries, &planned, session),
             planned,
-            upstream,
             session,
-            wanted: OnceCell::new(),
+            root: OnceCell::new(),
         };
-        let mut places = Vec::with_capacity(steps.len());
+        let mut targets = Vec::with_capacity(steps.len());
         for step in steps {
-            places.push(copy.take(step).await);
+            targets.push(copy.execute(step).await);
         }
         let Copy {
             mut planned,
             upstream,
             ..
         } = copy;
-        let Spent {
-            bytes,
-            pulls,
-            price,
-        } = upstream.spent();
-        planned.price.pulls = price;
-        Outcome::new(planned, places, bytes, pulls)
+        planned.price.pulls = upstream.price();
+        let spent = upstream.spent();
+        Outcome::new(planned, targets, spent)
     }
 }
 
-/// What a copy that meets the deadline could not do.
-pub(super) fn finish(target: &Target) -> String {
-    format!("finish copying {}", target.uri)
+/// The digest that is copied and counts as pulls, if one is.
+fn metered_copy(planned: &Planned) -> Option<&Digest> {
+    let mut copied = planned.steps.iter().filter_map(|step| step.action.copied());
+    copied.next().filter(|_| planned.is_metered)
 }
 
-/// One image on its way.
+/// The copy of one image.
 struct Copy<'a> {
     replicator: &'a Replicator,
     planned: Planned,
-    upstream: Upstream<'a>,
+    upstream: UpstreamContent<'a>,
     session: &'a Session,
     /// The manifest that goes under the tag, once it was fetched.
-    wanted: OnceCell<Manifest>,
+    root: OnceCell<Manifest>,
 }
 
 impl Copy<'_> {
-    async fn take(&self, step: Step) -> TargetOutcome {
-        if !step.is_due() {
+    async fn execute(&self, step: Step) -> TargetOutcome {
+        let Some(write) = step.action.write() else {
             return TargetOutcome::from_step(step, Ok(Done::Unchanged));
-        }
-        let target = &step.target;
-        // Boxed, because a deadline around it would take its room twice.
-        let copy = Box::pin(self.copy(&step.action, target, step.present.as_ref()));
-        match self
-            .session
-            .in_time(Side::Replicator, || finish(target), copy)
-            .await
-        {
+        };
+        // Boxed: a deadline around it would reserve its size twice.
+        let copy = Box::pin(self.write(write, &step.target, step.present.as_ref()));
+        let action = || finish(&step.target);
+        match self.session.in_time(Side::Replicator, action, copy).await {
             Ok(digest) => {
-                self.upstream.add_origin(target.uri.repository());
+                let repository = step.target.uri.repository();
+                self.upstream.add_origin(repository);
                 TargetOutcome {
                     target: step.target,
                     present: Some(digest),
@@ -134,109 +128,132 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies to one place, and gives the digest that it has then.
-    async fn copy(
+    /// Writes to one target, and returns the digest that it has then.
+    async fn write(
         &self,
-        action: &Action,
+        write: &Write,
         target: &Target,
         present: Option<&Digest>,
     ) -> Result<Digest, Error> {
         let repository = target.uri.repository();
         let destination = self.replicator.registries.destination(repository);
-        if let Action::Copy(_) = action {
+        if let Write::Copy(_) = write {
             destination.prewarm();
             self.upstream.prewarm();
         }
         // Boxed: the AWS SDK's futures are large.
         let control = Box::pin(self.replicator.aws.repository(repository)).await;
-        let prepared = self.session.prepared(repository);
-        let mutability = prepared
-            .get_or_try_init(|| Box::pin(self.prepare(repository, control.as_ref())))
-            .await?;
+        let mutability = self.prepare(repository, control.as_ref()).await?;
         if present.is_some() && !mutability.lets_move(target.uri.tag()) {
-            return Err(Error::new(
-                Side::Destination,
-                Cause::Immutable,
-                format!("move {}", target.uri),
-            ));
+            let action = format!("move {}", target.uri);
+            return Err(Error::new(Side::Destination, Cause::Immutable, action));
         }
-        let (upstream, session) = (&self.upstream, self.session);
         let delivery = Delivery {
-            upstream,
+            upstream: &self.upstream,
             destination: &destination,
             control,
             repository,
-            session,
+            session: self.session,
         };
-        let root = match action {
-            Action::Tag { upstream, here } => match destination.manifest(here).await {
-                Err(error) if *error.cause() == Cause::NotFound => {
-                    self.wanted(upstream, &delivery).await?
-                }
-                other => other?,
-            },
-            Action::Copy(digest) => self.wanted(digest, &delivery).await?,
-            _ => unreachable!("nothing else is sent"),
-        };
-        match delivery
-            .tag(&root, target.uri.tag(), Trust::Manifests)
-            .await
-        {
-            Err(error) if *error.cause() == Cause::MissingContent => {
-                tracing::warn!(image = %target.uri, "looking at everything again: {}", error.chain());
-                self.session.distrust(repository);
-                delivery
-                    .tag(&root, target.uri.tag(), Trust::Nothing)
-                    .await?;
-            }
-            other => other?,
-        }
+        let root = self.find_root(write, &delivery).await?;
+        self.deliver(&delivery, &root, target).await?;
         Ok(root.digest)
     }
 
-    /// A repository is made before anything is sent: a push into a missing one breaks off without a word at ECR.
+    /// Puts `root` under the tag of `target`, once more from scratch if the registry finds that content
+    /// is missing.
+    async fn deliver(
+        &self,
+        delivery: &Delivery<'_, '_>,
+        root: &Manifest,
+        target: &Target,
+    ) -> Result<(), Error> {
+        let tag = target.uri.tag();
+        match delivery.tag(root, tag, Trust::Manifests).await {
+            Err(error) if *error.cause() == Cause::MissingContent => {
+                tracing::warn!(
+                    target = %target.uri,
+                    "content is missing at the destination; all of it is checked again: {}",
+                    error.chain()
+                );
+                self.session.distrust(delivery.repository);
+                delivery.tag(root, tag, Trust::Nothing).await
+            }
+            result => result,
+        }
+    }
+
+    /// Creates the repository if it does not exist, before anything is sent: ECR ends the connection of
+    /// a push into a missing repository without a reason.
     async fn prepare(
         &self,
         repository: &RepositoryRef,
         control: Option<&Repository<'_>>,
     ) -> Result<Mutability, Error> {
-        let Some(control) = control else {
-            return Ok(Mutability::default());
+        let prepare = || async {
+            let Some(control) = control else {
+                return Ok(Mutability::default());
+            };
+            let prepared = control.prepare().await?;
+            if prepared.is_new {
+                self.session.known_content.made(repository);
+            }
+            Ok(prepared.mutability)
         };
-        let prepared = control.prepare().await?;
-        if prepared.is_new {
-            self.session.known_content.made(repository);
-        }
-        Ok(prepared.mutability)
+        let prepared = self.session.prepared(repository);
+        let mutability = prepared.get_or_try_init(|| Box::pin(prepare())).await?;
+        Ok(mutability.clone())
     }
 
-    /// What goes under the tag. Where pulls are counted, content that is there already is read back from the destination, which is
-    /// free. Elsewhere the destination is asked meanwhile, for what follows.
-    async fn wanted(
+    /// The manifest that goes under the tag.
+    async fn find_root(
+        &self,
+        write: &Write,
+        delivery: &Delivery<'_, '_>,
+    ) -> Result<Manifest, Error> {
+        match write {
+            Write::Copy(digest) => self.fetch_root(digest, delivery).await,
+            Write::Tag { upstream, here } => match delivery.destination.manifest(here).await {
+                Err(error) if *error.cause() == Cause::NotFound => {
+                    self.fetch_root(upstream, delivery).await
+                }
+                result => result,
+            },
+        }
+    }
+
+    /// The manifest that goes under the tag, fetched once for all targets.
+    async fn fetch_root(
         &self,
         digest: &Digest,
         delivery: &Delivery<'_, '_>,
     ) -> Result<Manifest, Error> {
-        let fetch = || async {
-            let upstream = self.upstream.wanted(digest, &self.planned);
-            if !self.planned.platforms.is_all() {
-                return upstream.await;
-            }
-            if !self.planned.is_metered {
-                return match future::join(delivery.has_manifest(digest), upstream).await {
-                    (Ok(true), Err(_)) => delivery.destination.manifest(digest).await,
-                    (is_there, manifest) => is_there.and(manifest),
-                };
-            }
+        // Boxed: its futures are large, and the copy goes on for long.
+        let fetch = || self.fetch_from_best(digest, delivery).boxed();
+        self.root.get_or_try_init(fetch).await.cloned()
+    }
+
+    /// Where pulls are counted, content that is at the destination already is read back from there,
+    /// which is free. Elsewhere the destination is asked concurrently, which spares the question later.
+    async fn fetch_from_best(
+        &self,
+        digest: &Digest,
+        delivery: &Delivery<'_, '_>,
+    ) -> Result<Manifest, Error> {
+        let upstream = self.upstream.requested(digest, &self.planned);
+        if !self.planned.request.platforms().is_all() {
+            return upstream.await;
+        }
+        if self.planned.is_metered {
             if delivery.has_manifest(digest).await? {
                 return delivery.destination.manifest(digest).await;
             }
-            upstream.await
-        };
-        // Boxed: its futures are large, and the copy that they belong to goes on for long.
-        self.wanted
-            .get_or_try_init(|| fetch().boxed())
-            .await
-            .cloned()
+            return upstream.await;
+        }
+        let (is_there, manifest) = future::join(delivery.has_manifest(digest), upstream).await;
+        match (is_there?, manifest) {
+            (true, Err(_)) => delivery.destination.manifest(digest).await,
+            (_, manifest) => manifest,
+        }
     }
 }

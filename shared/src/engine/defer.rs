@@ -1,126 +1,124 @@
-//! Putting off: what Docker Hub's quota has no room for is tried again by itself, once the window has moved on.
+//! Deferring: images that Docker Hub's quota has no pulls for are retried by a schedule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Replicator;
-use crate::catalogue::{Catalogue, Options, Publish};
+use super::run::{Acted, Retry, Settled};
+use crate::catalogue::Options;
 use crate::error::Error;
-use crate::outcome::report::{Done, Outcome};
 use crate::outcome::retry_schedule::RetrySchedule;
-use crate::plan::budget::Budget;
+use crate::outcome::{Outcome, TargetOutcome};
 
-/// When there is room again where Docker Hub said nothing of its window.
-const SIX_HOURS: Duration = Duration::from_hours(6);
+/// When there are pulls again if Docker Hub did not tell its window.
+const DEFAULT_RETRY_DELAY: Duration = Duration::from_hours(6);
 
 impl Replicator {
-    /// Has what waits for pulls tried again when the window is likely to have freed them, and says so in its errors.
+    /// Schedules the retry of deferred images for the time at which the quota's window has probably
+    /// freed enough pulls, and sets that time in their errors.
     ///
-    /// Where nothing can be woken up, that fails, or a refresh would wait for a scan that has been, as far as `catalogue` says, the
-    /// errors say nothing: whoever asked asks again, or the next refresh.
-    pub async fn postpone(&self, outcomes: &mut [Outcome], catalogue: Option<&Catalogue>) {
-        let wishes: Vec<Option<Options>> = outcomes
-            .iter()
-            .map(|outcome| wish(outcome, catalogue))
-            .collect();
-        let waiting = || {
-            outcomes
-                .iter()
-                .zip(&wishes)
-                .filter_map(|(outcome, wish)| Some((outcome, wish.clone()?)))
+    /// If nothing can be scheduled, errors carry no retry time: the caller asks again, or the next
+    /// refresh does.
+    pub(super) async fn defer(&self, acted: Acted, retry: Retry) -> Settled {
+        let Acted(mut outcomes) = acted;
+        let deferred = match retry {
+            Retry::Scheduled => deferred(&outcomes),
+            Retry::Caller => BTreeMap::new(),
         };
-        let (Some(settings), true) = (&self.settings.retry_target, waiting().next().is_some())
-        else {
-            return;
+        let Some(retry_target) = &self.settings.retry_target else {
+            return Settled(outcomes);
         };
+        if deferred.is_empty() {
+            return Settled(outcomes);
+        }
+        let at = self.retry_time(&outcomes, &deferred);
+        let images = deferred.iter().map(|(&index, options)| {
+            let image = outcomes[index].request.image.clone();
+            (image, options.clone())
+        });
+        let schedule = RetrySchedule::new(at, images);
         let now = self.now();
-        let pulls = price(waiting().map(|(outcome, _)| outcome));
-        let planned = price(outcomes.iter().filter(|outcome| is_queued(outcome)));
-        let spent = outcomes
-            .iter()
-            .map(|outcome| outcome.pulls)
-            .sum::<u64>()
-            .try_into()
-            .unwrap_or(u32::MAX);
-        let at = match self.budget() {
-            // As it was before this run: what has just been spent comes back with what is planned.
-            Some(budget) => budget.before_spending(spent).estimate_retry_at(
-                pulls,
-                planned.saturating_add(spent),
-                now,
-            ),
-            None => now + SIX_HOURS,
-        };
-        let wanted = RetrySchedule::new(
-            at,
-            waiting().map(|(outcome, wish)| (outcome.image.clone(), wish)),
-        );
-        match Box::pin(self.aws.merge_retry_schedule(settings, &wanted, now)).await {
+        let merge = self.aws.merge_retry_schedule(retry_target, &schedule, now);
+        match Box::pin(merge).await {
             Ok(at) => {
-                let put_off = outcomes
-                    .iter_mut()
-                    .zip(&wishes)
-                    .filter(|(_, wish)| wish.is_some());
-                for place in put_off.flat_map(|(outcome, _)| &mut outcome.places) {
-                    if let Err(error) = &mut place.result
-                        && error.is_waiting_for_pulls()
-                    {
-                        *error = error.clone().with_retry_at(at);
-                    }
+                for &index in deferred.keys() {
+                    set_retry_time(&mut outcomes[index], at);
                 }
             }
             Err(error) => {
-                tracing::error!("nothing wakes up for what was put off: {}", error.chain())
+                let images = deferred.len();
+                tracing::error!(
+                    images,
+                    "failed to schedule the retry of deferred images; the next refresh retries them: {}",
+                    error.chain()
+                );
             }
         }
+        Settled(outcomes)
     }
 
-    /// What may be spent, as far as Docker Hub has said.
-    pub fn budget(&self) -> Option<Budget> {
-        self.registries.meter().budget()
+    fn retry_time(
+        &self,
+        outcomes: &[Outcome],
+        deferred: &BTreeMap<usize, Options>,
+    ) -> jiff::Timestamp {
+        let now = self.now();
+        let Some(budget) = self.budget() else {
+            return now + DEFAULT_RETRY_DELAY;
+        };
+        let needed = price(deferred.keys().map(|&index| &outcomes[index]));
+        let queued = price(outcomes.iter().filter(|outcome| outcome.is_queued()));
+        let spent: u64 = outcomes.iter().map(|outcome| outcome.spent.pulls).sum();
+        let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+        // From the budget before this run: what it spent is freed together with what is queued.
+        let before = budget.before_spending(spent);
+        before.estimate_retry_at(needed, queued.saturating_add(spent), now)
     }
 }
 
-/// How `refresh` is to be asked for what `outcome` waits for. `None` where nothing waits, and where a refresh would wait for a scan.
-fn wish(outcome: &Outcome, catalogue: Option<&Catalogue>) -> Option<Options> {
-    let waiting = outcome.places.iter().filter(|place| {
-        place
-            .result
-            .as_ref()
-            .is_err_and(Error::is_waiting_for_pulls)
-    });
-    let to: Vec<String> = waiting
-        .map(|place| place.target.destination.clone())
-        .collect();
-    let destination = |name| catalogue.and_then(|catalogue| catalogue.destinations.get(name));
-    let waits_for_scan =
-        |name| destination(name).is_some_and(|it| it.publish == Publish::AfterCleanScan);
-    let platforms = Some(outcome.platforms.clone());
-    (!to.is_empty() && !to.iter().any(waits_for_scan)).then(|| Options {
-        to,
-        platforms,
-        ..Options::default()
-    })
+/// For each deferred outcome, by its index: the options with which `refresh` retries it.
+fn deferred(outcomes: &[Outcome]) -> BTreeMap<usize, Options> {
+    let options = outcomes.iter().map(retry_options).enumerate();
+    options
+        .filter_map(|(index, options)| Some((index, options?)))
+        .collect()
 }
 
-/// What `outcomes` cost together: tags that share a digest pay once for the same platforms.
+/// The options for a retry of `outcome` by `refresh`. `None` where nothing is deferred, and where a
+/// deferred target waits for a scan, because `refresh` would wait for that scan again.
+fn retry_options(outcome: &Outcome) -> Option<Options> {
+    let deferred: Vec<&TargetOutcome> = outcome.targets.iter().filter(is_deferred).collect();
+    let waits_for_scan = deferred.iter().any(|it| it.target.waits_for_scan);
+    if deferred.is_empty() || waits_for_scan {
+        return None;
+    }
+    let names = deferred.iter().map(|it| it.target.destination.clone());
+    Some(outcome.request.options.for_retry(names.collect()))
+}
+
+fn is_deferred(outcome: &&TargetOutcome) -> bool {
+    matches!(&outcome.result, Err(error) if error.is_waiting_for_pulls())
+}
+
+fn set_retry_time(outcome: &mut Outcome, at: jiff::Timestamp) {
+    for target in &mut outcome.targets {
+        if let Err(error) = &mut target.result
+            && error.is_waiting_for_pulls()
+        {
+            *error = Error::clone(error).with_retry_at(at);
+        }
+    }
+}
+
+/// The pulls that `outcomes` cost together: tags with one digest and the same platforms pay once.
 fn price<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> u32 {
-    let content = |it: &'a Outcome| {
-        (
-            it.image.repository(),
-            it.upstream.as_ref(),
-            it.platforms.to_string(),
-        )
-    };
-    let prices: BTreeMap<_, u32> = outcomes
-        .map(|outcome| (content(outcome), outcome.price))
-        .collect();
+    let mut prices = BTreeMap::new();
+    for outcome in outcomes {
+        let request = &outcome.request;
+        let repository = request.image.repository();
+        let platforms = request.platforms().to_string();
+        let content = (repository, outcome.upstream.as_ref(), platforms);
+        prices.insert(content, outcome.price);
+    }
     prices.into_values().fold(0, u32::saturating_add)
-}
-
-fn is_queued(outcome: &Outcome) -> bool {
-    outcome
-        .places
-        .iter()
-        .any(|place| matches!(place.result, Ok(Done::Queued)))
 }

@@ -1,151 +1,164 @@
-//! Looking closer at what is not level by its digest alone: what the record says of it, what an index in the mirror stands for,
-//! which other registry has the same bytes, and what was there before. Still nothing is pulled.
+//! Enriching a survey with what digests alone do not tell about targets that are not up to date: the
+//! record, the index that a subset was cut from, an origin with the same bytes, and the manifest that
+//! is there now. Still nothing is pulled.
 //!
-//! What cannot be found out here is not known, and costs no more than that: the plan does without.
+//! What cannot be found out here is left out, and the plan does without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::survey::AT_ONCE;
+use super::survey::MAX_CONCURRENT_READS;
 use super::{Replicator, Session};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::{ImageRef, RepositoryRef};
 use crate::image::subset::SubsetOf;
-use crate::outcome::state::{self, RecordedSubset, ResourceTags};
-use crate::plan::{Survey, UpstreamTag, is_up_to_date};
+use crate::outcome::state::{self, RecordedSubset};
+use crate::plan::survey::{Survey, UpstreamTag};
 use crate::request::{Request, Target};
 
-/// What a closer look has found.
-enum Found {
-    Record(RepositoryRef, ResourceTags),
-    SubsetOf(ImageRef, SubsetOf),
-    Predecessor(ImageRef, Manifest),
-    Origin(ImageRef, RepositoryRef),
+/// A target that is not up to date, as far as is known.
+#[derive(Clone)]
+struct Due<'a> {
+    request: &'a Request,
+    target: &'a Target,
+    upstream: UpstreamTag,
+    /// The digest at the target now.
+    present: Option<Digest>,
 }
 
-/// Looks that go on side by side.
-type Looks<'a> = Vec<BoxFuture<'a, Vec<Found>>>;
+/// The index that the subset at a target was cut from, and the manifest that told it.
+#[derive(Default)]
+struct Index {
+    subset_of: Option<SubsetOf>,
+    manifest: Option<Manifest>,
+}
+
+/// What spares pulls, or tells how many a copy costs.
+enum Hint {
+    Origin(ImageRef, RepositoryRef),
+    Predecessor(ImageRef, Manifest),
+}
 
 impl Replicator {
     /// Adds to `survey` what a plan needs besides digests.
-    pub(super) async fn look_closer(
+    pub(super) async fn enrich(
         &self,
         requests: &[Request],
         survey: &mut Survey,
         session: &Session,
     ) {
-        let found = all(self.records(requests, survey, session)).await;
-        take_in(survey, found);
-        let found = all(self.subsets(requests, survey, session)).await;
-        take_in(survey, found);
-        let found = all(self.substitutes(requests, survey, session)).await;
-        take_in(survey, found);
+        self.add_records(requests, survey, session).await;
+        self.add_subsets(requests, survey, session).await;
+        self.add_hints(requests, survey, session).await;
     }
 
-    /// The records of repositories in which something is not level.
-    fn records<'a>(
-        &'a self,
-        requests: &[Request],
-        survey: &Survey,
-        session: &'a Session,
-    ) -> Looks<'a> {
-        let due = requests.iter().flat_map(|request| due(request, survey));
-        let kept = due.filter(|(target, _)| has_images(survey, target.uri.repository()));
-        let repositories: BTreeSet<RepositoryRef> = kept
-            .map(|(target, _)| target.uri.repository().clone())
-            .collect();
-        let look = |repository: RepositoryRef| async move {
-            let look = Box::pin(self.state(&repository));
-            match session
-                .in_time(Side::Destination, || format!("look at {repository}"), look)
-                .await
-            {
-                Ok(tags) => {
-                    session.remember(&repository, &tags);
-                    vec![Found::Record(repository, tags)]
-                }
-                Err(error) => unknown(&error),
+    /// The records of repositories with a due target.
+    async fn add_records(&self, requests: &[Request], survey: &mut Survey, session: &Session) {
+        let mut repositories = BTreeSet::new();
+        for due in all_due(requests, survey) {
+            let tags = survey.repository_tags(due.target);
+            if tags.is_some_and(|tags| !tags.is_empty()) {
+                repositories.insert(due.target.uri.repository().clone());
             }
-        };
-        repositories
-            .into_iter()
-            .map(|repository| look(repository).boxed())
-            .collect()
+        }
+        let mut reads = Vec::new();
+        for repository in repositories {
+            let read = async move {
+                let tags = Box::pin(self.resource_tags(&repository));
+                let action = || format!("read the resource tags of {repository}");
+                let tags = session.in_time(Side::Destination, action, tags).await;
+                let tags = known(tags)?;
+                session.remember(&repository, &tags);
+                Some((repository, tags))
+            };
+            reads.push(read.boxed());
+        }
+        survey.records = BTreeMap::from_iter(all(reads).await);
     }
 
-    /// What the indexes of the mirror stand for: by the record, or by what they say themselves.
-    fn subsets<'a>(
-        &'a self,
-        requests: &'a [Request],
-        survey: &Survey,
-        session: &'a Session,
-    ) -> Looks<'a> {
-        let chosen = requests
-            .iter()
-            .filter(|request| !request.platforms.is_all());
-        let doubts = chosen.flat_map(|request| {
-            due(request, survey)
-                .into_iter()
-                .map(move |(target, seen)| (request, target, seen))
-        });
-        let look = |(request, target, seen): (&'a Request, &'a Target, UpstreamTag)| {
-            let present = present(survey, target)?.clone();
-            if let Some(subset_of) = recorded(survey, target, &seen, &present, request) {
-                let found = vec![Found::SubsetOf(target.uri.clone(), subset_of)];
-                return Some(std::future::ready(found).boxed());
+    /// What the subsets at due targets were cut from: by the record, or by their annotations.
+    async fn add_subsets(&self, requests: &[Request], survey: &mut Survey, session: &Session) {
+        let mut reads = Vec::new();
+        for due in all_due(requests, survey) {
+            let Some(present) = due.present.clone() else {
+                continue;
+            };
+            if due.request.platforms().is_all() {
+                continue;
             }
-            let look = async move {
-                let Some(manifest) = self.read_back(target, &present, session).await else {
-                    return Vec::new();
-                };
-                let subset_of = SubsetOf::from_manifest(&manifest, &request.platforms);
-                let subset_of =
-                    subset_of.map(|subset_of| Found::SubsetOf(target.uri.clone(), subset_of));
-                subset_of
-                    .into_iter()
-                    .chain([Found::Predecessor(target.uri.clone(), manifest)])
-                    .collect()
+            if let Some(subset_of) = recorded(survey, &due, &present) {
+                survey.subsets.insert(due.target.uri.clone(), subset_of);
+                continue;
+            }
+            let read = async move {
+                let index = self.read_index(&due, &present, session).await;
+                Some((due.target.uri.clone(), index))
             };
-            Some(look.boxed())
-        };
-        doubts.filter_map(look).collect()
+            reads.push(read.boxed());
+        }
+        for (uri, index) in all(reads).await {
+            if let Some(subset_of) = index.subset_of {
+                survey.subsets.insert(uri.clone(), subset_of);
+            }
+            if let Some(manifest) = index.manifest {
+                survey.predecessors.insert(uri, manifest);
+            }
+        }
     }
 
-    /// For what would cost pulls: a registry with the same bytes, else what the mirror has, which tells the price.
-    fn substitutes<'a>(
-        &'a self,
-        requests: &'a [Request],
-        survey: &Survey,
-        session: &'a Session,
-    ) -> Looks<'a> {
-        let look = |request: &'a Request| {
-            let (target, seen) = due(request, survey)
-                .into_iter()
-                .find(|(_, seen)| seen.is_metered)?;
-            let present = present(survey, target)
-                .filter(|_| seen.is_index == Some(true))
-                .cloned();
-            let present = present.filter(|_| !survey.predecessors.contains_key(&target.uri));
-            let look = async move {
-                if let Some(origin) = self.origin(request, &seen.digest, session).await {
-                    return vec![Found::Origin(request.image.clone(), origin)];
-                }
-                let Some(present) = present else {
-                    return Vec::new();
-                };
-                let manifest = self.read_back(target, &present, session).await;
-                manifest
-                    .map(|manifest| Found::Predecessor(target.uri.clone(), manifest))
-                    .into_iter()
-                    .collect()
-            };
-            Some(look.boxed())
+    async fn read_index(&self, due: &Due<'_>, present: &Digest, session: &Session) -> Index {
+        let Some(manifest) = self.read_back(due.target, present, session).await else {
+            return Index::default();
         };
-        requests.iter().filter_map(look).collect()
+        Index {
+            subset_of: SubsetOf::from_manifest(&manifest, due.request.platforms()),
+            manifest: Some(manifest),
+        }
+    }
+
+    /// For copies that would cost pulls: an origin with the same bytes, else the manifest that is
+    /// there now, which tells the price.
+    async fn add_hints(&self, requests: &[Request], survey: &mut Survey, session: &Session) {
+        let mut reads = Vec::new();
+        for request in requests {
+            let mut metered = due(request, survey).into_iter();
+            let Some(due) = metered.find(|due| due.upstream.is_metered) else {
+                continue;
+            };
+            let is_known = survey.predecessors.contains_key(&due.target.uri);
+            let is_index = due.upstream.is_index == Some(true);
+            let read_predecessor = is_index && !is_known;
+            reads.push(self.find_hint(due, read_predecessor, session).boxed());
+        }
+        for hint in all(reads).await {
+            match hint {
+                Hint::Origin(image, origin) => {
+                    survey.origins.insert(image, origin);
+                }
+                Hint::Predecessor(uri, manifest) => {
+                    survey.predecessors.insert(uri, manifest);
+                }
+            }
+        }
+    }
+
+    async fn find_hint(
+        &self,
+        due: Due<'_>,
+        read_predecessor: bool,
+        session: &Session,
+    ) -> Option<Hint> {
+        let digest = &due.upstream.digest;
+        if let Some(origin) = self.find_origin(due.request, digest, session).await {
+            return Some(Hint::Origin(due.request.image.clone(), origin));
+        }
+        let present = due.present.filter(|_| read_predecessor)?;
+        let manifest = self.read_back(due.target, &present, session).await?;
+        Some(Hint::Predecessor(due.target.uri.clone(), manifest))
     }
 
     async fn read_back(
@@ -155,43 +168,33 @@ impl Replicator {
         session: &Session,
     ) -> Option<Manifest> {
         let destination = self.registries.destination(target.uri.repository());
-        let look = destination.manifest(digest);
-        let found = session
-            .in_time(
-                Side::Destination,
-                || format!("look at {}", target.uri),
-                look,
-            )
-            .await;
-        found
-            .inspect_err(|error| tracing::info!("not known: {}", error.chain()))
-            .ok()
+        let read = destination.manifest(digest);
+        let action = || format!("read {} at {digest}", target.uri);
+        known(session.in_time(Side::Destination, action, read).await)
     }
 
-    /// The first origin whose tag stands for `digest`.
-    async fn origin(
+    /// The first origin whose tag has `digest`.
+    async fn find_origin(
         &self,
         request: &Request,
         digest: &Digest,
         session: &Session,
     ) -> Option<RepositoryRef> {
-        for name in &request.origins {
-            let registry = &name.repository().registry;
+        for origin in &request.origins {
+            let registry = &origin.repository().registry;
             if session.is_down(registry) {
                 continue;
             }
-            let source = self.registries.source(name.repository());
-            let look = source.seen_once(name.tag(), request.image.digest());
-            match session
-                .in_time(Side::Source, || format!("find {name}"), look)
-                .await
-            {
-                Ok(seen) if seen.digest == *digest => return Some(name.repository().clone()),
-                Ok(_) => tracing::debug!(origin = %name, "not level with upstream"),
+            let source = self.registries.source(origin.repository());
+            let head = source.seen_once(origin.tag(), request.image.digest());
+            let action = || format!("find {origin}");
+            match session.in_time(Side::Source, action, head).await {
+                Ok(found) if found.digest == *digest => return Some(origin.repository().clone()),
+                Ok(_) => tracing::debug!(%origin, "the origin is not up to date with upstream"),
                 Err(error) => {
-                    tracing::info!(origin = %name, "no help: {}", error.chain());
+                    tracing::info!(%origin, "the origin cannot be used: {}", error.chain());
                     if *error.cause() == Cause::Interrupted {
-                        session.is_down_now(registry);
+                        session.set_down(registry);
                     }
                 }
             }
@@ -200,82 +203,51 @@ impl Replicator {
     }
 }
 
-async fn all(looks: Looks<'_>) -> Vec<Found> {
-    stream::iter(looks)
-        .buffer_unordered(AT_ONCE)
-        .flat_map(stream::iter)
-        .collect()
-        .await
+/// Awaits `reads` concurrently and returns what they found.
+async fn all<T>(reads: Vec<BoxFuture<'_, Option<T>>>) -> Vec<T> {
+    let reads = stream::iter(reads).buffer_unordered(MAX_CONCURRENT_READS);
+    reads.filter_map(std::future::ready).collect().await
 }
 
-fn take_in(survey: &mut Survey, found: Vec<Found>) {
-    for found in found {
-        match found {
-            Found::Record(repository, tags) => drop(survey.records.insert(repository, tags)),
-            Found::SubsetOf(uri, subset_of) => drop(survey.subsets.insert(uri, subset_of)),
-            Found::Predecessor(uri, manifest) => drop(survey.predecessors.insert(uri, manifest)),
-            Found::Origin(image, origin) => drop(survey.origins.insert(image, origin)),
-        }
-    }
+/// What was found; an error is logged, and the plan does without.
+fn known<T>(found: Result<T, Error>) -> Option<T> {
+    let log = |error: &Error| tracing::info!("planning continues without: {}", error.chain());
+    found.inspect_err(log).ok()
 }
 
-fn unknown(error: &Error) -> Vec<Found> {
-    tracing::info!("not known: {}", error.chain());
-    Vec::new()
+fn all_due<'a>(requests: &'a [Request], survey: &Survey) -> Vec<Due<'a>> {
+    requests.iter().flat_map(|it| due(it, survey)).collect()
 }
 
-/// The places of `request` that are not level as far as is known, where both sides could be seen.
-fn due<'a>(request: &'a Request, survey: &Survey) -> Vec<(&'a Target, UpstreamTag)> {
-    let Some(Ok(seen)) = survey.upstream.get(&request.image) else {
+/// The targets of `request` that are not up to date, as far as is known, where both sides could be
+/// read.
+fn due<'a>(request: &'a Request, survey: &Survey) -> Vec<Due<'a>> {
+    let Some(Ok(upstream)) = survey.upstream.get(&request.image) else {
         return Vec::new();
     };
-    let is_due = |target: &&Target| {
-        let is_seen = survey
-            .mirrors
-            .get(target.uri.repository())
-            .is_some_and(Result::is_ok);
-        let subset_of = survey.subsets.get(&target.uri);
-        is_seen
-            && !target.waits_for_scan
-            && !is_up_to_date(seen, present(survey, target), subset_of, &request.platforms)
-    };
-    request
-        .targets
-        .iter()
-        .filter(is_due)
-        .map(|target| (target, seen.clone()))
-        .collect()
+    let mut found = Vec::new();
+    for target in &request.targets {
+        let is_read = survey.repository_tags(target).is_some();
+        let is_up_to_date = survey.is_up_to_date(target, upstream, request.platforms());
+        if is_read && !target.waits_for_scan && !is_up_to_date {
+            found.push(Due {
+                request,
+                target,
+                upstream: upstream.clone(),
+                present: survey.present(target).cloned(),
+            });
+        }
+    }
+    found
 }
 
-fn present<'a>(survey: &'a Survey, target: &Target) -> Option<&'a Digest> {
-    survey
-        .mirrors
-        .get(target.uri.repository())?
-        .as_ref()
-        .ok()?
-        .get(target.uri.tag())
-}
-
-fn has_images(survey: &Survey, repository: &RepositoryRef) -> bool {
-    survey
-        .mirrors
-        .get(repository)
-        .is_some_and(|mirror| mirror.as_ref().is_ok_and(|tags| !tags.is_empty()))
-}
-
-/// What the record says of `present`, when it speaks of this very digest and of these platforms.
-fn recorded(
-    survey: &Survey,
-    target: &Target,
-    seen: &UpstreamTag,
-    present: &Digest,
-    request: &Request,
-) -> Option<SubsetOf> {
-    let entry = state::tag_record(
-        survey.records.get(target.uri.repository())?,
-        target.uri.tag(),
-    )?;
-    let part = RecordedSubset::new(Some(present), &request.platforms);
-    let is_it = entry.digest.as_ref() == Some(&seen.digest) && entry.subset == part;
-    is_it.then(|| SubsetOf::new(seen.digest.clone(), &request.platforms))
+/// What the record says that `present` was cut from, if it is about this digest and these platforms.
+fn recorded(survey: &Survey, due: &Due<'_>, present: &Digest) -> Option<SubsetOf> {
+    let uri = &due.target.uri;
+    let platforms = due.request.platforms();
+    let upstream = &due.upstream.digest;
+    let record = state::tag_record(survey.records.get(uri.repository())?, uri.tag())?;
+    let subset = RecordedSubset::new(Some(present), platforms);
+    let is_this = record.digest.as_ref() == Some(upstream) && record.subset == subset;
+    is_this.then(|| SubsetOf::new(upstream.clone(), platforms))
 }

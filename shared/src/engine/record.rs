@@ -1,140 +1,96 @@
-//! Remembering: sync state into the resource tags of the destination repositories, and news to those who want them.
+//! Recording: sync state in the resource tags of the destination repositories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
+use super::run::{Job, Records, Scope, Settled};
 use super::{Replicator, Session};
 use crate::catalogue::SelectionResult;
 use crate::error::{Cause, Error};
 use crate::image::reference::RepositoryRef;
-use crate::outcome::notice::Notice;
-use crate::outcome::report::{Done, Outcome, TargetOutcome};
 use crate::outcome::state::{
     RecordStatus, RecordedSubset, ResourceTags, TagChanges, TagUpdate, plan_changes,
 };
-use crate::request::Trigger;
+use crate::outcome::{Done, Outcome, TargetOutcome};
 
-/// Repositories at once.
-const AT_ONCE: usize = 8;
+/// Repositories that are recorded concurrently.
+const MAX_CONCURRENT_RECORDS: usize = 8;
 
-/// How much of the catalogue a run looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All of it: a trouble with a tag that it does not name any more is over.
-    Whole,
-    /// Some of it; other tags are as they were.
-    Part,
+/// What is new about one repository.
+#[derive(Default)]
+struct RepositoryUpdate {
+    updates: Vec<TagUpdate>,
+    /// The tags that were requested.
+    requested: BTreeSet<String>,
 }
 
 impl Replicator {
-    /// Records `outcomes`: one ListTagsForResource for each repository, and writes only where that says something new.
+    /// Records the outcomes: one ListTagsForResource for each repository, and a write only where
+    /// something is new.
     ///
-    /// State is a record and never the truth, so that a failure here is logged and changes no result.
-    pub async fn record(&self, outcomes: &[Outcome], session: &Session) {
-        self.announce(&notices(outcomes)).await;
-        self.remember(outcomes, Scope::Part, session).await;
-    }
-
-    /// The same for a run of a catalogue with selections. While one could not be listed, nobody knows which tags are wanted no more.
-    pub async fn record_expanded(
-        &self,
-        outcomes: &[Outcome],
-        selected: &[SelectionResult],
-        trigger: &Trigger,
-        scope: Scope,
-        session: &Session,
-    ) {
-        let mut news = notices(outcomes);
-        news.extend(
-            selected
-                .iter()
-                .filter_map(|selected| Notice::from_selection(selected, trigger)),
-        );
-        self.announce(&news).await;
-        let is_whole = selected.iter().all(SelectionResult::is_listed);
-        self.remember(
-            outcomes,
-            if is_whole { scope } else { Scope::Part },
-            session,
-        )
-        .await;
-    }
-
-    async fn remember(&self, outcomes: &[Outcome], scope: Scope, session: &Session) {
-        let now = self.now();
-        let mut repositories: BTreeMap<&RepositoryRef, (Vec<TagUpdate>, BTreeSet<String>)> =
-            BTreeMap::new();
-        for (outcome, place) in outcomes
-            .iter()
-            .flat_map(|outcome| outcome.places.iter().map(move |place| (outcome, place)))
-        {
-            let (news, wanted) = repositories
-                .entry(place.target.uri.repository())
-                .or_default();
-            wanted.insert(place.target.uri.tag().to_owned());
-            news.extend(new(outcome, place));
-        }
-        let write =
-            |(repository, (news, wanted)): (&RepositoryRef, (Vec<TagUpdate>, BTreeSet<String>))| {
-                let repository = repository.clone();
-                async move {
-                    let wanted = Some(&wanted).filter(|_| scope == Scope::Whole);
-                    // What was seen before the copies is good enough to tell that there is nothing to write.
-                    let seen = session.remembered(&repository);
-                    if !seen.is_some_and(|tags| {
-                        plan_changes(&tags, &news, wanted, now) == TagChanges::default()
-                    }) {
-                        self.write(&repository, &news, wanted).await;
-                    }
+    /// The record is never the truth: a failure here is logged and changes no result.
+    pub(super) async fn record(&self, settled: &Settled, job: &Job, session: &Session) {
+        // While a list could not be read, nobody knows which tags are no longer selected.
+        let is_complete = job.selections.iter().all(SelectionResult::is_listed);
+        let is_whole = job.scope == Scope::Whole && is_complete;
+        let write = |(repository, update): (RepositoryRef, RepositoryUpdate)| async move {
+            let requested = is_whole.then_some(&update.requested);
+            // The tags that the survey saw are enough to tell that there is nothing to write.
+            if let Some(tags) = session.remembered(&repository) {
+                let changes = plan_changes(&tags, &update.updates, requested, self.now());
+                if changes == TagChanges::default() {
+                    return;
                 }
-            };
-        let with_news = repositories
+            }
+            self.write(&repository, &update.updates, requested).await;
+        };
+        let repositories = repository_updates(settled, job);
+        let writes: Vec<_> = repositories
             .into_iter()
-            .filter(|(_, (news, _))| !news.is_empty());
-        let writes: Vec<_> = with_news.map(|one| write(one).boxed()).collect();
-        stream::iter(writes)
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<()>>()
-            .await;
+            .map(|it| write(it).boxed())
+            .collect();
+        let writes = stream::iter(writes).buffer_unordered(MAX_CONCURRENT_RECORDS);
+        writes.collect::<Vec<()>>().await;
     }
 
-    /// Records `news` of one repository.
-    pub async fn note(&self, repository: &RepositoryRef, news: &[TagUpdate]) {
-        self.write(repository, news, None).await;
+    /// Records `updates` of one repository.
+    pub async fn record_updates(&self, repository: &RepositoryRef, updates: &[TagUpdate]) {
+        self.write(repository, updates, None).await;
     }
 
     async fn write(
         &self,
         repository: &RepositoryRef,
-        news: &[TagUpdate],
-        wanted: Option<&BTreeSet<String>>,
+        updates: &[TagUpdate],
+        requested: Option<&BTreeSet<String>>,
     ) {
-        match self.record_one(repository, news, wanted).await {
-            // Nothing was copied there yet: there is nothing to hang a record on.
+        match self.try_write(repository, updates, requested).await {
+            // Nothing was copied there yet: there is no repository to tag.
             Err(error) if *error.cause() == Cause::NotFound => {}
             Err(error) => {
-                tracing::warn!(%repository, "sync state is not recorded: {}", error.chain())
+                tracing::warn!(%repository, "sync state is not recorded: {}", error.chain());
             }
             Ok(()) => {}
         }
     }
 
-    async fn record_one(
+    async fn try_write(
         &self,
         repository: &RepositoryRef,
-        news: &[TagUpdate],
-        wanted: Option<&BTreeSet<String>>,
+        updates: &[TagUpdate],
+        requested: Option<&BTreeSet<String>>,
     ) -> Result<(), Error> {
         let Some(control) = self.aws.repository(repository).await else {
             return Ok(());
         };
-        let changes = plan_changes(&control.tags().await?, news, wanted, self.now());
+        let tags = control.tags().await?;
+        let changes = plan_changes(&tags, updates, requested, self.now());
         control.write_tags(&changes).await
     }
 
-    /// The resource tags of `repository`; none where the registry has no such thing.
-    pub async fn state(&self, repository: &RepositoryRef) -> Result<ResourceTags, Error> {
+    /// The resource tags of `repository`; none where the registry has no resource tags.
+    pub async fn resource_tags(&self, repository: &RepositoryRef) -> Result<ResourceTags, Error> {
         match self.aws.repository(repository).await {
             Some(control) => control.tags().await,
             None => Ok(ResourceTags::new()),
@@ -142,27 +98,44 @@ impl Replicator {
     }
 }
 
-fn notices(outcomes: &[Outcome]) -> Vec<Notice> {
-    outcomes.iter().filter_map(Notice::from_outcome).collect()
+/// What is new, by repository. Repositories without news are left out.
+fn repository_updates(settled: &Settled, job: &Job) -> BTreeMap<RepositoryRef, RepositoryUpdate> {
+    let mut repositories: BTreeMap<RepositoryRef, RepositoryUpdate> = BTreeMap::new();
+    for outcome in &settled.0 {
+        if job.records == Records::OwnCopies && outcome.is_unchanged() {
+            continue;
+        }
+        for target in &outcome.targets {
+            let uri = &target.target.uri;
+            let repository = repositories.entry(uri.repository().clone()).or_default();
+            repository.requested.insert(uri.tag().to_owned());
+            repository.updates.extend(update(outcome, target));
+        }
+    }
+    repositories.retain(|_, repository| !repository.updates.is_empty());
+    repositories
 }
 
-/// What is queued is recorded by who copies it; what was not begun is no news.
-fn new(outcome: &Outcome, place: &TargetOutcome) -> Option<TagUpdate> {
-    let status = match &place.result {
+/// What is new about one target. The worker records what is queued; a copy that awaits a scan was not
+/// begun.
+fn update(outcome: &Outcome, target: &TargetOutcome) -> Option<TagUpdate> {
+    let status = match &target.result {
         Ok(Done::Queued | Done::AwaitsScan) => return None,
         Ok(Done::Unchanged | Done::Copied) => RecordStatus::Ok,
         Err(error) if error.is_transient() => RecordStatus::Deferred,
         Err(_) => RecordStatus::Failed,
     };
-    let level = place.present.as_ref().filter(|_| place.result.is_ok());
+    let request = &outcome.request;
+    let mirrored = target.present.as_ref().filter(|_| target.result.is_ok());
+    let error = target.result.as_ref().err();
     Some(TagUpdate {
-        tag: place.target.uri.tag().to_owned(),
-        upstream: outcome.image.repository().to_string(),
+        tag: target.target.uri.tag().to_owned(),
+        upstream: request.image.repository().to_string(),
         digest: outcome.upstream.clone(),
         status,
-        is_copied: matches!(place.result, Ok(Done::Copied)),
-        subset: RecordedSubset::new(level, &outcome.platforms),
-        retry_at: place.result.as_ref().err().and_then(Error::retry_at),
+        is_copied: matches!(target.result, Ok(Done::Copied)),
+        subset: RecordedSubset::new(mirrored, request.platforms()),
+        retry_at: error.and_then(Error::retry_at),
         findings: String::new(),
     })
 }

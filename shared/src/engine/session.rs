@@ -1,4 +1,5 @@
-//! What the copies of one run share: a deadline, and what is known to be there already.
+//! What the copies of one invocation share: a deadline, limits on concurrent work, and what is known
+//! already.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
@@ -20,53 +21,58 @@ use crate::outcome::state::ResourceTags;
 
 /// A unit of the memory that blobs take while they are read.
 const UNIT_BYTES: u64 = 256 * 1024;
-/// What all blobs of more than a unit may take together.
-const UNITS: usize = 24;
-/// What one of them takes at the most: two chunks as they come from the connection, and what is held back.
-const UNITS_OF_ONE: u64 = 4;
-/// Blobs of a unit at the most that are read at once.
-const SMALL_BLOBS: usize = 8;
-/// Questions to destinations at once. Each of them may open a connection, which is kept.
-const QUESTIONS: usize = 32;
-/// Manifests that are fetched from one registry at once.
-const FETCHES: usize = 24;
-/// Manifests that are remembered at once: a few megabytes at the most.
-const MANIFESTS: usize = 1000;
-/// What is left of an invocation's time to record and to answer.
+/// Units that all blobs larger than one unit may take together.
+const MAX_UNITS: usize = 24;
+/// Units that one blob takes at most: two chunks as they arrive, and the held-back chunk.
+const MAX_UNITS_OF_ONE_BLOB: u64 = 4;
+/// Blobs of at most one unit that are read concurrently.
+const MAX_CONCURRENT_SMALL_BLOBS: usize = 8;
+/// Requests to destinations that are in flight concurrently. Each may open a connection, which is
+/// kept.
+const MAX_CONCURRENT_DESTINATION_REQUESTS: usize = 32;
+/// Manifests that are fetched from one registry concurrently.
+const MAX_CONCURRENT_FETCHES: usize = 24;
+/// Manifests that are kept: a few megabytes at most.
+const MAX_KEPT_MANIFESTS: usize = 1000;
+/// The part of an invocation's time that is kept for recording and answering.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// One run: an invocation, or a call of the command line.
+/// What one invocation, or one call of the command line, shares.
 pub struct Session {
     deadline: Option<Instant>,
-    /// Docker Hub's pull limit, once somebody ran into it: asking again would only be refused again.
+    /// An end before the deadline, set once the survey is made.
+    earlier_end: OnceLock<Instant>,
+    /// Docker Hub's pull limit, once it was met: every further pull would be refused as well.
     pub(super) pull_limit: OnceLock<Error>,
-    /// Memory for large blobs that are being read, and places for small ones.
+    /// Memory for large blobs that are being read.
     memory: Arc<Semaphore>,
     small_blobs: Arc<Semaphore>,
-    questions: Semaphore,
+    destination_requests: Semaphore,
     fetches: PerKey<String, Semaphore>,
     pub(super) known_content: KnownContent,
     rate: Rate,
-    /// Whether a control plane does not know [`Repository::layers`](crate::aws::Repository::layers).
+    /// Whether [`Repository::layers`](crate::aws::Repository::layers) failed: blobs are then asked for
+    /// one by one.
     pub(super) asks_one_by_one: AtomicBool,
     prepared: PerKey<RepositoryRef, OnceCell<Mutability>>,
     blobs: PerKey<(RepositoryRef, Digest), OnceCell<()>>,
     manifests: PerKey<(RepositoryRef, Digest), OnceCell<Manifest>>,
-    pulled: PerKey<(RepositoryRef, Digest), Semaphore>,
-    states: Mutex<HashMap<RepositoryRef, ResourceTags>>,
+    image_turns: PerKey<(RepositoryRef, Digest), Semaphore>,
+    resource_tags: Mutex<HashMap<RepositoryRef, ResourceTags>>,
     /// Registries of origins that could not be reached.
     down: Mutex<HashSet<String>>,
 }
 
 impl Session {
-    /// A run that starts nothing after `deadline` and breaks off what goes on then.
+    /// A session that begins nothing after `deadline`, and ends then what is under way.
     pub fn new(deadline: Option<Instant>) -> Self {
         Self {
             deadline,
+            earlier_end: OnceLock::new(),
             pull_limit: OnceLock::new(),
-            memory: Arc::new(Semaphore::new(UNITS)),
-            small_blobs: Arc::new(Semaphore::new(SMALL_BLOBS)),
-            questions: Semaphore::new(QUESTIONS),
+            memory: Arc::new(Semaphore::new(MAX_UNITS)),
+            small_blobs: Arc::new(Semaphore::new(MAX_CONCURRENT_SMALL_BLOBS)),
+            destination_requests: Semaphore::new(MAX_CONCURRENT_DESTINATION_REQUESTS),
             fetches: PerKey::default(),
             known_content: KnownContent::default(),
             rate: Rate::default(),
@@ -74,28 +80,38 @@ impl Session {
             prepared: PerKey::default(),
             blobs: PerKey::default(),
             manifests: PerKey::default(),
-            pulled: PerKey::default(),
-            states: Mutex::default(),
+            image_turns: PerKey::default(),
+            resource_tags: Mutex::default(),
             down: Mutex::default(),
         }
     }
 
-    /// A run of an invocation that ends at `deadline`.
+    /// The session of an invocation that Lambda ends at `deadline`.
     ///
-    /// It stops early enough to record and to answer: ten seconds before, or a fifth of the time where that is less. A deadline
-    /// in the past is an emulator's (`cargo lambda watch`) and means none.
+    /// It ends early enough to record and to answer: ten seconds before, or a fifth of the remaining
+    /// time if that is less. A deadline in the past is an emulator's (`cargo lambda watch`) and means
+    /// none.
     pub fn until(deadline: SystemTime, now: SystemTime) -> Self {
-        let left = deadline
-            .duration_since(now)
-            .ok()
-            .filter(|left| !left.is_zero());
-        let left = left.map(|left| left.saturating_sub(MARGIN.min(left / 5)));
-        Self::new(left.and_then(|left| Instant::now().checked_add(left)))
+        let Ok(left) = deadline.duration_since(now) else {
+            return Self::new(None);
+        };
+        if left.is_zero() {
+            return Self::new(None);
+        }
+        let usable = left.saturating_sub(MARGIN.min(left / 5));
+        Self::new(Instant::now().checked_add(usable))
     }
 
-    /// The same, which now ends at `end` at the latest.
-    pub fn end_by(&mut self, end: Instant) {
-        self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
+    /// Ends the session at `end` at the latest. Only the first call counts.
+    pub(super) fn end_by(&self, end: Instant) {
+        let _ = self.earlier_end.set(end);
+    }
+
+    fn end(&self) -> Option<Instant> {
+        match (self.deadline, self.earlier_end.get().copied()) {
+            (Some(deadline), Some(earlier)) => Some(deadline.min(earlier)),
+            (deadline, earlier) => deadline.or(earlier),
+        }
     }
 
     /// Bytes of blobs sent so far, those of failed attempts included.
@@ -103,149 +119,145 @@ impl Session {
         self.rate.moved_bytes()
     }
 
-    /// Whether the deadline has passed.
+    /// Whether the session has ended.
     pub fn is_over(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+        self.end().is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Lets `pause` go by, or what is left of the time, and says whether the time is over.
+    /// Waits for `pause`, or until the session ends, and returns whether it has ended.
     pub(super) async fn is_over_after(&self, pause: Duration) -> bool {
-        let end = Instant::now() + pause;
-        tokio::time::sleep_until(self.deadline.map_or(end, |deadline| deadline.min(end))).await;
+        let wake = Instant::now() + pause;
+        let wake = self.end().map_or(wake, |end| end.min(wake));
+        tokio::time::sleep_until(wake).await;
         self.is_over()
     }
 
-    /// `work`, or an error that says on which side and at what `action` the deadline came first.
+    /// The result of `work`, or a deadline error for `side` and `action` if the session ends first.
     pub(super) async fn in_time<T>(
         &self,
         side: Side,
         action: impl FnOnce() -> String,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(deadline) = self.deadline else {
+        let Some(end) = self.end() else {
             return work.await;
         };
-        let late = |_| Err(Error::new(side, Cause::Deadline, action()));
-        tokio::time::timeout_at(deadline, work)
-            .await
-            .unwrap_or_else(late)
+        match tokio::time::timeout_at(end, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(side, Cause::Deadline, action())),
+        }
     }
 
-    /// Waits for room for a blob of this size; whoever waited longest comes first. A few large ones fill the line, and small ones
-    /// spend their time on questions and answers beside them: neither kind waits for the other.
-    pub(super) async fn room(&self, size_bytes: u64) -> OwnedSemaphorePermit {
-        let units =
-            u32::try_from(size_bytes.div_ceil(UNIT_BYTES).clamp(1, UNITS_OF_ONE)).unwrap_or(1);
-        let room = if units == 1 {
-            &self.small_blobs
-        } else {
-            &self.memory
+    /// Waits for memory to read a blob of this size; the longest waiting blob comes first. A few large
+    /// blobs fill the line, while small ones spend their round trips beside them: neither kind waits
+    /// for the other.
+    pub(super) async fn memory_for(&self, size_bytes: u64) -> OwnedSemaphorePermit {
+        let units = size_bytes
+            .div_ceil(UNIT_BYTES)
+            .clamp(1, MAX_UNITS_OF_ONE_BLOB);
+        let units = u32::try_from(units).unwrap_or(1);
+        let semaphore = match units {
+            1 => &self.small_blobs,
+            _ => &self.memory,
         };
-        Arc::clone(room)
-            .acquire_many_owned(units)
-            .await
-            .expect("the semaphore is never closed")
+        let permit = Arc::clone(semaphore).acquire_many_owned(units).await;
+        permit.expect("the semaphore is never closed")
     }
 
-    /// Waits for a turn to ask a destination, which lasts as long as what this gives.
-    pub(super) async fn question(&self) -> SemaphorePermit<'_> {
-        self.questions
-            .acquire()
-            .await
-            .expect("the semaphore is never closed")
+    /// Waits for a turn to send a request to a destination. The turn lasts as long as the permit.
+    pub(super) async fn destination_turn(&self) -> SemaphorePermit<'_> {
+        let permit = self.destination_requests.acquire().await;
+        permit.expect("the semaphore is never closed")
     }
 
-    /// Waits for a turn to fetch a manifest from `registry`, which lasts as long as what this gives.
-    pub(super) async fn turn(&self, registry: &str) -> OwnedSemaphorePermit {
-        let fetches = self
+    /// Waits for a turn to fetch a manifest from `registry`. The turn lasts as long as the permit.
+    pub(super) async fn fetch_turn(&self, registry: &str) -> OwnedSemaphorePermit {
+        let key = registry.to_owned();
+        let semaphore = self
             .fetches
-            .get(registry.to_owned(), || Semaphore::new(FETCHES));
-        fetches
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+            .get(key, || Semaphore::new(MAX_CONCURRENT_FETCHES));
+        let permit = semaphore.acquire_owned().await;
+        permit.expect("the semaphore is never closed")
     }
 
-    /// Lets a blob of this size set out; `None` when it cannot arrive before the deadline, at the rate at which others did.
-    pub(super) fn set_out(&self, size_bytes: u64) -> Option<OnItsWay<'_>> {
-        let left = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let is_late = left
-            .zip(self.rate.time_for(size_bytes))
-            .is_some_and(|(left, time)| time > left);
-        (!is_late).then(|| self.rate.set_out(size_bytes))
+    /// Waits until no other tag of the same image is being copied. The turn lasts as long as the
+    /// permit.
+    pub(super) async fn image_turn(
+        &self,
+        repository: &RepositoryRef,
+        digest: &Digest,
+    ) -> OwnedSemaphorePermit {
+        let key = (repository.clone(), digest.clone());
+        let semaphore = self.image_turns.get(key, || Semaphore::new(1));
+        let permit = semaphore.acquire_owned().await;
+        permit.expect("the semaphore is never closed")
     }
 
+    /// Begins the transfer of a blob of this size; `None` if it cannot arrive before the session ends,
+    /// at the rate of the other blobs.
+    pub(super) fn begin_transfer(&self, size_bytes: u64) -> Option<OnItsWay<'_>> {
+        if let Some(end) = self.end()
+            && let Some(time) = self.rate.time_for(size_bytes)
+            && time > end.saturating_duration_since(Instant::now())
+        {
+            return None;
+        }
+        Some(self.rate.set_out(size_bytes))
+    }
+
+    /// The mutability of `repository`, once it was prepared for writing.
     pub(super) fn prepared(&self, repository: &RepositoryRef) -> Arc<OnceCell<Mutability>> {
         self.prepared.get(repository.clone(), OnceCell::new)
     }
 
+    /// Whether the blob was brought to `repository`: it is brought once, however many images name it.
     pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
-        self.blobs
-            .get((repository.clone(), digest.clone()), OnceCell::new)
+        let key = (repository.clone(), digest.clone());
+        self.blobs.get(key, OnceCell::new)
     }
 
-    /// The manifest of a source: tags that share it, and destinations that want it, pull it once. Whoever has it keeps it, even when so
-    /// many are known that they are forgotten.
+    /// A manifest of a source: tags and targets that share it pull it once. A caller keeps its cell
+    /// even after all kept manifests were dropped to bound memory.
     pub(super) fn manifest(
         &self,
         repository: &RepositoryRef,
         digest: &Digest,
     ) -> Arc<OnceCell<Manifest>> {
-        self.manifests.empty_at(MANIFESTS);
-        self.manifests
-            .get((repository.clone(), digest.clone()), OnceCell::new)
+        self.manifests.empty_at(MAX_KEPT_MANIFESTS);
+        let key = (repository.clone(), digest.clone());
+        self.manifests.get(key, OnceCell::new)
     }
 
-    /// Waits until nobody else copies this image, under another tag perhaps. That lasts as long as what this gives.
-    pub(super) async fn turn_to_pull(
-        &self,
-        repository: &RepositoryRef,
-        digest: &Digest,
-    ) -> OwnedSemaphorePermit {
-        let turn = self
-            .pulled
-            .get((repository.clone(), digest.clone()), || Semaphore::new(1));
-        turn.acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
-    }
-
-    /// Keeps the resource tags of `repository` as they were seen.
+    /// Keeps the resource tags of `repository` as they were read.
     pub(super) fn remember(&self, repository: &RepositoryRef, tags: &ResourceTags) {
-        self.states
+        let mut kept = self
+            .resource_tags
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(repository.clone(), tags.clone());
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.insert(repository.clone(), tags.clone());
     }
 
-    /// The resource tags of `repository`, where they were seen in this run.
+    /// The resource tags of `repository`, if they were read in this session.
     pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<ResourceTags> {
-        self.states
+        let kept = self
+            .resource_tags
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(repository)
-            .cloned()
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.get(repository).cloned()
     }
 
-    /// Takes note that an origin's registry cannot be reached, so that not every image waits for it.
-    pub(super) fn is_down_now(&self, registry: &str) {
-        self.down
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(registry.to_owned());
+    /// Notes that an origin's registry cannot be reached, so that not every image waits for it.
+    pub(super) fn set_down(&self, registry: &str) {
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.insert(registry.to_owned());
     }
 
     pub(super) fn is_down(&self, registry: &str) -> bool {
-        self.down
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(registry)
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.contains(registry)
     }
 
-    /// Forgets what `repository` holds.
+    /// Forgets what `repository` has.
     pub(super) fn distrust(&self, repository: &RepositoryRef) {
         self.known_content.distrust(repository);
         self.blobs.retain(|(known, _)| known != repository);
@@ -258,9 +270,9 @@ mod tests {
 
     use super::*;
 
-    /// Takes room for blobs of this size as long as there is some.
+    /// Takes memory for blobs of this size as long as there is some.
     fn fill(session: &Session, size_bytes: u64) -> Vec<OwnedSemaphorePermit> {
-        std::iter::from_fn(|| session.room(size_bytes).now_or_never()).collect()
+        std::iter::from_fn(|| session.memory_for(size_bytes).now_or_never()).collect()
     }
 
     #[test]
@@ -269,7 +281,10 @@ mod tests {
         let mut large = fill(&session, 1 << 30);
         assert_eq!((large.len(), fill(&session, 2 * UNIT_BYTES).len()), (6, 0));
         let small = fill(&session, UNIT_BYTES);
-        assert_eq!((small.len(), fill(&session, 1).len()), (SMALL_BLOBS, 0));
+        assert_eq!(
+            (small.len(), fill(&session, 1).len()),
+            (MAX_CONCURRENT_SMALL_BLOBS, 0)
+        );
         large.pop();
         assert_eq!(
             (

@@ -1,119 +1,99 @@
-//! Looking: every upstream tag, and what every destination repository holds. Nothing is pulled.
+//! The survey: every upstream tag, and what every destination repository holds. Nothing is pulled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
 
+use super::run::Upstream;
 use super::{Replicator, Session};
 use crate::error::{Error, Side};
 use crate::image::digest::Digest;
 use crate::image::reference::{ImageRef, RepositoryRef};
-use crate::plan::{RepositoryTags, Survey, UpstreamTag};
+use crate::plan::survey::{RepositoryTags, Survey, UpstreamTag};
 use crate::request::Request;
 
-/// HEADs of upstream tags at once. Docker Hub's abuse limit is in the thousands a minute.
-const HEADS_AT_ONCE: usize = 32;
-/// Looks at the mirror at once. ECR allows DescribeImages tens of times a second.
-pub(super) const AT_ONCE: usize = 16;
+/// HEADs of upstream tags that are in flight concurrently. Docker Hub's abuse limit is in the
+/// thousands a minute.
+const MAX_CONCURRENT_HEADS: usize = 32;
+/// Reads of the destinations that are in flight concurrently. ECR allows DescribeImages tens of times
+/// a second.
+pub(super) const MAX_CONCURRENT_READS: usize = 16;
 /// Indexes of one repository that are read to find an image in them.
-const INDEXES: usize = 50;
+const MAX_INDEXES: usize = 50;
 
 impl Replicator {
-    /// One HEAD for each upstream tag or pin, one DescribeImages for each destination repository (a HEAD for each tag where the
-    /// registry has no control plane), and a closer look at what is not level. What could not be found out is part of the answer.
-    pub async fn survey(&self, requests: &[Request], session: &Session) -> Survey {
-        self.survey_as(requests, |found| found, session).await
-    }
-
-    /// The same where `judge` has the last word on what upstream has, after what was found there.
-    pub async fn survey_as(
+    /// One HEAD for each upstream tag or pin, one DescribeImages for each destination repository (a
+    /// HEAD for each tag where the registry has no control plane), and a closer look at targets that
+    /// are not up to date. What could not be found out is an error in the survey.
+    pub(super) async fn survey(
         &self,
         requests: &[Request],
-        judge: impl Fn(Result<UpstreamTag, Error>) -> Result<UpstreamTag, Error>,
+        upstream: &Upstream,
         session: &Session,
     ) -> Survey {
-        let looks = future::join(
-            self.upstream(requests, session),
-            self.mirrors(requests, session),
-        );
-        let (found, mirrors) = Box::pin(looks).await;
-        let upstream = found
-            .into_iter()
-            .map(|(image, seen)| (image, judge(seen)))
-            .collect();
+        let found = self.upstream_tags(requests, upstream, session);
+        let destinations = self.destinations(requests, session);
+        let (found, destinations) = Box::pin(future::join(found, destinations)).await;
         let mut survey = Survey {
-            upstream,
-            mirrors,
+            upstream: found,
+            destinations,
             ..Survey::default()
         };
-        Box::pin(self.look_closer(requests, &mut survey, session)).await;
+        Box::pin(self.enrich(requests, &mut survey, session)).await;
         survey
     }
 
-    async fn upstream(
+    async fn upstream_tags(
         &self,
         requests: &[Request],
+        upstream: &Upstream,
         session: &Session,
     ) -> BTreeMap<ImageRef, Result<UpstreamTag, Error>> {
         let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
         let find = |image: ImageRef| async move {
             let source = self.registries.source(image.repository());
-            let look = source.seen(image.tag(), image.digest());
-            let found = session
-                .in_time(Side::Source, || format!("find {image}"), look)
-                .await;
-            (image, found)
+            let head = source.seen(image.tag(), image.digest());
+            let action = || format!("find {image}");
+            let found = session.in_time(Side::Source, action, head).await;
+            let chosen = upstream.choose(&image, found);
+            (image, chosen)
         };
-        stream::iter(images.into_iter().cloned())
-            .map(|image| find(image).boxed())
-            .buffer_unordered(HEADS_AT_ONCE)
-            .collect()
-            .await
+        let images = stream::iter(images.into_iter().cloned());
+        let heads = images.map(|image| find(image).boxed());
+        heads.buffer_unordered(MAX_CONCURRENT_HEADS).collect().await
     }
 
-    /// What the destination repositories of `requests` hold.
-    async fn mirrors(
+    /// The tags of the destination repositories of `requests`.
+    async fn destinations(
         &self,
         requests: &[Request],
         session: &Session,
     ) -> BTreeMap<RepositoryRef, Result<RepositoryTags, Error>> {
-        let mut wanted: BTreeMap<&RepositoryRef, BTreeSet<&str>> = BTreeMap::new();
+        let mut requested: BTreeMap<RepositoryRef, BTreeSet<String>> = BTreeMap::new();
         for target in requests.iter().flat_map(|request| &request.targets) {
-            wanted
-                .entry(target.uri.repository())
-                .or_default()
-                .insert(target.uri.tag());
+            let tags = requested.entry(target.uri.repository().clone());
+            tags.or_default().insert(target.uri.tag().to_owned());
         }
-        let look = |(repository, tags): (RepositoryRef, Vec<String>)| async move {
-            let look = Box::pin(self.mirror(&repository, &tags, session));
-            let mirror = session
-                .in_time(Side::Destination, || format!("look at {repository}"), look)
-                .await;
-            (repository, mirror)
+        let read = |(repository, tags): (RepositoryRef, BTreeSet<String>)| async move {
+            let tags: Vec<String> = tags.into_iter().collect();
+            let read = Box::pin(self.repository_tags(&repository, &tags, session));
+            let action = || format!("read the tags of {repository}");
+            let found = session.in_time(Side::Destination, action, read).await;
+            (repository, found)
         };
-        let owned = wanted.into_iter().map(|(repository, tags)| {
-            (
-                repository.clone(),
-                tags.into_iter().map(str::to_owned).collect::<Vec<_>>(),
-            )
-        });
-        stream::iter(owned.collect::<Vec<_>>())
-            .map(|one| look(one).boxed())
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await
+        let reads = stream::iter(requested).map(|one| read(one).boxed());
+        reads.buffer_unordered(MAX_CONCURRENT_READS).collect().await
     }
 
     /// The digest of one tag of the mirror; `None` where there is no such tag.
     pub async fn tag(&self, uri: &ImageRef, session: &Session) -> Result<Option<Digest>, Error> {
         let tag = [uri.tag().to_owned()];
-        Ok(Box::pin(self.mirror(uri.repository(), &tag, session))
-            .await?
-            .remove(uri.tag()))
+        let read = Box::pin(self.repository_tags(uri.repository(), &tag, session));
+        Ok(read.await?.remove(uri.tag()))
     }
 
-    /// The tags of `repository` that stand for an index with the image `digest`, and the digest of that index. Only tags that
-    /// `is_ours` are read, the first of them.
+    /// The tags of `repository` whose index contains the image `digest`, with the digest of that
+    /// index. Only indexes of tags for which `is_ours` holds are read, 50 at most.
     pub async fn indexes_with(
         &self,
         repository: &RepositoryRef,
@@ -121,28 +101,30 @@ impl Replicator {
         is_ours: impl Fn(&ImageRef) -> bool,
         session: &Session,
     ) -> Result<Vec<(ImageRef, Digest)>, Error> {
-        let tagged = Box::pin(self.mirror(repository, &[], session))
-            .await?
-            .into_iter();
-        let named = tagged.filter_map(|(tag, index)| {
-            Some((ImageRef::new(repository.clone(), &tag).ok()?, index))
-        });
+        let mut candidates = Vec::new();
+        let tags = Box::pin(self.repository_tags(repository, &[], session)).await?;
+        for (tag, index) in tags {
+            if let Ok(uri) = ImageRef::new(repository.clone(), &tag)
+                && is_ours(&uri)
+            {
+                candidates.push((uri, index));
+            }
+        }
+        candidates.truncate(MAX_INDEXES);
         let destination = self.registries.destination(repository);
         let mut found = Vec::new();
-        for (uri, index) in named.filter(|(uri, _)| is_ours(uri)).take(INDEXES) {
+        for (uri, index) in candidates {
             let manifest = destination.manifest(&index).await?;
-            if manifest
-                .children()
-                .iter()
-                .any(|child| child.digest == *digest)
-            {
+            let mut children = manifest.children().iter();
+            if children.any(|child| child.digest == *digest) {
                 found.push((uri, index));
             }
         }
         Ok(found)
     }
 
-    async fn mirror(
+    /// The tags of `repository`: all where it has a control plane, else those of `tags` that exist.
+    async fn repository_tags(
         &self,
         repository: &RepositoryRef,
         tags: &[String],
@@ -152,13 +134,13 @@ impl Replicator {
             return control.mirror().await;
         }
         let destination = &self.registries.destination(repository);
-        let look = |tag: String| async move {
-            let _question = session.question().await;
-            Ok(destination.digest(&tag).await?.map(|digest| (tag, digest)))
+        let head = |tag: String| async move {
+            let _turn = session.destination_turn().await;
+            let digest = destination.digest(&tag).await?;
+            Ok(digest.map(|digest| (tag, digest)))
         };
-        let looks = stream::iter(tags.to_vec())
-            .map(|tag| look(tag).boxed())
-            .buffer_unordered(AT_ONCE);
-        looks.try_filter_map(future::ok).try_collect().await
+        let heads = stream::iter(tags.to_vec()).map(|tag| head(tag).boxed());
+        let heads = heads.buffer_unordered(MAX_CONCURRENT_READS);
+        heads.try_filter_map(future::ok).try_collect().await
     }
 }

@@ -1,131 +1,130 @@
-//! Waiting: a build wants the image, and the queue makes one copy of many wishes.
+//! Waiting for a worker's copies: a build needs the image, and the queue makes one copy of many
+//! requests.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Replicator, Session, copy};
+use super::run::Acted;
+use super::{Replicator, Session};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
-use crate::image::platform::Platforms;
 use crate::image::reference::ImageRef;
 use crate::image::subset::SubsetOf;
-use crate::outcome::report::{Done, Outcome, TargetOutcome};
 use crate::outcome::state::{self, RecordStatus};
+use crate::outcome::{Done, Outcome, TargetOutcome};
+use crate::request::{Request, Target};
 
-/// The first pause between two looks; each is a half longer than the last, up to the longest.
+/// The first pause between two looks; each pause is half again as long as the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Replicator {
-    /// Waits until what `outcomes` have queued is there, or a worker has recorded since `asked` that it cannot be for now, or `run` ends.
-    pub async fn await_copies(
+    /// Waits until the queued copies are there, or a worker has recorded since `requested_at` why they
+    /// are not, or `session` ends.
+    pub(super) async fn wait_for_copies(
         &self,
-        outcomes: &mut [Outcome],
+        acted: &mut Acted,
         session: &Session,
-        asked: Timestamp,
+        requested_at: Timestamp,
     ) {
+        let Acted(outcomes) = acted;
         let mut pause = FIRST_PAUSE;
-        while outcomes
-            .iter()
-            .flat_map(|outcome| &outcome.places)
-            .any(is_queued)
-        {
+        while outcomes.iter().any(Outcome::is_queued) {
             if session.is_over_after(pause).await {
                 break;
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             for outcome in outcomes.iter_mut() {
-                let Some(upstream) = outcome.upstream.clone() else {
-                    continue;
-                };
-                let wanted = SubsetOf::new(upstream, &outcome.platforms);
-                for place in outcome.places.iter_mut().filter(|place| is_queued(place)) {
-                    match self
-                        .look(place, &wanted, &outcome.platforms, session, asked)
-                        .await
-                    {
-                        Some(Ok(digest)) => {
-                            (place.present, place.result) = (Some(digest), Ok(Done::Copied))
-                        }
-                        Some(Err(error)) => place.result = Err(error),
-                        None => {}
-                    }
-                }
+                self.look_again(outcome, session, requested_at).await;
             }
         }
-        for place in outcomes
-            .iter_mut()
-            .flat_map(|outcome| &mut outcome.places)
-            .filter(|place| is_queued(place))
-        {
-            place.result = Err(late(place).because("it is queued, and will be copied"));
+        let targets = outcomes.iter_mut().flat_map(|outcome| &mut outcome.targets);
+        for target in targets.filter(|target| target.is_queued()) {
+            let error = Error::new(Side::Replicator, Cause::Deadline, finish(&target.target));
+            target.result = Err(error.because("it is queued, and will be copied"));
         }
     }
 
-    /// The digest that is there once it is what was wanted; `None` while nothing is known. A look that fails is tried again with the
-    /// next.
-    async fn look(
-        &self,
-        place: &TargetOutcome,
-        wanted: &SubsetOf,
-        platforms: &Platforms,
-        session: &Session,
-        asked: Timestamp,
-    ) -> Option<Result<Digest, Error>> {
-        let uri = &place.target.uri;
-        if let Ok(Some(here)) = self.tag(uri, session).await {
-            let is_part = !platforms.is_all() && place.present.as_ref() != Some(&here);
-            if here == wanted.upstream
-                || (is_part && self.is_part(uri, &here, wanted, platforms).await)
-            {
-                return Some(Ok(here));
+    async fn look_again(&self, outcome: &mut Outcome, session: &Session, requested_at: Timestamp) {
+        let Some(upstream) = &outcome.upstream else {
+            return;
+        };
+        let request = &outcome.request;
+        for target in &mut outcome.targets {
+            if !target.is_queued() {
+                continue;
+            }
+            if let Some(digest) = self.arrived(target, upstream, request, session).await {
+                target.present = Some(digest);
+                target.result = Ok(Done::Copied);
+            } else if let Some(error) = self.recorded_error(&target.target, requested_at).await {
+                target.result = Err(error);
             }
         }
-        let tags = self.state(uri.repository()).await.ok()?;
-        let entry = state::tag_record(&tags, uri.tag())?;
-        // Tags hold whole seconds.
-        let cause = match entry.status {
+    }
+
+    /// The digest at the target once it is what was requested. A failed look is repeated with the
+    /// next.
+    async fn arrived(
+        &self,
+        target: &TargetOutcome,
+        upstream: &Digest,
+        request: &Request,
+        session: &Session,
+    ) -> Option<Digest> {
+        let uri = &target.target.uri;
+        let here = self.tag(uri, session).await.ok()??;
+        if here == *upstream {
+            return Some(here);
+        }
+        let has_moved = target.present.as_ref() != Some(&here);
+        let may_be_subset = !request.platforms().is_all() && has_moved;
+        let is_subset = may_be_subset && self.is_subset(uri, &here, upstream, request).await;
+        is_subset.then_some(here)
+    }
+
+    /// Whether the annotations of the index `here` name the subset that was requested.
+    async fn is_subset(
+        &self,
+        uri: &ImageRef,
+        here: &Digest,
+        upstream: &Digest,
+        request: &Request,
+    ) -> bool {
+        let destination = self.registries.destination(uri.repository());
+        let Ok(manifest) = destination.manifest(here).await else {
+            return false;
+        };
+        let requested = SubsetOf::new(upstream.clone(), request.platforms());
+        SubsetOf::from_manifest(&manifest, request.platforms()) == Some(requested)
+    }
+
+    /// The error that a worker has recorded for `target` since `requested_at`.
+    async fn recorded_error(&self, target: &Target, requested_at: Timestamp) -> Option<Error> {
+        let uri = &target.uri;
+        let tags = self.resource_tags(uri.repository()).await.ok()?;
+        let record = state::tag_record(&tags, uri.tag())?;
+        let cause = match record.status {
             RecordStatus::Failed => Cause::Unexpected,
             RecordStatus::Deferred => Cause::Deferred,
             RecordStatus::Ok | RecordStatus::WaitingForUpstream => return None,
         };
-        let is_news = entry.recorded_at.as_second() >= asked.as_second();
-        is_news.then(|| {
-            let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
-            let error = error.because("a worker recorded it so; the log of replicate says why");
-            Err(entry.retry_at.into_iter().fold(error, Error::with_retry_at))
+        // Tags hold whole seconds.
+        if record.recorded_at.as_second() < requested_at.as_second() {
+            return None;
+        }
+        let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
+        let error =
+            error.because("a worker recorded the failure; the log of replicate has the reason");
+        Some(match record.retry_at {
+            Some(at) => error.with_retry_at(at),
+            None => error,
         })
     }
-
-    /// Whether the index `here` says itself that it is the part that is wanted.
-    async fn is_part(
-        &self,
-        uri: &ImageRef,
-        here: &Digest,
-        wanted: &SubsetOf,
-        platforms: &Platforms,
-    ) -> bool {
-        let manifest = self
-            .registries
-            .destination(uri.repository())
-            .manifest(here)
-            .await
-            .ok();
-        manifest
-            .and_then(|manifest| SubsetOf::from_manifest(&manifest, platforms))
-            .is_some_and(|subset_of| subset_of == *wanted)
-    }
 }
 
-fn late(place: &TargetOutcome) -> Error {
-    Error::new(
-        Side::Replicator,
-        Cause::Deadline,
-        copy::finish(&place.target),
-    )
-}
-
-fn is_queued(place: &TargetOutcome) -> bool {
-    matches!(place.result, Ok(Done::Queued))
+/// What a copy that meets the deadline could not do.
+pub(super) fn finish(target: &Target) -> String {
+    format!("finish copying {}", target.uri)
 }

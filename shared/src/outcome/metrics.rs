@@ -95,7 +95,7 @@ fn staleness_seconds(report: &Report, now: Timestamp) -> Option<u64> {
     }
     let oldest = outdated
         .iter()
-        .filter_map(|image| image.waits_since)
+        .filter_map(|image| image.deferred_since)
         .min()?;
     let seconds = now.duration_since(oldest).as_secs();
     Some(u64::try_from(seconds).unwrap_or(0))
@@ -187,7 +187,7 @@ mod tests {
         image.status = status;
         image.bytes = 10;
         image.pulls = 3;
-        image.waits_since =
+        image.deferred_since =
             deferred_hours.map(|hours| now() - jiff::SignedDuration::from_hours(hours));
         image
     }

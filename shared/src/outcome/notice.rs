@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::catalogue::SelectionResult;
-use crate::outcome::report::{Done, ImageReport, Outcome, Policy, Status};
+use crate::outcome::report::{ImageReport, Policy, Status};
+use crate::outcome::{Done, Outcome};
 use crate::request::Trigger;
 
 /// A notice about one image or selection.
@@ -48,7 +49,7 @@ impl Notice {
             Status::Stale | Status::Deferred if !is_pending(outcome) => NoticeKind::Deferred,
             Status::Unchanged | Status::Stale | Status::Deferred => return None,
         };
-        Some(Self::new(kind, &report, &outcome.trigger))
+        Some(Self::new(kind, &report, &outcome.request.trigger))
     }
 
     /// The notice about a selection that gives no tags; `None` if it gives some.
@@ -71,9 +72,9 @@ impl Notice {
 
 /// Whether each target is unchanged, queued or awaits a scan.
 fn is_pending(outcome: &Outcome) -> bool {
-    outcome.places.iter().all(|place| {
+    outcome.targets.iter().all(|target| {
         matches!(
-            place.result,
+            target.result,
             Ok(Done::Unchanged | Done::Queued | Done::AwaitsScan)
         )
     })

@@ -1,4 +1,4 @@
-//! The report: one truthful answer for each requested tag.
+//! The report: one answer for each requested image.
 
 use std::fmt;
 
@@ -8,66 +8,18 @@ use serde::Serialize;
 use crate::catalogue::SelectionResult;
 use crate::error::{Cause, Error};
 use crate::image::digest::Digest;
-use crate::image::platform::Platforms;
-use crate::image::reference::ImageRef;
+use crate::outcome::{Done, Outcome, TargetOutcome};
 use crate::plan::quota::Quota;
-use crate::plan::{Action, Planned, Step};
-use crate::request::{Target, Trigger};
+use crate::request::Trigger;
 
-/// What became of one image.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The upstream tag or pin.
-    pub image: ImageRef,
-    /// Its digest, where it could be found out.
-    pub upstream: Option<Digest>,
-    /// Which of its platforms are copied.
-    pub platforms: Platforms,
-    /// Pulls that a copy was to cost.
-    pub price: u32,
-    /// Since when the record says that it waits; `None` when that is not known.
-    pub waits_since: Option<Timestamp>,
-    /// What became of it in each place.
-    pub places: Vec<TargetOutcome>,
-    /// Destinations that could not be found out.
-    pub unplaced: Vec<Error>,
-    /// Bytes of blobs that were sent.
-    pub bytes: u64,
-    /// Metered requests that were spent.
-    pub pulls: u64,
-    /// What asked for it.
-    pub trigger: Trigger,
-}
+/// The longest name in a report on a text that is no image, in characters.
+const MAX_NAME_CHARACTERS: usize = 300;
 
-/// What became of one image in one place.
-#[derive(Clone, Debug)]
-pub struct TargetOutcome {
-    /// The place.
-    pub target: Target,
-    /// The digest that can be pulled there now, whatever happened.
-    pub present: Option<Digest>,
-    /// What happened.
-    pub result: Result<Done, Error>,
-}
-
-/// What happened where nothing went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// It was level already.
-    Unchanged,
-    /// It was copied.
-    Copied,
-    /// A worker will copy it.
-    Queued,
-    /// A scan of the private copy has to come back clean first.
-    AwaitsScan,
-}
-
-/// The word for an image, from best to worst; an image is as good as the worst of its places.
+/// The word for an image, from best to worst. An image has the worst status of its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Level already.
+    /// Up to date already.
     Unchanged,
     /// Copied now.
     Copied,
@@ -79,177 +31,141 @@ pub enum Status {
     Failed,
 }
 
-/// How much an older copy helps.
+/// Whether an older copy is good enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// The mirror's keeper asks: what will not pass by itself is `failed`, an older copy or not.
+    /// For the mirror itself: an error that does not pass is `failed`, with an older copy or without.
     Keep,
-    /// A build asks: an older copy is `stale`, whatever keeps it from being refreshed, and good enough.
+    /// For a build: an older copy is `stale` and good enough, whatever the error.
     UseStale,
-    /// A build asks that insists on the upstream digest: `stale` is not good enough.
+    /// For a build that needs the upstream digest: `stale` is not good enough.
     RefuseStale,
 }
 
-/// The result JSON, as `ensure`, `refresh` and `replicator --json` answer it.
+/// The result JSON, as `ensure`, `refresh` and `replicator --json` give it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Whether every image can be used as asked.
+    /// Whether every image can be used as requested.
     pub ok: bool,
-    /// One entry for each requested tag, in the order asked.
+    /// One entry for each requested image, in the order of the requests.
     pub images: Vec<ImageReport>,
-    /// Docker Hub's quota as last seen; `null` when Docker Hub was not asked.
+    /// Docker Hub's quota as last seen; `null` when no request went to Docker Hub.
     pub quota: Option<Quota>,
 }
 
-/// One requested tag.
+/// One requested image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
-    /// The upstream tag, or the text that is none: what was asked for, or a selection (`docker.io/library/nginx:{glob 1.27.*}`).
+    /// The upstream tag or pin; a text that is no image, as it was requested; or the name of a
+    /// selection (`docker.io/library/nginx:{glob 1.27.*}`).
     pub image: String,
     /// What became of it.
     pub status: Status,
     /// Where it can be pulled.
     pub targets: Vec<TargetReport>,
-    /// What upstream has.
+    /// The digest upstream.
     pub upstream_digest: Option<Digest>,
     /// Bytes of blobs that were sent.
     pub bytes: u64,
-    /// Metered requests that were spent.
+    /// Pulls that Docker Hub counted.
     pub pulls: u64,
     /// Why it is not `copied` or `unchanged`.
     pub reason: Option<String>,
-    /// Whether nothing keeps it from being level but that a worker has to copy it.
+    /// Whether it only has to be copied by a worker to be up to date.
     #[serde(skip)]
     pub is_queued: bool,
-    /// Since when it lags behind upstream, as far as the record knows.
+    /// Since when the record marks it as deferred.
     #[serde(skip)]
-    pub waits_since: Option<Timestamp>,
+    pub deferred_since: Option<Timestamp>,
     #[serde(skip)]
     is_usable: bool,
 }
 
-/// One place.
+/// One target of an image.
 #[derive(Clone, Debug, Serialize)]
 pub struct TargetReport {
     /// The destination's name.
     pub destination: String,
     /// The name to pull.
     pub uri: String,
-    /// What can be pulled there now; `null` when there is nothing.
+    /// The digest that can be pulled there now; `null` when there is none.
     pub digest: Option<Digest>,
     /// The name to pull for exactly that digest.
     pub pinned: Option<String>,
 }
 
+/// What a function answers.
+pub trait Answer {
+    /// What Lambda gets.
+    type Response: Serialize;
+
+    /// The report that the metrics count.
+    fn report(&self) -> Report;
+
+    /// What Lambda gets.
+    fn into_response(self) -> Self::Response;
+}
+
+impl Answer for Report {
+    type Response = Self;
+
+    fn report(&self) -> Report {
+        self.clone()
+    }
+
+    fn into_response(self) -> Self {
+        self
+    }
+}
+
 impl Report {
     /// A report on `images`.
     pub fn new(images: Vec<ImageReport>, quota: Option<Quota>) -> Self {
-        Self {
-            ok: images.iter().all(|image| image.is_usable),
-            images,
-            quota,
-        }
+        let ok = images.iter().all(|image| image.is_usable);
+        Self { ok, images, quota }
     }
 
     /// A report on `outcomes`.
     pub fn from_outcomes(outcomes: &[Outcome], policy: Policy, quota: Option<Quota>) -> Self {
-        Self::new(
-            outcomes
-                .iter()
-                .map(|outcome| ImageReport::from_outcome(outcome, policy))
-                .collect(),
-            quota,
-        )
+        let image = |outcome| ImageReport::from_outcome(outcome, policy);
+        Self::new(outcomes.iter().map(image).collect(), quota)
     }
 
-    /// The same with an entry for each selection that came to nothing.
+    /// The same with an entry for each selection without a tag.
     #[must_use]
-    pub fn with_selections(mut self, selected: &[SelectionResult]) -> Self {
-        self.images
-            .extend(selected.iter().filter_map(ImageReport::from_selection));
+    pub fn with_selections(mut self, selections: &[SelectionResult]) -> Self {
+        let failed = selections.iter().filter_map(ImageReport::from_selection);
+        self.images.extend(failed);
         Self::new(self.images, self.quota)
     }
-}
 
-impl Report {
-    /// Logs one event for each image: the boundary where a function answers.
+    /// Logs one line for each image: the boundary where a function answers.
     pub fn log(&self, trigger: &Trigger) {
-        self.images.iter().for_each(|image| image.log(trigger));
-    }
-}
-
-impl Outcome {
-    /// What became of `planned`: `places` of it, `bytes` sent and `pulls` spent.
-    pub fn new(planned: Planned, places: Vec<TargetOutcome>, bytes: u64, pulls: u64) -> Self {
-        let Planned {
-            image,
-            upstream,
-            platforms,
-            price,
-            waits_since,
-            unplaced,
-            trigger,
-            ..
-        } = planned;
-        Self {
-            image,
-            upstream,
-            platforms,
-            price: price.pulls,
-            waits_since,
-            places,
-            unplaced,
-            bytes,
-            pulls,
-            trigger,
+        for image in &self.images {
+            image.log(trigger);
         }
-    }
-
-    /// What keeps the same copy from succeeding for now, although nobody has to change anything, and nothing else tries it again.
-    pub fn retryable_error(&self) -> Option<&Error> {
-        let mut errors = self
-            .places
-            .iter()
-            .filter_map(|place| place.result.as_ref().err());
-        errors.find(|error| error.is_transient() && error.retry_at().is_none())
     }
 }
 
 impl ImageReport {
     /// The report on one image.
     pub fn from_outcome(outcome: &Outcome, policy: Policy) -> Self {
-        let worst = outcome
-            .places
-            .iter()
-            .map(|place| place.status(policy))
-            .max()
-            .unwrap_or(Status::Failed);
-        let status = if outcome.unplaced.is_empty() {
-            worst
-        } else {
-            Status::Failed
-        };
-        let unplaced = outcome.unplaced.iter().map(Error::chain);
-        let reasons: Vec<String> = unplaced
-            .chain(outcome.places.iter().filter_map(TargetOutcome::reason))
-            .collect();
-        let has_copies = !outcome.places.is_empty()
-            && outcome.places.iter().all(|place| place.present.is_some());
+        let Outcome {
+            request, targets, ..
+        } = outcome;
+        let status = status(outcome, policy);
+        let has_copies = !targets.is_empty() && targets.iter().all(|it| it.present.is_some());
+        let is_in_hand = targets.iter().all(is_copied_or_queued);
         Self {
-            image: outcome.image.to_string(),
+            image: request.image.to_string(),
             status,
-            targets: outcome
-                .places
-                .iter()
-                .map(TargetReport::from_target)
-                .collect(),
+            targets: targets.iter().map(TargetReport::from_target).collect(),
             upstream_digest: outcome.upstream.clone(),
-            bytes: outcome.bytes,
-            pulls: outcome.pulls,
-            reason: join(reasons),
-            is_queued: status == Status::Deferred
-                && outcome.places.iter().all(TargetOutcome::is_in_hand),
-            waits_since: outcome.waits_since,
+            bytes: outcome.spent.bytes,
+            pulls: outcome.spent.pulls,
+            reason: reason(outcome),
+            is_queued: status == Status::Deferred && is_in_hand,
+            deferred_since: outcome.deferred_since,
             is_usable: match status {
                 Status::Unchanged | Status::Copied => true,
                 Status::Stale | Status::Deferred => has_copies && policy != Policy::RefuseStale,
@@ -258,37 +174,23 @@ impl ImageReport {
         }
     }
 
-    /// The report on a selection that came to nothing: `deferred` when its tags could not be listed for now, else `failed`. `None`
-    /// where it takes some: those have reports of their own.
-    pub fn from_selection(selected: &SelectionResult) -> Option<Self> {
-        let error = selected.error()?;
+    /// The report on a selection without a tag: `deferred` when its tags could not be listed for now,
+    /// else `failed`. `None` where it takes tags: those have reports of their own.
+    pub fn from_selection(selection: &SelectionResult) -> Option<Self> {
+        let error = selection.error()?;
         let status = if error.is_transient() {
             Status::Deferred
         } else {
             Status::Failed
         };
-        Some(Self {
-            status,
-            ..Self::failed(&selected.name, error.chain())
-        })
+        let report = Self::failed(&selection.name, error.chain());
+        Some(Self { status, ..report })
     }
 
-    /// Logs what became of the image, and what asked for it.
-    pub fn log(&self, trigger: &Trigger) {
-        let (kind, id) = (trigger.kind, trigger.id.as_str());
-        let (status, reason) = (self.status, self.reason.as_deref().unwrap_or_default());
-        let (size_bytes, pulls) = (self.bytes, self.pulls);
-        if status == Status::Failed {
-            tracing::error!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image failed");
-        } else {
-            tracing::info!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image {status}");
-        }
-    }
-
-    /// The report on a text that names no image, or an image that no destination could be found for.
+    /// The report on a text that is no image reference.
     pub fn failed(image: &str, reason: String) -> Self {
         Self {
-            image: image.chars().take(300).collect(),
+            image: image.chars().take(MAX_NAME_CHARACTERS).collect(),
             status: Status::Failed,
             targets: Vec::new(),
             upstream_digest: None,
@@ -296,71 +198,68 @@ impl ImageReport {
             pulls: 0,
             reason: Some(reason),
             is_queued: false,
-            waits_since: None,
+            deferred_since: None,
             is_usable: false,
         }
     }
+
+    /// Logs what became of the image, and what triggered the request.
+    pub fn log(&self, trigger: &Trigger) {
+        let kind = trigger.kind;
+        let id = trigger.id.as_str();
+        let status = self.status;
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let size_bytes = self.bytes;
+        let pulls = self.pulls;
+        if status == Status::Failed {
+            tracing::error!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image failed");
+        } else {
+            tracing::info!(image = self.image, %status, size_bytes, pulls, ?kind, id, reason, "image {status}");
+        }
+    }
 }
 
-/// DestinationRoots often share one reason: upstream is gone for all of them.
-fn join(mut reasons: Vec<String>) -> Option<String> {
-    reasons.dedup();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-impl TargetOutcome {
-    /// What became of `step`; `due` is what became of it where something was to be sent.
-    pub fn from_step(step: Step, due: Result<Done, Error>) -> Self {
-        let Step {
-            target,
-            present,
-            action,
-        } = step;
-        let result = match action {
-            Action::Keep => Ok(Done::Unchanged),
-            Action::AwaitScan => Ok(Done::AwaitsScan),
-            Action::Refuse(error) | Action::Defer(error) => Err(error),
-            Action::Copy(_) | Action::Tag { .. } => due,
-        };
+impl TargetReport {
+    fn from_target(outcome: &TargetOutcome) -> Self {
+        let uri = &outcome.target.uri;
+        let digest = outcome.present.clone();
+        let pin = |digest: &Digest| format!("{}@{digest}", uri.repository());
         Self {
-            target,
-            present,
-            result,
-        }
-    }
-
-    fn status(&self, policy: Policy) -> Status {
-        let error = match &self.result {
-            Ok(Done::Unchanged) => return Status::Unchanged,
-            Ok(Done::Copied) => return Status::Copied,
-            Ok(Done::Queued | Done::AwaitsScan) => return Status::Deferred,
-            Err(error) => error,
-        };
-        match self.present {
-            Some(_) if error.is_transient() || policy != Policy::Keep => Status::Stale,
-            None if error.is_transient() && is_a_limit(error) => Status::Deferred,
-            _ => Status::Failed,
-        }
-    }
-
-    fn is_in_hand(&self) -> bool {
-        matches!(
-            self.result,
-            Ok(Done::Unchanged | Done::Copied | Done::Queued)
-        )
-    }
-
-    fn reason(&self) -> Option<String> {
-        match &self.result {
-            Ok(Done::Queued) => Some("queued: replicate copies it".to_owned()),
-            Ok(Done::AwaitsScan) => Some("waits for a clean scan of the private copy".to_owned()),
-            Ok(_) => None,
-            Err(error) => Some(error.chain()),
+            destination: outcome.target.destination.clone(),
+            uri: uri.tagged(),
+            pinned: digest.as_ref().map(pin),
+            digest,
         }
     }
 }
 
-/// A limit says "later"; a broken connection says nothing about later.
+/// The worst status of the targets; `failed` where a destination has no target, or none has.
+fn status(outcome: &Outcome, policy: Policy) -> Status {
+    if !outcome.request.unresolved.is_empty() {
+        return Status::Failed;
+    }
+    let statuses = outcome.targets.iter().map(|it| target_status(it, policy));
+    statuses.max().unwrap_or(Status::Failed)
+}
+
+fn target_status(outcome: &TargetOutcome, policy: Policy) -> Status {
+    let error = match &outcome.result {
+        Ok(Done::Unchanged) => return Status::Unchanged,
+        Ok(Done::Copied) => return Status::Copied,
+        Ok(Done::Queued | Done::AwaitsScan) => return Status::Deferred,
+        Err(error) => error,
+    };
+    let has_copy = outcome.present.is_some();
+    if has_copy && (error.is_transient() || policy != Policy::Keep) {
+        Status::Stale
+    } else if !has_copy && error.is_transient() && is_a_limit(error) {
+        Status::Deferred
+    } else {
+        Status::Failed
+    }
+}
+
+/// A limit promises a later success; a broken connection promises nothing.
 fn is_a_limit(error: &Error) -> bool {
     matches!(
         error.cause(),
@@ -374,20 +273,28 @@ fn is_a_limit(error: &Error) -> bool {
     )
 }
 
-impl TargetReport {
-    fn from_target(place: &TargetOutcome) -> Self {
-        let uri = &place.target.uri;
-        let pinned = place
-            .present
-            .as_ref()
-            .map(|digest| format!("{}@{digest}", uri.repository()));
-        let (destination, digest) = (place.target.destination.clone(), place.present.clone());
-        Self {
-            destination,
-            uri: uri.tagged(),
-            digest,
-            pinned,
-        }
+fn is_copied_or_queued(outcome: &TargetOutcome) -> bool {
+    matches!(
+        outcome.result,
+        Ok(Done::Unchanged | Done::Copied | Done::Queued)
+    )
+}
+
+/// Targets often share one reason, for example that upstream cannot be reached: it is given once.
+fn reason(outcome: &Outcome) -> Option<String> {
+    let unresolved = outcome.request.unresolved.iter().map(Error::chain);
+    let of_targets = outcome.targets.iter().filter_map(target_reason);
+    let mut reasons: Vec<String> = unresolved.chain(of_targets).collect();
+    reasons.dedup();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+fn target_reason(outcome: &TargetOutcome) -> Option<String> {
+    match &outcome.result {
+        Ok(Done::Queued) => Some("queued: replicate copies it".to_owned()),
+        Ok(Done::AwaitsScan) => Some("waits for a clean scan of the private copy".to_owned()),
+        Ok(Done::Unchanged | Done::Copied) => None,
+        Err(error) => Some(error.chain()),
     }
 }
 
@@ -406,13 +313,37 @@ impl fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Options;
     use crate::error::Side;
-    use crate::request::TriggerKind;
+    use crate::outcome::Spent;
+    use crate::request::{Request, Target, TriggerKind};
 
     const PULL_LIMIT: Cause = Cause::PullLimit;
 
     fn digest() -> Digest {
         Digest::from_content(b"x")
+    }
+
+    fn outcome(target: TargetOutcome, upstream: Option<Digest>, spent: Spent) -> Outcome {
+        let request = Request {
+            image: "node:1".parse().unwrap(),
+            options: Options::default(),
+            targets: vec![target.target.clone()],
+            origins: Vec::new(),
+            unresolved: Vec::new(),
+            trigger: Trigger {
+                kind: TriggerKind::OnDemand,
+                id: String::new(),
+            },
+        };
+        Outcome {
+            request,
+            upstream,
+            price: 0,
+            deferred_since: None,
+            targets: vec![target],
+            spent,
+        }
     }
 
     fn report(has_copy: bool, result: Result<Done, Cause>, policy: Policy) -> (Status, bool) {
@@ -423,25 +354,12 @@ mod tests {
         };
         let present = has_copy.then(digest);
         let result = result.map_err(|cause| Error::new(Side::Source, cause, "get manifest"));
-        let outcome = Outcome {
-            image: "node:1".parse().unwrap(),
-            upstream: None,
-            platforms: Platforms::ALL,
-            price: 0,
-            waits_since: None,
-            places: vec![TargetOutcome {
-                target,
-                present,
-                result,
-            }],
-            unplaced: Vec::new(),
-            bytes: 0,
-            pulls: 0,
-            trigger: Trigger {
-                kind: TriggerKind::OnDemand,
-                id: String::new(),
-            },
+        let target = TargetOutcome {
+            target,
+            present,
+            result,
         };
+        let outcome = outcome(target, None, Spent::default());
         let report = Report::from_outcomes(&[outcome], policy, None);
         (report.images[0].status, report.ok)
     }
@@ -463,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_without_a_copy_is_a_failure_and_not_a_promise() {
+    fn a_broken_connection_without_a_copy_is_failed_and_not_deferred() {
         assert_eq!(
             report(false, Err(Cause::Interrupted), Policy::UseStale),
             (Status::Failed, false)
@@ -471,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_person_is_failed_for_the_keeper_and_stale_for_a_build_that_has_a_copy() {
+    fn a_lasting_error_is_failed_for_the_mirror_and_stale_for_a_build_that_has_a_copy() {
         assert_eq!(
             report(true, Err(Cause::NotFound), Policy::Keep),
             (Status::Failed, false)
@@ -487,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_is_not_there_yet() {
+    fn a_queued_image_is_deferred_until_it_is_copied() {
         assert_eq!(
             report(false, Ok(Done::Queued), Policy::Keep),
             (Status::Deferred, false)
@@ -505,25 +423,16 @@ mod tests {
             uri: "127.0.0.1:5000/node:1".parse().unwrap(),
             waits_for_scan: false,
         };
-        let outcome = Outcome {
-            image: "node:1".parse().unwrap(),
-            upstream: Some(digest()),
-            platforms: Platforms::ALL,
-            price: 3,
-            waits_since: None,
-            places: vec![TargetOutcome {
-                target,
-                present: Some(digest()),
-                result: Ok(Done::Copied),
-            }],
-            unplaced: Vec::new(),
+        let target = TargetOutcome {
+            target,
+            present: Some(digest()),
+            result: Ok(Done::Copied),
+        };
+        let spent = Spent {
             bytes: 48,
             pulls: 3,
-            trigger: Trigger {
-                kind: TriggerKind::OnDemand,
-                id: String::new(),
-            },
         };
+        let outcome = outcome(target, Some(digest()), spent);
         let quota = Quota::parse(Some("200;w=21600"), Some("173;w=21600"));
         let json =
             serde_json::to_value(Report::from_outcomes(&[outcome], Policy::Keep, Some(quota)))

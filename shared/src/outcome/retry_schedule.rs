@@ -1,7 +1,8 @@
-//! The wake-up: what was put off for want of pulls, and when it is tried again.
+//! The retry schedule: which deferred images are tried again, and when.
 //!
-//! One schedule, whatever its images: what is put off later joins it. Its time never moves away from those that wait already, so
-//! that new wishes cannot keep old ones waiting for ever; what still does not fit then is put off again.
+//! There is one schedule for all images; images that are deferred later join it. Its time never moves
+//! to a later one, so that new images cannot keep earlier ones waiting. What still does not fit then is
+//! deferred again.
 
 use std::collections::BTreeMap;
 
@@ -10,94 +11,99 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::catalogue::Options;
-use crate::catalogue::document::PlatformsSpec;
 use crate::image::reference::ImageRef;
 
 /// The largest input that EventBridge Scheduler takes, in bytes
 /// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html>).
-const MAX_INPUT: usize = 256 * 1024;
+const MAX_INPUT_BYTES: usize = 256 * 1024;
 
 /// What is tried again, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule {
     /// When.
     pub at: Timestamp,
-    /// Which images, and how; `None`: all of the catalogue, because there are too many to be named.
+    /// Which images, and with which options. `None` is the whole catalogue: there are too many images
+    /// to name them.
     pub images: Option<BTreeMap<ImageRef, Options>>,
 }
 
+/// An image in the catalogue's shape. Options that are left out are the catalogue's.
+#[derive(Serialize, Deserialize)]
+struct ScheduledImage {
+    image: ImageRef,
+    #[serde(flatten)]
+    options: Options,
+}
+
 impl RetrySchedule {
-    /// A wake-up for `images`.
+    /// A schedule for `images`.
     pub fn new(at: Timestamp, images: impl IntoIterator<Item = (ImageRef, Options)>) -> Self {
-        Self {
-            at,
-            images: Some(join(BTreeMap::new(), images)),
-        }
+        let images = Some(join(BTreeMap::new(), images));
+        Self { at, images }
     }
 
-    /// This one together with the `known` one that was asked for before. One whose time has come wakes nobody any more.
+    /// This schedule together with the `known` one. A known one whose time has passed counts no more.
     #[must_use]
     pub fn join(self, known: Option<Self>, now: Timestamp) -> Self {
         let Some(known) = known.filter(|known| known.at > now) else {
             return self;
         };
-        let images = self
-            .images
-            .zip(known.images)
-            .map(|(images, known)| join(known, images));
-        Self {
-            at: self.at.min(known.at),
-            images,
-        }
+        let images = match (self.images, known.images) {
+            (Some(images), Some(known)) => Some(join(known, images)),
+            _ => None,
+        };
+        let at = self.at.min(known.at);
+        Self { at, images }
     }
 
-    /// Whether everything that `wanted` names is waited for here.
-    pub fn covers(&self, wanted: &Self) -> bool {
-        match (&self.images, &wanted.images) {
+    /// Whether everything that `other` tries again is tried again here.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.images, &other.images) {
             (None, _) => true,
-            (Some(images), Some(wanted)) => join(images.clone(), wanted.clone()) == *images,
+            (Some(images), Some(others)) => join(images.clone(), others.clone()) == *images,
             (Some(_), None) => false,
         }
     }
 
-    /// The event that `refresh` gets: a catalogue document with the images, or none for everything.
+    /// The event that `refresh` gets: a catalogue document with the images, or without images for the
+    /// whole catalogue.
     pub fn input(&self) -> String {
-        let event = json!({"command": "refresh", "execution_id": "<aws.scheduler.execution-id>"});
-        let images = self
-            .images
-            .iter()
-            .flatten()
-            .map(|(image, options)| json!(Entry::of(image, options)))
-            .collect::<Vec<Value>>();
+        let mut event =
+            json!({"command": "refresh", "execution_id": "<aws.scheduler.execution-id>"});
+        let whole_catalogue = event.to_string();
+        let images: Vec<Value> = self.scheduled_images().collect();
         if images.is_empty() {
-            return event.to_string();
+            return whole_catalogue;
         }
-        let mut named = event.clone();
-        named["images"] = images.into();
-        let text = named.to_string();
-        if text.len() <= MAX_INPUT {
-            text
+        event["images"] = images.into();
+        let input = event.to_string();
+        if input.len() <= MAX_INPUT_BYTES {
+            input
         } else {
-            event.to_string()
+            whole_catalogue
         }
     }
 
-    /// Reads what [`RetrySchedule::input`] wrote. What cannot be read is taken for everything.
-    pub fn read(at: Timestamp, input: &str) -> Self {
+    fn scheduled_images(&self) -> impl Iterator<Item = Value> {
+        let images = self.images.iter().flatten();
+        images.map(|(image, options)| {
+            let (image, options) = (image.clone(), options.clone());
+            json!(ScheduledImage { image, options })
+        })
+    }
+
+    /// Reads what [`RetrySchedule::input`] wrote. An input that cannot be read is the whole catalogue.
+    pub fn parse(at: Timestamp, input: &str) -> Self {
         #[derive(Deserialize)]
         struct Event {
-            images: Vec<Entry>,
+            images: Vec<ScheduledImage>,
         }
         let event: Option<Event> = serde_json::from_str(input).ok();
-        Self {
-            at,
-            images: event.map(|event| {
-                join(
-                    BTreeMap::new(),
-                    event.images.into_iter().map(Entry::options),
-                )
-            }),
-        }
+        let images = event.map(|event| {
+            let images = event.images.into_iter();
+            join(BTreeMap::new(), images.map(|it| (it.image, it.options)))
+        });
+        Self { at, images }
     }
 }
 
@@ -115,55 +121,23 @@ fn join(
     known
 }
 
-/// An image in the catalogue's shape. What is left out, the catalogue says.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    image: ImageRef,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    to: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    platforms: Option<PlatformsSpec>,
-}
-
-impl Entry {
-    fn of(image: &ImageRef, options: &Options) -> Self {
-        let platforms = options.platforms.clone().map(PlatformsSpec);
-        Self {
-            image: image.clone(),
-            to: options.to.clone(),
-            platforms,
-        }
-    }
-
-    fn options(self) -> (ImageRef, Options) {
-        let platforms = self.platforms.map(|PlatformsSpec(platforms)| platforms);
-        (
-            self.image,
-            Options {
-                to: self.to,
-                platforms,
-                ..Options::default()
-            },
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogue::{Catalogue, Document};
     use crate::image::platform::Platforms;
-    use crate::request::{RefreshScope, TriggerKind, wish};
+    use crate::request::TriggerKind;
+    use crate::request::refresh_event::{self, RefreshScope};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
     }
 
-    fn wake_up(seconds: i64, images: &[&str]) -> RetrySchedule {
-        wake_up_for(seconds, &["private"], images)
+    fn schedule(seconds: i64, images: &[&str]) -> RetrySchedule {
+        schedule_for(seconds, &["private"], images)
     }
 
-    fn wake_up_for(seconds: i64, to: &[&str], images: &[&str]) -> RetrySchedule {
+    fn schedule_for(seconds: i64, to: &[&str], images: &[&str]) -> RetrySchedule {
         let to = to.iter().map(|&name| name.to_owned()).collect();
         let options = Options {
             to,
@@ -180,82 +154,83 @@ mod tests {
 
     #[test]
     fn an_input_is_read_back_as_it_was_written() {
-        let wake_up = wake_up(9, &["node:21", "redis:7"]);
+        let written = schedule(9, &["node:21", "redis:7"]);
         assert_eq!(
-            wake_up.input(),
+            written.input(),
             r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>","images":[{"image":"docker.io/library/node:21","platforms":"all","to":["private"]},{"image":"docker.io/library/redis:7","platforms":"all","to":["private"]}]}"#
         );
-        assert_eq!(RetrySchedule::read(at(9), &wake_up.input()), wake_up);
+        assert_eq!(RetrySchedule::parse(at(9), &written.input()), written);
     }
 
     #[test]
-    fn the_sample_is_what_the_scheduler_delivers_and_refresh_understands() {
-        let sample: Value = include_str!("../../../events/wake-up-delivered.json")
+    fn the_sample_is_what_the_scheduler_delivers_and_refresh_reads() {
+        let sample: Value = include_str!("../../../events/retry-schedule-delivered.json")
             .parse()
             .unwrap();
-        let asked = wake_up(9, &["nginx:1.27-alpine", "node:24-alpine"]);
+        let asked = schedule(9, &["nginx:1.27-alpine", "node:24-alpine"]);
         let delivered = asked
             .input()
             .replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
         assert_eq!(delivered.parse::<Value>().unwrap(), sample);
-        let (wish, trigger) = wish(&sample, "request").unwrap();
+        let (scope, trigger) = refresh_event::parse(&sample, "request").unwrap();
         assert_eq!(
             (trigger.kind, trigger.id.as_str()),
             (TriggerKind::Schedule, "d32c5kddcf5bb8c3")
         );
-        let RefreshScope::Inline(document) = wish else {
+        let RefreshScope::Inline(document) = scope else {
             panic!("not these images alone")
         };
         let catalogue = Catalogue::merge(&[Document::parse("event", &document).unwrap()]).unwrap();
         let images = catalogue
             .images
             .into_iter()
-            .map(|wanted| (wanted.image, wanted.options))
+            .map(|image| (image.image, image.options))
             .collect();
         assert_eq!(Some(images), asked.images);
     }
 
     #[test]
-    fn what_is_put_off_later_joins_and_the_time_never_moves_away() {
-        let known = wake_up(100, &["node:21"]);
-        let joined = wake_up(500, &["redis:7"]).join(Some(known.clone()), at(0));
-        assert_eq!(joined, wake_up(100, &["node:21", "redis:7"]));
+    fn images_that_are_deferred_later_join_and_the_time_never_moves_to_a_later_one() {
+        let known = schedule(100, &["node:21"]);
+        let joined = schedule(500, &["redis:7"]).join(Some(known.clone()), at(0));
+        assert_eq!(joined, schedule(100, &["node:21", "redis:7"]));
         assert_eq!(
-            wake_up(50, &["node:21"]).join(Some(known.clone()), at(0)),
-            wake_up(50, &["node:21"])
+            schedule(50, &["node:21"]).join(Some(known.clone()), at(0)),
+            schedule(50, &["node:21"])
         );
         assert_eq!(
-            wake_up(500, &["redis:7"]).join(Some(known), at(100)),
-            wake_up(500, &["redis:7"]),
+            schedule(500, &["redis:7"]).join(Some(known), at(100)),
+            schedule(500, &["redis:7"]),
             "it has passed"
         );
     }
 
     #[test]
-    fn an_image_that_is_asked_for_twice_goes_wherever_either_wants_it() {
-        let (private, public) = (
-            wake_up_for(9, &["private"], &["node:21"]),
-            wake_up_for(9, &["public"], &["node:21"]),
-        );
+    fn an_image_that_is_scheduled_twice_goes_to_the_destinations_of_both() {
+        let private = schedule_for(9, &["private"], &["node:21"]);
+        let public = schedule_for(9, &["public"], &["node:21"]);
         assert!(!private.covers(&public));
         let both = public.clone().join(Some(private.clone()), at(0));
-        assert_eq!(both, wake_up_for(9, &["private", "public"], &["node:21"]));
+        assert_eq!(both, schedule_for(9, &["private", "public"], &["node:21"]));
         assert!(both.covers(&private) && both.covers(&public));
     }
 
     #[test]
-    fn more_images_than_can_be_named_are_all() {
+    fn more_images_than_fit_into_the_input_are_the_whole_catalogue() {
         let names: Vec<String> = (0..9000)
             .map(|n| format!("team/application-with-a-long-name-{n}:1"))
             .collect();
-        let many = wake_up(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let many = schedule(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(
             many.input(),
             r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>"}"#
         );
-        let all = RetrySchedule::read(at(1), &many.input());
+        let all = RetrySchedule::parse(at(1), &many.input());
         assert_eq!(all.images, None);
         assert!(all.covers(&many) && !many.covers(&all));
-        assert_eq!(wake_up(1, &["node:21"]).join(Some(all), at(0)).images, None);
+        assert_eq!(
+            schedule(1, &["node:21"]).join(Some(all), at(0)).images,
+            None
+        );
     }
 }

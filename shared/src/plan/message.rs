@@ -1,31 +1,34 @@
-//! The queue's message: one image, for every place in which it is due.
+//! The queue's message: one image, for all of its targets that are due.
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Options;
 use crate::image::digest::Digest;
-use crate::image::platform::Platforms;
 use crate::image::reference::{ImageRef, RepositoryRef};
 use crate::plan::Planned;
-use crate::request::{Target, Trigger};
+use crate::request::{Request, Target, Trigger};
 
-/// What `refresh` asks `replicate` to do.
+/// The longest group identifier that SQS takes, in characters.
+const MAX_GROUP_CHARACTERS: usize = 128;
+
+/// What `refresh`, `ensure`, `rescue` and `rescan` ask `replicate` to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     version: Version,
     /// The upstream tag, for the record.
     pub image: ImageRef,
-    /// What to copy: the digest that the tag had when it was surveyed, so that a tag that moves cannot mix two images.
+    /// The digest that the tag had in the survey.
     pub digest: Digest,
-    /// The places, of one destination repository or of several: Docker Hub is read once for all of them.
+    /// The targets, of one destination repository or of several: Docker Hub is read once for all.
     pub targets: Vec<Target>,
-    /// Which of its platforms are copied; absent: all.
-    #[serde(default, skip_serializing_if = "Platforms::is_all")]
-    pub platforms: Platforms,
-    /// Names under which other registries may have the same bytes, best first.
+    /// How the image is mirrored. Options with their default value are left out.
+    #[serde(flatten)]
+    pub options: Options,
+    /// Names under which origins may have the same bytes, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<ImageRef>,
-    /// What asked for it.
+    /// What triggered the copy.
     pub cause: Trigger,
 }
 
@@ -38,12 +41,11 @@ impl TryFrom<u8> for Version {
     type Error = String;
 
     fn try_from(number: u8) -> Result<Self, Self::Error> {
-        if number == 1 {
-            Ok(Self)
-        } else {
-            Err(format!(
-                "message version {number} is not understood; deploy one release"
-            ))
+        match number {
+            1 => Ok(Self),
+            _ => Err(format!(
+                "message version {number} is unknown: deploy all functions from one release"
+            )),
         }
     }
 }
@@ -55,51 +57,68 @@ impl From<Version> for u8 {
 }
 
 impl Message {
-    /// A message that asks for `digest` of what `planned` is about in `targets`.
-    pub fn new(planned: &Planned, digest: Digest, targets: Vec<Target>) -> Self {
-        Self {
-            version: Version,
-            image: planned.image.clone(),
-            digest,
-            targets,
-            platforms: planned.platforms.clone(),
-            origins: planned.origins.clone(),
-            cause: planned.trigger.clone(),
+    /// The message for the targets of `planned` that are due; `None` where none is.
+    pub fn from_planned(planned: &Planned) -> Option<Self> {
+        let due = planned.steps.iter().filter(|step| step.is_due());
+        let targets: Vec<Target> = due.map(|step| step.target.clone()).collect();
+        if targets.is_empty() {
+            return None;
         }
+        let request = &planned.request;
+        Some(Self {
+            version: Version,
+            image: request.image.clone(),
+            digest: planned.upstream.clone()?,
+            targets,
+            options: request.options.for_message(),
+            origins: request.origins.clone(),
+            cause: request.trigger.clone(),
+        })
+    }
+
+    /// The request that a worker runs, and the digest that the message names.
+    pub fn into_request(self) -> (Request, Digest) {
+        let request = Request {
+            image: self.image,
+            options: self.options,
+            targets: self.targets,
+            origins: self.origins,
+            unresolved: Vec::new(),
+            trigger: self.cause,
+        };
+        (request, self.digest)
     }
 
     /// The first destination repository: copies into one repository go one after another.
-    ///
-    /// SQS takes 128 characters; a longer name is hashed.
     pub fn group(&self) -> String {
-        group(self.targets.first().map(|target| target.uri.repository()))
+        let repository = self.targets.first().map(|target| target.uri.repository());
+        group(repository)
     }
 
-    /// The same wish has the same identifier, so that fifty failing builds cause one copy.
+    /// The same request has the same identifier, so that fifty failing builds cause one copy.
     pub fn deduplication(&self) -> String {
-        let mut wish = self.digest.to_string();
+        let mut content = self.digest.to_string();
         for target in &self.targets {
-            wish.push(' ');
-            wish.push_str(&target.uri.to_string());
+            content.push(' ');
+            content.push_str(&target.uri.to_string());
         }
-        if !self.platforms.is_all() {
-            wish.push(' ');
-            wish.push_str(&self.platforms.to_string());
+        let platforms = self.options.platforms();
+        if !platforms.is_all() {
+            content.push(' ');
+            content.push_str(&platforms.to_string());
         }
-        Digest::from_content(wish.as_bytes())
-            .as_str()
-            .trim_start_matches("sha256:")
-            .to_owned()
+        let digest = Digest::from_content(content.as_bytes());
+        digest.as_str().trim_start_matches("sha256:").to_owned()
     }
 }
 
+/// The name of the repository, or its digest where the name is too long for SQS.
 fn group(repository: Option<&RepositoryRef>) -> String {
     let name = repository.map(ToString::to_string).unwrap_or_default();
-    if name.len() <= 128 {
-        name
-    } else {
-        Digest::from_content(name.as_bytes()).as_str().to_owned()
+    if name.len() <= MAX_GROUP_CHARACTERS {
+        return name;
     }
+    Digest::from_content(name.as_bytes()).as_str().to_owned()
 }
 
 #[cfg(test)]
@@ -121,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_decides_about_duplicates_and_what_asked_for_it_does_not() {
+    fn the_copy_decides_about_duplicates_and_its_trigger_does_not() {
         let read = |text: &str| {
             serde_json::from_str::<Message>(text)
                 .unwrap()
@@ -142,6 +161,15 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let text = TEXT.replace("\"cause\"", "\"color\":\"red\",\"cause\"");
+        let error = serde_json::from_str::<Message>(&text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("color"), "{error}");
     }
 
     #[test]

@@ -2,75 +2,67 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
-use super::{Action, Plan, Planned, Step};
 use crate::error::Error;
+use crate::image::digest::Digest;
 use crate::plan::price::Price;
+use crate::plan::{Action, Plan, Planned, Step, Write};
 
-/// One line for each step, such as
-/// `copy    docker.io/library/node:22  →  mirror/node:22  0123456789ab is new, for 1 pull`.
+impl Action {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Write(Write::Copy(_)) => "copy",
+            Self::Write(Write::Tag { .. }) => "tag",
+            Self::AwaitScan => "wait",
+            Self::Defer(_) => "defer",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
+/// One line for each target, and for each destination without one.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for planned in &self.0 {
-            let image = &planned.image;
-            for error in &planned.unplaced {
+            let image = &planned.request.image;
+            for error in &planned.request.unresolved {
                 writeln!(f, "refuse  {image}  {}", error.chain())?;
             }
             for step in &planned.steps {
-                let action = step.action.name();
-                let target = step.target.uri.tagged();
-                let details = describe(step, planned);
-                writeln!(f, "{action:7} {image}  →  {target}{details}")?;
+                let word = step.action.word();
+                let uri = step.target.uri.tagged();
+                let details = details(planned, step);
+                let line = format!("{word:7} {image}  →  {uri}  {details}");
+                writeln!(f, "{}", line.trim_end())?;
             }
         }
         Ok(())
     }
 }
 
-impl Action {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Copy(_) => "copy",
-            Self::Tag { .. } => "tag",
-            Self::AwaitScan => "wait",
-            Self::Defer(_) => "defer",
-            Self::Refuse(_) => "refuse",
-        }
-    }
-
-    fn reason(&self) -> Option<String> {
-        match self {
-            Self::Defer(error) | Self::Refuse(error) => Some(error.chain()),
-            Self::Keep | Self::Copy(_) | Self::Tag { .. } | Self::AwaitScan => None,
-        }
-    }
-}
-
-/// The end of a step's line: digests, costs and reasons.
-fn describe(step: &Step, planned: &Planned) -> String {
+fn details(planned: &Planned, step: &Step) -> String {
     match &step.action {
-        Action::Keep => match &step.present {
-            Some(present) => format!("  {}", present.short()),
-            None => String::new(),
-        },
-        Action::Copy(new) => {
+        Action::Keep => step.present.as_ref().map_or("", Digest::short).to_owned(),
+        Action::Write(Write::Copy(new)) => {
             let change = match &step.present {
-                Some(old) => format!("replaces {}", old.short()),
-                None => "is new".to_owned(),
+                Some(old) => format!("{} replaces {}", new.short(), old.short()),
+                None => format!("{} is new", new.short()),
             };
-            format!("  {} {change}{}", new.short(), describe_costs(planned))
+            change + &cost(planned)
         }
-        Action::Tag { here, .. } => format!("  {} is there under another tag", here.short()),
-        Action::AwaitScan => "  for a clean scan of the private copy".to_owned(),
-        Action::Defer(error) | Action::Refuse(error) => format!("  {}", error.chain()),
+        Action::Write(Write::Tag { here, .. }) => {
+            format!("{} is there under another tag", here.short())
+        }
+        Action::AwaitScan => "for a clean scan of the private copy".to_owned(),
+        Action::Defer(error) | Action::Refuse(error) => error.chain(),
     }
 }
 
-/// The origin or the price, such as `, for about 9 pulls (linux/amd64 alone 3, linux/arm64 alone 2)`;
-/// empty if the copy is free.
-fn describe_costs(planned: &Planned) -> String {
+/// `, for about 9 pulls (linux/amd64 alone 3)`, or the origin that the bytes are read from.
+fn cost(planned: &Planned) -> String {
     if let Some(origin) = &planned.origin {
         return format!(", from {origin}");
     }
@@ -78,17 +70,16 @@ fn describe_costs(planned: &Planned) -> String {
     if *price == Price::FREE {
         return String::new();
     }
-    if price.alone.len() < 2 {
-        return format!(", for {price}");
-    }
-    let mut each_alone = Vec::new();
+    let mut alone = Vec::new();
     for (platform, pulls) in &price.alone {
-        each_alone.push(format!("{platform} alone {pulls}"));
+        alone.push(format!("{platform} alone {pulls}"));
     }
-    format!(", for {price} ({})", each_alone.join(", "))
+    match alone.len() {
+        0 | 1 => format!(", for {price}"),
+        _ => format!(", for {price} ({})", alone.join(", ")),
+    }
 }
 
-/// Such as `1 pull` or `about 9 pulls`.
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.is_exact { "" } else { "about " };
@@ -97,30 +88,35 @@ impl fmt::Display for Price {
     }
 }
 
-/// One image of the plan, as `replicator plan --json` prints it.
+/// The plan as `replicator plan --json` prints it.
 impl Serialize for Planned {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let request = &self.request;
+        let refused: Vec<String> = request.unresolved.iter().map(Error::chain).collect();
         let steps: Vec<_> = self.steps.iter().map(step_json).collect();
-        let refused: Vec<_> = self.unplaced.iter().map(Error::chain).collect();
-        serde_json::json!({
-            "image": self.image,
+        let document = json!({
+            "image": request.image,
             "upstream_digest": self.upstream,
-            "platforms": self.platforms.to_string(),
+            "platforms": request.platforms().to_string(),
             "price": self.price,
             "origin": self.origin.as_ref().map(ToString::to_string),
             "steps": steps,
             "refused": refused,
-        })
-        .serialize(serializer)
+        });
+        document.serialize(serializer)
     }
 }
 
 fn step_json(step: &Step) -> serde_json::Value {
-    serde_json::json!({
+    let reason = match &step.action {
+        Action::Refuse(error) | Action::Defer(error) => Some(error.chain()),
+        _ => None,
+    };
+    json!({
         "destination": step.target.destination,
         "uri": step.target.uri.tagged(),
-        "action": step.action.name(),
+        "action": step.action.word(),
         "digest": step.present,
-        "reason": step.action.reason(),
+        "reason": reason,
     })
 }

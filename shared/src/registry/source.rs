@@ -15,7 +15,7 @@ use crate::error::{Cause, Error};
 use crate::image::digest::Digest;
 use crate::image::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
 use crate::image::reference::DOCKER_HUB;
-use crate::plan::UpstreamTag;
+use crate::plan::survey::UpstreamTag;
 use crate::registry::blob::reader::Reader;
 use crate::registry::limits::meter::Pull;
 use crate::registry::transport::{Request, Response};

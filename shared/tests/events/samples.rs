@@ -211,7 +211,10 @@ fn an_event_that_asks_for_nothing_is_ignored_with_the_reason() {
         "scheduler-input-delivered",
         &[format!("ignored event: {unknown}")],
     );
-    check("wake-up-delivered", &[format!("ignored event: {unknown}")]);
+    check(
+        "retry-schedule-delivered",
+        &[format!("ignored event: {unknown}")],
+    );
 }
 
 #[test]

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use image_replicator::catalogue::{Catalogue, Document, SelectionResult, TagLists};
 use image_replicator::error::{Cause, Error, Side};
 use image_replicator::image::reference::{ImageRef, RepositoryRef};
-use image_replicator::request::{
-    DestinationRoots, Request, Trigger, TriggerKind, origin, requests,
-};
+use image_replicator::request::resolve::{requests, upstream_of};
+use image_replicator::request::{DestinationRoots, Request, Trigger, TriggerKind};
 
 const TWO_DESTINATIONS: &str = "\
 destinations:
@@ -193,7 +192,7 @@ fn a_name_in_the_mirror_leads_back_to_what_a_selection_may_take() {
     let catalogue =
         catalogue("  - { image: grafana/grafana, tags: { semver: '11' }, to: [public] }\n");
     let back =
-        |uri: &str| origin(&catalogue, &places(), &image(uri)).map(|image| image.to_string());
+        |uri: &str| upstream_of(&catalogue, &places(), &image(uri)).map(|image| image.to_string());
     assert_eq!(
         back("public.lab/grafana:11.2.0").as_deref(),
         Some("docker.io/grafana/grafana:11.2.0")
@@ -219,11 +218,11 @@ fn a_selected_tag_never_takes_the_place_of_a_named_image_and_the_others_go_on() 
     let requests = asked(&catalogue);
     let placed: Vec<_> = requests
         .iter()
-        .map(|request| (request.targets.len(), request.unplaced.len()))
+        .map(|request| (request.targets.len(), request.unresolved.len()))
         .collect();
     assert_eq!(placed, [(1, 0), (1, 1), (2, 0)]);
     assert_eq!(
-        requests[1].unplaced[0].chain(),
+        requests[1].unresolved[0].chain(),
         "configuration: cannot use public.lab/tool:1: invalid: it is the place of docker.io/a/tool:1; give one of them another name in the catalogue"
     );
 }
@@ -237,7 +236,7 @@ fn of_two_selected_tags_in_one_place_neither_goes_there() {
         catalogue.expand(&lists(&[("a/tool", &["1", "2"]), ("b/tool", &["1", "3"])]));
     let refused: Vec<String> = asked(&catalogue)
         .iter()
-        .flat_map(|request| &request.unplaced)
+        .flat_map(|request| &request.unresolved)
         .map(Error::chain)
         .collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
@@ -258,7 +257,7 @@ fn a_place_is_kept_for_a_selection_that_could_not_be_listed() {
     let (catalogue, _) = catalogue.expand(&lists);
     let refused: Vec<String> = asked(&catalogue)
         .iter()
-        .flat_map(|request| &request.unplaced)
+        .flat_map(|request| &request.unresolved)
         .map(Error::chain)
         .collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
@@ -314,7 +313,7 @@ fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
                 .expect("it makes sense");
         asked(&catalogue)
             .iter()
-            .flat_map(|request| &request.unplaced)
+            .flat_map(|request| &request.unresolved)
             .map(Error::chain)
             .collect::<Vec<_>>()
     };
@@ -466,6 +465,6 @@ fn ten_thousand_tags_are_placed_in_no_time() {
         .sum();
     let took = began.elapsed();
     assert_eq!((requests.len(), wanted), (10_000, 10_000));
-    assert!(requests.iter().all(|request| request.unplaced.is_empty()));
+    assert!(requests.iter().all(|request| request.unresolved.is_empty()));
     assert!(took < Duration::from_secs(20), "{took:?}");
 }

@@ -1,5 +1,6 @@
-//! The blobs of one image on their way to one repository: which are lacking, and bringing those.
+//! The blobs of one image, to one repository: which it lacks, and bringing those.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -7,7 +8,7 @@ use std::task::Poll;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::deliver::{AT_ONCE, Delivery};
+use super::deliver::{Delivery, MAX_CONCURRENT_REQUESTS};
 use super::upstream::Reading;
 use crate::aws::MAX_LAYERS_PER_CALL;
 use crate::error::{Cause, Error, Side};
@@ -16,57 +17,58 @@ use crate::image::manifest::{Blob, Manifest};
 use crate::registry::{BlobStream, persistently};
 
 impl Delivery<'_, '_> {
-    /// Brings the blobs that `manifests` name, the largest first, so that none is left to be waited for at the end. The first fault
-    /// ends it, but for one: while some cannot arrive before the deadline, those that can are brought, for the next run to find.
-    pub(super) async fn blobs<'m>(
+    /// Brings the blobs of `manifests`, the largest first, so that none of those is left to wait for at
+    /// the end.
+    ///
+    /// The first error ends it, with one exception: if some blobs cannot arrive before the deadline, the
+    /// others are still brought, and the next run finds them.
+    pub(super) async fn bring_blobs<'m>(
         &self,
         manifests: impl Iterator<Item = &'m Manifest>,
     ) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let mut blobs: Vec<&Blob> = manifests
-            .flat_map(Manifest::blobs)
-            .filter(|blob| seen.insert(&blob.digest))
-            .collect();
-        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size_bytes));
-        self.look_for(&blobs).await;
-        let works = blobs
-            .into_iter()
-            .map(|blob| self.blob(blob).boxed())
-            .collect::<Vec<_>>();
-        let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
+        let mut blobs: Vec<&Blob> = manifests.flat_map(Manifest::blobs).collect();
+        blobs.retain(|blob| seen.insert(&blob.digest));
+        blobs.sort_by_key(|blob| Reverse(blob.size_bytes));
+        self.check_layers(&blobs).await;
+        let works = blobs.into_iter().map(|blob| self.bring_blob(blob).boxed());
+        let works: Vec<_> = works.collect();
+        let mut works = stream::iter(works).buffer_unordered(MAX_CONCURRENT_REQUESTS);
         let mut late = Ok(());
         while let Some(result) = works.next().await {
             match result {
+                Ok(()) => {}
                 Err(error) if *error.cause() == Cause::Deadline => late = Err(error),
-                other => other?,
+                Err(error) => return Err(error),
             }
         }
         late
     }
 
-    /// Asks the control plane, where there is one, for what is not known. Where it does not answer, each blob is asked for later.
-    async fn look_for(&self, blobs: &[&Blob]) {
-        let Some(control) = self
-            .control
-            .as_ref()
-            .filter(|_| !self.session.asks_one_by_one.load(Ordering::Relaxed))
-        else {
+    /// Asks the control plane, if there is one, which blobs the repository has. If it does not answer,
+    /// each blob is asked for later.
+    async fn check_layers(&self, blobs: &[&Blob]) {
+        let Some(control) = &self.control else { return };
+        if self.session.asks_one_by_one.load(Ordering::Relaxed) {
             return;
-        };
+        }
         let known_content = &self.session.known_content;
-        let unknown = blobs.iter().map(|blob| &blob.digest);
-        let unknown: Vec<&Digest> = unknown
-            .filter(|digest| known_content.has(self.repository, digest).is_none())
-            .collect();
-        for some in unknown.chunks(MAX_LAYERS_PER_CALL) {
-            match Box::pin(control.layers(some)).await {
+        let mut unknown: Vec<&Digest> = blobs.iter().map(|blob| &blob.digest).collect();
+        unknown.retain(|digest| known_content.has(self.repository, digest).is_none());
+        for digests in unknown.chunks(MAX_LAYERS_PER_CALL) {
+            match Box::pin(control.layers(digests)).await {
                 Ok(found) => {
-                    for digest in some {
-                        known_content.note(self.repository, digest, found.contains(digest));
+                    for digest in digests {
+                        let is_there = found.contains(digest);
+                        known_content.note(self.repository, digest, is_there);
                     }
                 }
                 Err(error) => {
-                    tracing::info!("blobs are looked for one by one: {}", error.chain());
+                    tracing::info!(
+                        repository = %self.repository,
+                        "blobs are checked one by one: {}",
+                        error.chain()
+                    );
                     self.session.asks_one_by_one.store(true, Ordering::Relaxed);
                     return;
                 }
@@ -74,49 +76,46 @@ impl Delivery<'_, '_> {
         }
     }
 
-    /// Brings one blob, once for each repository and run, however many images name it.
-    async fn blob(&self, blob: &Blob) -> Result<(), Error> {
-        let bring = || async {
-            if self
-                .has(&blob.digest, || self.destination.has_blob(&blob.digest))
-                .await?
-            {
-                return Ok(());
-            }
-            self.transfer(blob).await?;
-            self.session
-                .known_content
-                .note(self.repository, &blob.digest, true);
-            Ok(())
-        };
-        // Boxed, as what is below: most blobs wait, for another image to bring them or for room, and should be small while they do.
-        self.session
-            .blob(self.repository, &blob.digest)
-            .get_or_try_init(|| bring().boxed())
-            .await
-            .copied()
+    /// Brings one blob, once for each repository and session, however many images have it.
+    async fn bring_blob(&self, blob: &Blob) -> Result<(), Error> {
+        // Boxed, as what is below: most blobs wait, for another image to bring them or for memory, and
+        // should be small meanwhile.
+        let bring = || self.bring_if_lacking(blob).boxed();
+        let brought = self.session.blob(self.repository, &blob.digest);
+        brought.get_or_try_init(bring).await.copied()
     }
 
-    /// Starts over when the destination breaks off. What breaks off at the source has been read on as often as is worth it.
+    async fn bring_if_lacking(&self, blob: &Blob) -> Result<(), Error> {
+        let ask = || self.destination.has_blob(&blob.digest);
+        if self.has(&blob.digest, ask).await? {
+            return Ok(());
+        }
+        self.transfer(blob).await?;
+        let known_content = &self.session.known_content;
+        known_content.note(self.repository, &blob.digest, true);
+        Ok(())
+    }
+
+    /// Starts over if the destination breaks off. An error of the source is final: the reader has
+    /// retried it already.
     async fn transfer(&self, blob: &Blob) -> Result<(), Error> {
         let is_renewed = &AtomicBool::new(false);
         let put = |reading: Reading| async move {
-            let room = self.session.room(blob.size_bytes).await;
-            let on_its_way = self
-                .session
-                .set_out(blob.size_bytes)
-                .ok_or_else(|| late(blob))?;
-            let bytes = async { Ok(until_its_end(reading.begin(blob).await?, room)) };
-            Box::pin(
-                self.destination
-                    .put_blob(blob, bytes, on_its_way.counter(), is_renewed),
-            )
-            .await
+            let memory = self.session.memory_for(blob.size_bytes).await;
+            let transfer = self.session.begin_transfer(blob.size_bytes);
+            let transfer = transfer.ok_or_else(|| late(blob))?;
+            let bytes = async {
+                let bytes = reading.begin(blob).await?;
+                Ok(hold_until_read(bytes, memory))
+            };
+            let counter = transfer.counter();
+            let put = self.destination.put_blob(blob, bytes, counter, is_renewed);
+            Box::pin(put).await
         };
         let once = || async {
             match self.upstream.blob(blob, put).await {
                 Err(error) if error.side() == Side::Source => Ok(Err(error)),
-                other => other.map(Ok),
+                result => result.map(Ok),
             }
         };
         persistently(once).await?
@@ -124,22 +123,21 @@ impl Delivery<'_, '_> {
 }
 
 fn late(blob: &Blob) -> Error {
-    let error = Error::new(
-        Side::Replicator,
-        Cause::Deadline,
-        format!("copy blob {}", blob.digest),
-    );
-    error.because(format!(
-        "its {} bytes cannot arrive in the time that is left, at the rate so far",
+    let action = format!("copy blob {}", blob.digest);
+    let error = Error::new(Side::Replicator, Cause::Deadline, action);
+    let why = format!(
+        "its {} bytes cannot arrive before the deadline at the current rate",
         blob.size_bytes
-    ))
+    );
+    error.because(why)
 }
 
-/// `bytes`, which hold `room` until the last of them is read: the next blob is read while the answer to this one is awaited.
-fn until_its_end(bytes: BlobStream, room: OwnedSemaphorePermit) -> BlobStream {
-    let mut room = Some(room);
+/// `bytes`, which hold `memory` until the last of them is read: the next blob is read while the response
+/// to this one is awaited.
+fn hold_until_read(bytes: BlobStream, memory: OwnedSemaphorePermit) -> BlobStream {
+    let mut memory = Some(memory);
     let end = stream::poll_fn(move |_| {
-        drop(room.take());
+        drop(memory.take());
         Poll::Ready(None)
     });
     bytes.chain(end).boxed()

@@ -1,8 +1,10 @@
-//! Where the bytes of one image come from: registries that are level with upstream and count no pulls, and upstream itself.
+//! Where the bytes of one image come from: origins, which are up to date with upstream and count no
+//! pulls, and upstream itself.
 //!
-//! Content is asked for by digest and checked by digest, so that it does not matter who has it. An origin that fails, whatever the
-//! way, has fallen: it is asked for nothing more, and upstream takes its place. Manifests of Docker Hub are pulled from what was set
-//! aside for this image: its price before the first of them, and all that an index still lacks before the next.
+//! Content is requested and checked by digest, so that it does not matter which registry has it. An
+//! origin that fails is asked for nothing more, and upstream takes over. Manifests at Docker Hub are
+//! pulled from the pulls that are reserved for this image: its price before the first pull, and
+//! everything that an index still lacks before the next.
 
 mod manifests;
 
@@ -13,132 +15,133 @@ use crate::engine::Session;
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Blob, Manifest};
-use crate::image::platform::Platform;
+use crate::image::platform::{Platform, Platforms};
 use crate::image::reference::{ImageRef, RepositoryRef};
 use crate::image::subset::{self, subset};
+use crate::outcome::Spent;
 use crate::plan::Planned;
 use crate::registry::{BlobStream, Claim, Registries, Source, TRIES};
 use crate::settings::Hashing;
 
-/// How often an origin that breaks off is asked to go on, without a byte of progress: there is upstream to ask.
+/// Attempts to read on from an origin that breaks off, without a byte of progress. Upstream is the
+/// alternative.
 const ORIGIN_TRIES: usize = 1;
 
-/// Where a blob is to be read.
+/// Where a blob is read.
 pub(super) struct Reading {
     source: Source,
     tries: usize,
 }
 
 impl Reading {
-    /// Asks for `blob`, and gives its bytes once the answer begins.
+    /// Requests `blob`, and returns its bytes once the response begins.
     pub(super) async fn begin(&self, blob: &Blob) -> Result<BlobStream, Error> {
         self.source.blob(blob, self.tries).await
     }
 }
 
-/// The upstream of one image, and what was spent on it.
-pub(super) struct Upstream<'a> {
+/// The content of one image, and what reading it has cost.
+pub(super) struct UpstreamContent<'a> {
     registries: &'a Registries,
     session: &'a Session,
     image: ImageRef,
     source: Source,
-    origins: Mutex<Vec<Arc<Origin>>>,
+    origins: Mutex<Vec<Arc<OriginRepository>>>,
     claim: Claim<'a>,
     is_metered: bool,
-    /// What is set aside before the first pull.
-    needs: u32,
-    /// Pulls that it costs, as far as that is known by now.
+    /// Pulls that are reserved before the first one.
+    reserved_pulls: u32,
+    /// Pulls that the image costs, as far as is known by now.
     price: AtomicU32,
-    bytes: AtomicU64,
+    sent_bytes: AtomicU64,
 }
 
-/// What a copy has spent.
-pub(super) struct Spent {
-    /// Bytes of blobs that were sent.
-    pub(super) bytes: u64,
-    /// Pulls that were counted.
-    pub(super) pulls: u64,
-    /// Pulls that it was judged to cost, or turned out to cost where those were not to be had.
-    pub(super) price: u32,
-}
-
-/// Another registry with the same bytes.
-pub(super) struct Origin {
+/// A repository of another registry with the same bytes.
+pub(super) struct OriginRepository {
     source: Source,
     repository: RepositoryRef,
-    has_fallen: AtomicBool,
+    has_failed: AtomicBool,
 }
 
-impl Origin {
-    /// That it lacks one thing says nothing of the others.
-    fn fall(&self, error: &Error) {
-        if *error.cause() != Cause::NotFound && !self.has_fallen.swap(true, Ordering::Relaxed) {
-            tracing::warn!(origin = %self.repository, "upstream takes its place: {}", error.chain());
+impl OriginRepository {
+    /// Content that it lacks says nothing about other content; any other error does.
+    fn note_error(&self, error: &Error) {
+        if *error.cause() == Cause::NotFound {
+            return;
         }
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                origin = %self.repository,
+                "the origin is not used any more, upstream takes over: {}",
+                error.chain()
+            );
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
     }
 }
 
-impl<'a> Upstream<'a> {
-    /// Where `planned` is copied from. Nothing is asked yet.
+impl<'a> UpstreamContent<'a> {
+    /// The content of `planned`. Nothing is requested yet.
     pub(super) fn new(registries: &'a Registries, planned: &Planned, session: &'a Session) -> Self {
-        let upstream = Self {
+        let price = &planned.price;
+        let reserved_pulls = match registries.meter().budget() {
+            Some(budget) => budget.pulls_to_reserve(price),
+            None => price.pulls,
+        };
+        let image = &planned.request.image;
+        let content = Self {
             registries,
             session,
-            image: planned.image.clone(),
-            source: registries.source(planned.image.repository()),
+            image: image.clone(),
+            source: registries.source(image.repository()),
             origins: Mutex::default(),
             claim: registries.meter().claim(),
             is_metered: planned.is_metered,
-            needs: registries
-                .meter()
-                .budget()
-                .map_or(planned.price.pulls, |budget| {
-                    budget.pulls_to_reserve(&planned.price)
-                }),
-            price: AtomicU32::new(planned.price.pulls),
-            bytes: AtomicU64::new(0),
+            reserved_pulls,
+            price: AtomicU32::new(price.pulls),
+            sent_bytes: AtomicU64::new(0),
         };
-        planned
-            .origin
-            .iter()
-            .for_each(|origin| upstream.add_origin(origin));
-        upstream
+        if let Some(origin) = &planned.origin {
+            content.add_origin(origin);
+        }
+        content
     }
 
     /// What was spent until now.
     pub(super) fn spent(&self) -> Spent {
         Spent {
-            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes: self.sent_bytes.load(Ordering::Relaxed),
             pulls: self.claim.counted(),
-            price: self.price.load(Ordering::Relaxed),
         }
     }
 
-    /// Takes `repository` for an origin from now on, before the others.
+    /// The pulls that the image was estimated to cost, or was found to cost.
+    pub(super) fn price(&self) -> u32 {
+        self.price.load(Ordering::Relaxed)
+    }
+
+    /// Reads from `repository` first from now on.
     pub(super) fn add_origin(&self, repository: &RepositoryRef) {
-        let source = self.registries.source(repository);
-        let origin = Origin {
-            source,
+        let origin = OriginRepository {
+            source: self.registries.source(repository),
             repository: repository.clone(),
-            has_fallen: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         };
-        self.origins
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(0, Arc::new(origin));
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        origins.insert(0, Arc::new(origin));
     }
 
-    /// The origins that have not fallen, best first.
-    fn origins(&self) -> Vec<Arc<Origin>> {
+    /// The origins that have not failed, best first.
+    fn origins(&self) -> Vec<Arc<OriginRepository>> {
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        origins
-            .iter()
-            .filter(|origin| !origin.has_fallen.load(Ordering::Relaxed))
-            .cloned()
-            .collect()
+        let usable = origins.iter().filter(|origin| !origin.has_failed());
+        usable.cloned().collect()
     }
 
-    /// Has connections made to where the blobs will come from.
+    /// Opens connections to the registry that the blobs will come from.
     pub(super) fn prewarm(&self) {
         match self.origins().first() {
             Some(origin) => origin.source.prewarm(),
@@ -146,75 +149,101 @@ impl<'a> Upstream<'a> {
         }
     }
 
-    /// What is wanted of `digest`: itself, or the part of an index for the platforms that were chosen.
-    pub(super) async fn wanted(
+    /// The manifest that was requested of `digest`: itself, or the subset of an index for the chosen
+    /// platforms.
+    pub(super) async fn requested(
         &self,
         digest: &Digest,
         planned: &Planned,
     ) -> Result<Manifest, Error> {
         let manifest = self.root(digest).await?;
-        if planned.platforms.is_all() {
+        let platforms = planned.request.platforms();
+        if platforms.is_all() {
             return Ok(manifest);
         }
-        let invalid = |missing| {
-            Error::new(Side::Source, Cause::Invalid, format!("copy {}", self.image))
-                .because(missing)
-        };
         if let [configuration, ..] = manifest.blobs() {
-            let platform = self.platform(configuration).await?;
-            if let Some(platform) = &platform {
-                subset::check_available(&planned.platforms, || std::iter::once(platform))
-                    .map_err(invalid)?;
-            }
+            self.require_platform(configuration, platforms).await?;
             return Ok(manifest);
         }
-        subset(&manifest, &planned.platforms).map_err(invalid)
+        subset(&manifest, platforms).map_err(|missing| self.invalid(missing))
     }
 
-    /// The platform that an image's configuration states; `None` where it is no configuration of an image that runs.
+    /// An error if the image with this configuration runs on none of `platforms`. A configuration
+    /// without a platform, such as an artifact's, is accepted.
+    async fn require_platform(
+        &self,
+        configuration: &Blob,
+        platforms: &Platforms,
+    ) -> Result<(), Error> {
+        let Some(platform) = self.platform(configuration).await? else {
+            return Ok(());
+        };
+        let required = subset::check_available(platforms, || std::iter::once(&platform));
+        required.map_err(|missing| self.invalid(missing))
+    }
+
+    fn invalid(&self, why: subset::MissingPlatforms) -> Error {
+        let action = format!("copy {}", self.image);
+        Error::new(Side::Source, Cause::Invalid, action).because(why)
+    }
+
+    /// The platform in an image's configuration; `None` where it states none.
     async fn platform(&self, configuration: &Blob) -> Result<Option<Platform>, Error> {
         for origin in self.origins() {
             match origin.source.small_blob(configuration, ORIGIN_TRIES).await {
                 Ok(bytes) => return Ok(Platform::from_configuration(&bytes)),
-                Err(error) => origin.fall(&error),
+                Err(error) => origin.note_error(&error),
             }
         }
         let bytes = self.source.small_blob(configuration, TRIES).await?;
         Ok(Platform::from_configuration(&bytes))
     }
 
-    /// Has `put` take `blob` from the best source that can give it. `put` begins to read, streams the bytes to where they belong,
-    /// and says how many that were.
+    /// Calls `put` with the best source of `blob` that can serve it. `put` reads the blob, streams it to
+    /// its destination, and returns the number of bytes.
     pub(super) async fn blob<F>(&self, blob: &Blob, put: impl Fn(Reading) -> F) -> Result<(), Error>
     where
         F: Future<Output = Result<u64, Error>>,
     {
-        let copy_from = async |source: &Source, tries| match put(Reading {
-            source: source.clone(),
-            tries,
-        })
-        .await
-        {
-            Ok(bytes) => {
-                self.bytes.fetch_add(bytes, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(error) => {
-                // Nobody has hashed what the destination refuses for its digest: a second read tells which side lied.
-                let is_open =
-                    *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
-                if is_open && self.registries.hashing() == Hashing::Destination {
-                    Box::pin(source.check_blob(blob, tries)).await?;
-                }
-                Err(error)
-            }
-        };
         for origin in self.origins() {
-            match copy_from(&origin.source, ORIGIN_TRIES).await {
-                Err(error) if error.side() == Side::Source => origin.fall(&error),
+            match self
+                .blob_from(&origin.source, ORIGIN_TRIES, blob, &put)
+                .await
+            {
+                Err(error) if error.side() == Side::Source => origin.note_error(&error),
                 result => return result,
             }
         }
-        copy_from(&self.source, TRIES).await
+        self.blob_from(&self.source, TRIES, blob, &put).await
+    }
+
+    async fn blob_from<F>(
+        &self,
+        source: &Source,
+        tries: usize,
+        blob: &Blob,
+        put: &impl Fn(Reading) -> F,
+    ) -> Result<(), Error>
+    where
+        F: Future<Output = Result<u64, Error>>,
+    {
+        let reading = Reading {
+            source: source.clone(),
+            tries,
+        };
+        let error = match put(reading).await {
+            Ok(bytes) => {
+                self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        // The destination refused the bytes for their digest, and they were not hashed here: reading
+        // them once more tells which side has wrong bytes.
+        let is_refused = *error.cause() == Cause::Mismatch && error.side() == Side::Destination;
+        if is_refused && self.registries.hashing() == Hashing::Destination {
+            Box::pin(source.check_blob(blob, tries)).await?;
+        }
+        Err(error)
     }
 }
