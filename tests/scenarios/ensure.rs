@@ -86,7 +86,7 @@ async fn a_build_does_not_wait_for_an_image_that_a_worker_has_deferred() {
     world.cloud.hub.set_quota(0, 21_600);
     let begun = Instant::now();
     let build = world.ensure(json!({"images": ["redis:7"], "wait_seconds": 60}));
-    let report = world.drain_until(&queue, build).await;
+    let report = Box::pin(world.drain_until(&queue, build)).await;
     assert_eq!(
         statuses(&report),
         ["deferred docker.io/library/redis:7"],

@@ -186,7 +186,7 @@ async fn a_build_that_waits_for_a_worker_recognises_the_subset() {
     let (mut world, _) = world().await;
     let queue = world.add_queue();
     let build = world.ensure(json!({"images": ["node:21"], "wait_seconds": 60}));
-    let report = world.drain_until(&queue, build).await;
+    let report = Box::pin(world.drain_until(&queue, build)).await;
     assert_eq!(
         statuses(&report),
         ["copied docker.io/library/node:21"],

@@ -78,7 +78,7 @@ async fn a_publication_that_fails_temporarily_is_an_error_and_the_next_invocatio
         world
             .cloud
             .failures
-            .fail_next(action, "ThrottlingException", times)
+            .fail_next(action, "ThrottlingException", times);
     };
     fail("ecr.api.DescribeImages", 10);
     assert!(

@@ -80,7 +80,7 @@ fn configuration(address: SocketAddr, directory: &Path, access: &Access<'_>) -> 
             configuration["auth"] = json!({"htpasswd": {"realm": "registry", "path": path}});
         }
         Access::Tokens(service) => {
-            configuration["auth"] = json!({"token": service.configuration()})
+            configuration["auth"] = json!({"token": service.configuration()});
         }
     }
     configuration
