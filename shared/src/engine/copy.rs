@@ -196,7 +196,7 @@ impl Copy<'_> {
             };
             let prepared = control.prepare().await?;
             if prepared.is_new {
-                self.session.known_content.made(repository);
+                self.session.known_content.note_creation(repository);
             }
             Ok(prepared.mutability)
         };

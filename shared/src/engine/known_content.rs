@@ -23,7 +23,7 @@ struct RepositoryContent {
 
 impl KnownContent {
     /// Notes that `repository` was created just now.
-    pub(super) fn made(&self, repository: &RepositoryRef) {
+    pub(super) fn note_creation(&self, repository: &RepositoryRef) {
         let mut repositories = self.lock();
         let content = repositories.entry(repository.clone()).or_default();
         content.is_new = true;
@@ -48,7 +48,7 @@ impl KnownContent {
     }
 
     /// Forgets everything about `repository`.
-    pub(super) fn distrust(&self, repository: &RepositoryRef) {
+    pub(super) fn forget(&self, repository: &RepositoryRef) {
         self.lock().remove(repository);
     }
 
@@ -84,7 +84,7 @@ mod tests {
     fn a_new_repository_lacks_what_was_not_noted() {
         let (repository, digest) = (repository(), Digest::from_content(b"abc"));
         let known_content = KnownContent::default();
-        known_content.made(&repository);
+        known_content.note_creation(&repository);
         assert_eq!(known_content.has(&repository, &digest), Some(false));
         known_content.note(&repository, &digest, true);
         assert_eq!(known_content.has(&repository, &digest), Some(true));
@@ -96,9 +96,9 @@ mod tests {
     fn a_forgotten_repository_is_unknown() {
         let (repository, digest) = (repository(), Digest::from_content(b"abc"));
         let known_content = KnownContent::default();
-        known_content.made(&repository);
+        known_content.note_creation(&repository);
         known_content.note(&repository, &digest, true);
-        known_content.distrust(&repository);
+        known_content.forget(&repository);
         assert_eq!(known_content.has(&repository, &digest), None);
     }
 }

@@ -13,7 +13,7 @@ const MIN_MEASURED_BYTES: u64 = 8_000_000;
 
 /// The rate of all blobs of a session together, over the time in which any was in flight.
 #[derive(Default)]
-pub(super) struct Rate {
+pub(super) struct TransferRate {
     measured: Mutex<Measured>,
 }
 
@@ -34,14 +34,14 @@ struct Blob {
 }
 
 /// A blob in flight, until this is dropped.
-pub(super) struct OnItsWay<'a> {
-    rate: &'a Rate,
+pub(super) struct Transfer<'a> {
+    rate: &'a TransferRate,
     blob: Arc<Blob>,
 }
 
-impl Rate {
+impl TransferRate {
     /// Begins the transfer of a blob of this size.
-    pub(super) fn set_out(&self, size_bytes: u64) -> OnItsWay<'_> {
+    pub(super) fn begin_transfer(&self, size_bytes: u64) -> Transfer<'_> {
         let blob = Arc::new(Blob {
             size_bytes,
             moved_bytes: Arc::default(),
@@ -49,7 +49,7 @@ impl Rate {
         let mut measured = self.lock();
         measured.in_flight.push(Arc::clone(&blob));
         measured.in_flight_since.get_or_insert_with(Instant::now);
-        OnItsWay { rate: self, blob }
+        Transfer { rate: self, blob }
     }
 
     /// Bytes that have moved so far.
@@ -59,7 +59,7 @@ impl Rate {
 
     /// Estimates the time until the blobs in flight and `size_bytes` more have arrived; `None` if too
     /// little was measured yet.
-    pub(super) fn time_for(&self, size_bytes: u64) -> Option<Duration> {
+    pub(super) fn estimate_time(&self, size_bytes: u64) -> Option<Duration> {
         let measured = self.lock();
         let moved_bytes = measured.moved_bytes();
         let time = measured.time();
@@ -115,14 +115,14 @@ impl Blob {
     }
 }
 
-impl OnItsWay<'_> {
+impl Transfer<'_> {
     /// The counter to which each chunk of the blob is added.
     pub(super) fn counter(&self) -> &Arc<AtomicU64> {
         &self.blob.moved_bytes
     }
 }
 
-impl Drop for OnItsWay<'_> {
+impl Drop for Transfer<'_> {
     fn drop(&mut self) {
         self.rate.lock().finish(&self.blob);
     }
@@ -135,9 +135,9 @@ mod tests {
     const MB: u64 = 1_000_000;
 
     /// A rate at which 100 MB took 10 seconds, and after which nothing was in flight for an hour.
-    async fn ten_mb_a_second() -> Rate {
-        let rate = Rate::default();
-        let transfer = rate.set_out(100 * MB);
+    async fn ten_mb_a_second() -> TransferRate {
+        let rate = TransferRate::default();
+        let transfer = rate.begin_transfer(100 * MB);
         transfer.counter().store(100 * MB, Relaxed);
         tokio::time::advance(Duration::from_secs(10)).await;
         drop(transfer);
@@ -147,32 +147,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn too_short_and_too_small_measurements_give_no_estimate() {
-        let rate = Rate::default();
-        let transfer = rate.set_out(100 * MB);
+        let rate = TransferRate::default();
+        let transfer = rate.begin_transfer(100 * MB);
         transfer.counter().store(50 * MB, Relaxed);
         tokio::time::advance(Duration::from_millis(999)).await;
-        assert_eq!(rate.time_for(MB), None, "too short");
+        assert_eq!(rate.estimate_time(MB), None, "too short");
         transfer.counter().store(8 * MB - 1, Relaxed);
         tokio::time::advance(Duration::from_millis(9_001)).await;
-        assert_eq!(rate.time_for(MB), None, "too small");
+        assert_eq!(rate.estimate_time(MB), None, "too small");
         transfer.counter().store(8 * MB, Relaxed);
-        let time_for_93_mb = rate.time_for(MB);
+        let time_for_93_mb = rate.estimate_time(MB);
         assert_eq!(time_for_93_mb, Some(Duration::from_millis(116_250)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn time_without_a_blob_in_flight_does_not_count() {
         let rate = ten_mb_a_second().await;
-        assert_eq!(rate.time_for(50 * MB), Some(Duration::from_secs(5)));
+        assert_eq!(rate.estimate_time(50 * MB), Some(Duration::from_secs(5)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn blobs_in_flight_arrive_first() {
         let rate = ten_mb_a_second().await;
-        let transfer = rate.set_out(40 * MB);
+        let transfer = rate.begin_transfer(40 * MB);
         transfer.counter().store(20 * MB, Relaxed);
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(rate.moved_bytes(), 120 * MB);
-        assert_eq!(rate.time_for(50 * MB), Some(Duration::from_secs(7)));
+        assert_eq!(rate.estimate_time(50 * MB), Some(Duration::from_secs(7)));
     }
 }

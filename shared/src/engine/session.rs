@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::known_content::KnownContent;
-use super::rate::{OnItsWay, Rate};
+use super::rate::{Transfer, TransferRate};
 use crate::aws::Mutability;
 use crate::cache::PerKey;
 use crate::error::{Cause, Error, Side};
@@ -50,7 +50,7 @@ pub struct Session {
     destination_requests: Semaphore,
     fetches: PerKey<String, Semaphore>,
     pub(super) known_content: KnownContent,
-    rate: Rate,
+    rate: TransferRate,
     /// Whether [`Repository::layers`](crate::aws::Repository::layers) failed: blobs are then asked for
     /// one by one.
     pub(super) asks_one_by_one: AtomicBool,
@@ -75,7 +75,7 @@ impl Session {
             destination_requests: Semaphore::new(MAX_CONCURRENT_DESTINATION_REQUESTS),
             fetches: PerKey::default(),
             known_content: KnownContent::default(),
-            rate: Rate::default(),
+            rate: TransferRate::default(),
             asks_one_by_one: AtomicBool::new(false),
             prepared: PerKey::default(),
             blobs: PerKey::default(),
@@ -195,14 +195,14 @@ impl Session {
 
     /// Begins the transfer of a blob of this size; `None` if it cannot arrive before the session ends,
     /// at the rate of the other blobs.
-    pub(super) fn begin_transfer(&self, size_bytes: u64) -> Option<OnItsWay<'_>> {
+    pub(super) fn begin_transfer(&self, size_bytes: u64) -> Option<Transfer<'_>> {
         if let Some(end) = self.end()
-            && let Some(time) = self.rate.time_for(size_bytes)
+            && let Some(time) = self.rate.estimate_time(size_bytes)
             && time > end.saturating_duration_since(Instant::now())
         {
             return None;
         }
-        Some(self.rate.set_out(size_bytes))
+        Some(self.rate.begin_transfer(size_bytes))
     }
 
     /// The mutability of `repository`, once it was prepared for writing.
@@ -259,7 +259,7 @@ impl Session {
 
     /// Forgets what `repository` has.
     pub(super) fn distrust(&self, repository: &RepositoryRef) {
-        self.known_content.distrust(repository);
+        self.known_content.forget(repository);
         self.blobs.retain(|(known, _)| known != repository);
     }
 }
