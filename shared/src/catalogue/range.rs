@@ -1,10 +1,10 @@
-//! Ranges of versions, in the syntax of Cargo's requirements.
+//! Ranges of versions, in the syntax of Cargo's version requirements.
 
 use semver::{Version, VersionReq};
 
 use super::version::Number;
 
-/// A range of versions, such as `>=20 <23`, `~1.27` or `20`, which means `^20`.
+/// A range of versions, such as `>=20 <23`, `~1.27`, or `20`, which means `^20`.
 #[derive(Clone, Debug)]
 pub struct Range {
     text: String,
@@ -12,22 +12,23 @@ pub struct Range {
 }
 
 impl Range {
-    /// Reads comparators that are separated by commas, as [`VersionReq`] has them, or by spaces. Leading zeros are nothing:
-    /// `22.04` is a version to many.
+    /// Parses comparators that are separated by commas, as in [`VersionReq`], or by spaces. Leading
+    /// zeros are ignored: many repositories have versions such as `22.04`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let requirement = VersionReq::parse(&plain(text)).map_err(|error| error.to_string())?;
+        let requirement = VersionReq::parse(&normalize(text)).map_err(|error| error.to_string())?;
         Ok(Self {
             text: text.trim().to_owned(),
             requirement,
         })
     }
 
-    /// Whether `number` is in the range; a fourth part does not count, and a date is in none.
+    /// Whether `number` is in the range. Its fourth part does not count. A date is in no range.
     pub fn contains(&self, number: &Number) -> bool {
         match number {
-            Number::Parts([major, minor, patch, _]) => self
-                .requirement
-                .matches(&Version::new(*major, *minor, *patch)),
+            Number::Parts([major, minor, patch, _]) => {
+                let version = Version::new(*major, *minor, *patch);
+                self.requirement.matches(&version)
+            }
             Number::Date(..) => false,
         }
     }
@@ -38,28 +39,31 @@ impl Range {
     }
 }
 
-/// `text` as `semver` wants it: with commas, without leading zeros.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
+/// `text` in the syntax of `semver`: with commas, without leading zeros.
+fn normalize(text: &str) -> String {
+    let mut normalized = String::new();
     for word in text.split_whitespace() {
-        let is_apart = !plain.is_empty()
-            && !plain.ends_with(['<', '>', '=', '~', '^', ','])
-            && !word.starts_with(',');
-        plain.push_str(if is_apart { ", " } else { "" });
-        let mut rest = word;
-        while let Some(at) = rest.find(|char: char| char.is_ascii_digit()) {
-            let (before, from) = rest.split_at(at);
-            let end = from
-                .find(|char: char| !char.is_ascii_digit())
-                .unwrap_or(from.len());
-            let number = from[..end].trim_start_matches('0');
-            plain.push_str(before);
-            plain.push_str(if number.is_empty() { "0" } else { number });
-            rest = &from[end..];
+        let is_first = normalized.is_empty();
+        let is_open = normalized.ends_with(['<', '>', '=', '~', '^', ',']);
+        if !is_first && !is_open && !word.starts_with(',') {
+            normalized.push_str(", ");
         }
-        plain.push_str(rest);
+        push_without_leading_zeros(&mut normalized, word);
     }
-    plain
+    normalized
+}
+
+fn push_without_leading_zeros(normalized: &mut String, word: &str) {
+    let mut is_in_number = false;
+    let mut letters = word.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_followed_by_digit = letters.peek().is_some_and(char::is_ascii_digit);
+        if letter == '0' && !is_in_number && is_followed_by_digit {
+            continue;
+        }
+        is_in_number = letter.is_ascii_digit();
+        normalized.push(letter);
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +71,7 @@ mod tests {
     use super::*;
     use crate::catalogue::version::parse_tag;
 
-    /// Those of a few tags that are in `range`.
+    /// The tags of a sample that are in `range`.
     fn within(range: &str) -> Vec<&'static str> {
         let tags = [
             "19.9",
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn comparators_stand_beside_each_other_or_behind_commas() {
+    fn comparators_are_separated_by_spaces_or_commas() {
         for range in [
             ">=20 <23",
             ">=20, <23",
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_number_is_all_that_is_compatible() {
+    fn a_bare_number_is_the_range_of_compatible_versions() {
         assert_eq!(within("20"), ["20", "20.04"]);
         assert_eq!(within("~22.11"), ["22.11.0", "22.11.0.7"]);
         assert_eq!(within(">=20.04 <=22"), ["20.04", "22.11.0", "22.11.0.7"]);
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_said() {
+    fn an_invalid_range_is_an_error() {
         for text in ["", " ", "abc", ">=", "20 || 22", "1 - 2", ">=1.2.3.4"] {
             assert!(Range::parse(text).is_err(), "{text}");
         }

@@ -1,4 +1,5 @@
-//! What events may have copied. Names in events are untrusted: what is not allowed here is refused, whoever asks.
+//! The images that an event may have copied. Names in events are untrusted: an image that this list
+//! does not allow is refused, whatever the event.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -9,19 +10,19 @@ use crate::image::reference::{DOCKER_HUB, RepositoryRef, is_docker_hub, looks_li
 pub struct RescueAllowList(GlobSet);
 
 impl Default for RescueAllowList {
-    /// None.
+    /// An empty list.
     fn default() -> Self {
         Self(GlobSet::empty())
     }
 }
 
 impl RescueAllowList {
-    /// Reads patterns such as `library/*`; one that begins with no host is Docker Hub's, and one of a single segment an official image's, as
-    /// in a reference. `*` stays within a path segment.
+    /// Parses patterns such as `library/*`. As in a reference, a pattern without a host is for Docker
+    /// Hub, and a pattern of one segment is for an official image. `*` stays within a path segment.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Self, String> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let glob = GlobBuilder::new(&spell_out(pattern)?)
+            let glob = GlobBuilder::new(&expand(pattern)?)
                 .literal_separator(true)
                 .build();
             set.add(glob.map_err(|error| error.to_string())?);
@@ -29,35 +30,30 @@ impl RescueAllowList {
         set.build().map(Self).map_err(|error| error.to_string())
     }
 
-    /// Whether `repository` is among them.
+    /// Whether the list allows `repository`.
     pub fn matches(&self, repository: &RepositoryRef) -> bool {
         self.0.is_match(repository.to_string())
     }
 }
 
-/// `pattern` with what a reference may leave out, so that it is compared with names that are spelled out.
-fn spell_out(pattern: &str) -> Result<String, String> {
-    let first = pattern.split('/').next().unwrap_or_default();
+/// `pattern` with the parts that a reference may omit, because it is matched against full names.
+fn expand(pattern: &str) -> Result<String, String> {
     let (host, path) = match pattern.split_once('/') {
         Some((host, path)) if looks_like_host(host) => (host, path),
         _ => (DOCKER_HUB, pattern),
     };
-    if path.contains([':', '@']) || path == first && first.contains('.') {
+    let is_host_only = !pattern.contains('/') && pattern.contains('.');
+    if path.contains([':', '@']) || is_host_only {
         return Err(format!(
             "{pattern:?} has to be a repository: without a tag, and with a path behind its registry"
         ));
     }
-    let host = if is_docker_hub(host) {
-        DOCKER_HUB
-    } else {
-        host
-    };
-    let library = if host == DOCKER_HUB && !path.contains('/') && path != "**" {
-        "library/"
-    } else {
-        ""
-    };
-    Ok(format!("{host}/{library}{path}"))
+    if !is_docker_hub(host) {
+        return Ok(format!("{host}/{path}"));
+    }
+    let is_official = !path.contains('/') && path != "**";
+    let namespace = if is_official { "library/" } else { "" };
+    Ok(format!("{DOCKER_HUB}/{namespace}{path}"))
 }
 
 #[cfg(test)]
@@ -72,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_without_a_host_is_docker_hubs() {
+    fn a_pattern_without_a_host_is_for_docker_hub() {
         assert!(matches("library/*", "node:1"));
         assert!(matches("grafana/*", "grafana/grafana:1"));
         assert!(!matches("library/*", "evil/node:1"));
@@ -81,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_short_for_what_a_reference_is_short_for() {
+    fn a_pattern_may_omit_what_a_reference_may_omit() {
         assert!(matches("python", "python:3"));
         assert!(matches("registry-1.docker.io/library/php", "php:8"));
         assert!(matches("docker.io/ruby", "ruby:3"));
