@@ -1,6 +1,6 @@
-//! Content digests: the names of bytes.
+//! Content digests.
 //!
-//! Only SHA-256 is spoken: it is the one algorithm that Docker Hub serves and that Amazon ECR accepts.
+//! Only SHA-256 is supported: Docker Hub serves no other algorithm, and Amazon ECR accepts no other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
-/// Says which text is not a digest.
+/// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a digest: want sha256: and 64 hexadecimal characters")]
 pub struct InvalidDigest(String);
@@ -27,7 +27,7 @@ impl Digest {
         hasher.finish()
     }
 
-    /// The whole text, algorithm included.
+    /// The whole text, with the algorithm.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Digest {
 pub struct Hasher(Context);
 
 impl Hasher {
-    /// A hasher that has seen nothing.
+    /// A hasher of no bytes yet.
     #[expect(
         clippy::new_without_default,
         reason = "a default hasher would be a second name for the same thing"
@@ -85,7 +85,7 @@ impl Hasher {
         Self(Context::new(&SHA256))
     }
 
-    /// Takes in the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_hash_to_what_the_whole_hashes_to() {
+    fn pieces_have_the_digest_of_the_whole() {
         let mut hasher = Hasher::new();
         hasher.update(b"ima");
         hasher.update(b"ge");

@@ -1,9 +1,12 @@
-//! Names of images, in the two forms that people write and that registries want.
+//! References to images and repositories.
 //!
-//! After this door no `String` names an image. Docker's short names are spelled out, and the host names of Docker Hub are one
-//! registry here, so that a credential or a quota can never be keyed twice.
+//! Everything else names an image by these types and not by a `String`. Docker's short names are
+//! expanded, and all hosts of Docker Hub become one registry, so that it has one credential and one
+//! quota.
 
 mod grammar;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,14 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::digest::Digest;
 
-/// The name under which Docker Hub is known everywhere.
+/// The name of Docker Hub in every reference.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// `registry/repository:tag`, fully spelled: `docker.io/library/node:21-alpine`. Or a pin, which stays at one digest, with a tag
-/// or without: `docker.io/library/node:21-alpine@sha256:…`, `docker.io/library/node@sha256:…`.
+/// A full reference, `registry/repository:tag`: `docker.io/library/node:21-alpine`.
 ///
-/// A pin without a tag has the tag `sha256_` and the digest's 64 characters, so that a mirror has a name for it, and whatever has
-/// such a tag is that pin. (`sha256-…` are the names of signatures and referrers.)
+/// Or a pin, a reference by digest, with or without a tag:
+/// `docker.io/library/node:21-alpine@sha256:…`, `docker.io/library/node@sha256:…`. A pin without a
+/// tag gets the tag `sha256_` and the 64 characters of its digest as its name in a mirror. Every
+/// reference with such a tag is that pin. (`sha256-…` are the names of signatures and referrers.)
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImageRef {
@@ -28,8 +32,8 @@ pub struct ImageRef {
     digest: Option<Digest>,
 }
 
-/// What the tag of a pin that has no other begins with.
-const PINNED: &str = "sha256_";
+/// The beginning of the tag of a pin without another tag.
+const PIN_TAG_PREFIX: &str = "sha256_";
 
 /// `registry/repository`: `docker.io/library/node`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +44,7 @@ pub struct RepositoryRef {
     pub path: String,
 }
 
-/// Says which text is not the name of an image, and why.
+/// A text that is not a reference, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not an image reference: {reason}")]
 pub struct InvalidReference {
@@ -58,7 +62,7 @@ impl InvalidReference {
 }
 
 impl ImageRef {
-    /// The image called `tag` in `repository`. `tag` is a name that the distribution specification allows.
+    /// The image `tag` in `repository`. Fails if the distribution specification does not allow `tag`.
     pub fn new(repository: RepositoryRef, tag: &str) -> Result<Self, InvalidReference> {
         if is_tag(tag) {
             Ok(Self {
@@ -67,12 +71,12 @@ impl ImageRef {
                 tag: tag.to_owned(),
             })
         } else {
-            let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two";
+            let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and does not begin with `.` or `-`";
             Err(InvalidReference::new(tag, reason))
         }
     }
 
-    /// The image in `repository` that has `digest`, to be called `tag`, or after its digest where there is no tag.
+    /// The pin of `digest` in `repository`. Without a `tag` it is named after its digest.
     pub fn pinned(
         repository: RepositoryRef,
         tag: Option<&str>,
@@ -80,19 +84,22 @@ impl ImageRef {
     ) -> Result<Self, InvalidReference> {
         let own_tag = digest.as_str().replacen(':', "_", 1);
         let named = Self::new(repository, tag.unwrap_or(&own_tag))?;
-        match &named.digest {
-            Some(other) if *other != digest => Err(InvalidReference::new(
-                &format!("{}@{digest}", named.tagged()),
+        if let Some(other) = &named.digest
+            && *other != digest
+        {
+            let text = format!("{}@{digest}", named.tagged());
+            return Err(InvalidReference::new(
+                &text,
                 "its tag is the name of another digest",
-            )),
-            _ => Ok(Self {
-                digest: Some(digest),
-                ..named
-            }),
+            ));
         }
+        Ok(Self {
+            digest: Some(digest),
+            ..named
+        })
     }
 
-    /// Where the image lives.
+    /// The repository of the image.
     pub fn repository(&self) -> &RepositoryRef {
         &self.repository
     }
@@ -102,19 +109,19 @@ impl ImageRef {
         &self.tag
     }
 
-    /// The digest that a pin stays at.
+    /// The digest of a pin. `None` for a tag.
     pub fn digest(&self) -> Option<&Digest> {
         self.digest.as_ref()
     }
 
-    /// `registry/repository:tag`, also of a pin: the name under which a mirror has it, whatever bytes that are.
+    /// `registry/repository:tag`, for a pin too: its name in a mirror.
     pub fn tagged(&self) -> String {
         format!("{}:{}", self.repository, self.tag)
     }
 }
 
 impl RepositoryRef {
-    /// The part before the last slash, empty where there is none: `library`.
+    /// The part before the last slash, `library`. Empty without a slash.
     pub fn namespace(&self) -> &str {
         self.path
             .rsplit_once('/')
@@ -141,13 +148,13 @@ pub fn is_tag(text: &str) -> bool {
             .all(|byte| word(*byte) || *byte == b'.' || *byte == b'-')
 }
 
-/// The digest of which `tag` is the name, in the way of a pin without a tag.
+/// The digest in the tag of a pin without another tag.
 pub fn digest_in(tag: &str) -> Option<Digest> {
-    tag.strip_prefix(PINNED)
-        .and_then(|hex| format!("sha256:{hex}").parse().ok())
+    let hex = tag.strip_prefix(PIN_TAG_PREFIX)?;
+    format!("sha256:{hex}").parse().ok()
 }
 
-/// What a text names: a repository, and where they are written, a tag and a digest.
+/// A reference as it was written: a repository, and optionally a tag and a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedReference {
     /// The repository.
@@ -158,7 +165,7 @@ pub struct ParsedReference {
     pub digest: Option<Digest>,
 }
 
-/// Reads what `text` names.
+/// Parses `[registry/]repository[:tag][@digest]`.
 pub fn parse(text: &str) -> Result<ParsedReference, InvalidReference> {
     grammar::parse(text).map_err(|reason| InvalidReference::new(text, reason))
 }
@@ -172,7 +179,7 @@ pub(crate) fn looks_like_host(segment: &str) -> bool {
     segment.contains(['.', ':']) || segment == "localhost"
 }
 
-/// Every name of Docker Hub's registry that is in use (docs.docker.com, "allow list").
+/// Whether `host` is one of the hosts of Docker Hub's registry (docs.docker.com, "allow list").
 pub(crate) fn is_docker_hub(host: &str) -> bool {
     matches!(
         host,
@@ -229,126 +236,5 @@ impl fmt::Display for ImageRef {
 impl fmt::Display for RepositoryRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.path)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn full(text: &str) -> String {
-        text.parse::<ImageRef>().unwrap().to_string()
-    }
-
-    #[test]
-    fn short_names_are_spelled_out() {
-        assert_eq!(full("node:21-alpine"), "docker.io/library/node:21-alpine");
-        assert_eq!(
-            full("grafana/grafana:11.2.0"),
-            "docker.io/grafana/grafana:11.2.0"
-        );
-        assert_eq!(full("quay.io/a/b/c:v1"), "quay.io/a/b/c:v1");
-        assert_eq!(full("127.0.0.1:5000/x:1"), "127.0.0.1:5000/x:1");
-    }
-
-    #[test]
-    fn docker_hub_has_one_name() {
-        for host in [
-            "docker.io",
-            "index.docker.io",
-            "registry-1.docker.io",
-            "registry.hub.docker.com",
-        ] {
-            assert_eq!(
-                full(&format!("{host}/library/node:1")),
-                "docker.io/library/node:1"
-            );
-        }
-        assert_eq!(
-            full("registry-1.docker.io/node:1"),
-            "docker.io/library/node:1"
-        );
-    }
-
-    #[test]
-    fn a_tag_is_never_made_up() {
-        let error = "node".parse::<ImageRef>().unwrap_err().to_string();
-        assert!(error.contains("names no tag"), "{error}");
-        assert_eq!(parse("127.0.0.1:5000/x").unwrap().tag, None);
-    }
-
-    #[test]
-    fn a_pin_has_one_name_and_a_tag_that_leads_back() {
-        let hex = "0123456789abcdef".repeat(4);
-        let (bare, tagged) = (
-            format!("node@sha256:{hex}"),
-            format!("node:21@sha256:{hex}"),
-        );
-        assert_eq!(full(&bare), format!("docker.io/library/{bare}"));
-        assert_eq!(full(&tagged), format!("docker.io/library/{tagged}"));
-        let image: ImageRef = bare.parse().unwrap();
-        assert_eq!(image.tag(), format!("sha256_{hex}"));
-        assert_eq!(image.digest().unwrap().as_str(), format!("sha256:{hex}"));
-        assert_eq!(
-            image.tagged(),
-            format!("docker.io/library/node:sha256_{hex}")
-        );
-        assert_eq!(
-            ImageRef::new(image.repository().clone(), image.tag()).unwrap(),
-            image
-        );
-        assert_eq!(image.tagged().parse::<ImageRef>().unwrap(), image);
-        assert_eq!(
-            format!("{}@sha256:{hex}", image.tagged())
-                .parse::<ImageRef>()
-                .unwrap(),
-            image
-        );
-        assert_ne!(
-            tagged.parse::<ImageRef>().unwrap(),
-            "node:21".parse().unwrap()
-        );
-        assert_eq!(tagged.parse::<ImageRef>().unwrap().tag(), "21");
-        for text in [&bare, &tagged] {
-            let image: ImageRef = text.parse().unwrap();
-            let json = serde_json::to_string(&image).unwrap();
-            assert_eq!(serde_json::from_str::<ImageRef>(&json).unwrap(), image);
-        }
-    }
-
-    #[test]
-    fn a_tag_that_almost_names_a_digest_is_a_tag() {
-        for tag in [
-            "sha256_",
-            "sha256_0a",
-            &format!("sha256-{}", "0".repeat(64)),
-            &format!("sha256_{}", "A".repeat(64)),
-        ] {
-            assert_eq!(
-                format!("node:{tag}").parse::<ImageRef>().unwrap().digest(),
-                None,
-                "{tag}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_image_is_refused() {
-        let other = format!("node:sha256_{}@sha256:{}", "0".repeat(64), "1".repeat(64));
-        let long = format!("node@sha512:{}", "0".repeat(128));
-        for text in [
-            "",
-            "node:",
-            "Node:1",
-            "node:a b",
-            "node:1/../2",
-            "-:1",
-            "node@sha256:0a",
-            "node@",
-            &other,
-            &long,
-        ] {
-            assert!(text.parse::<ImageRef>().is_err(), "{text}");
-        }
     }
 }

@@ -1,44 +1,49 @@
-//! An index cut down to some platforms: the one manifest that is written here.
+//! An index cut down to chosen platforms: the only manifest that this program writes.
 //!
-//! Amazon ECR refuses an index whose manifests are not all there, so that fewer platforms need an index of their own. Its entries
-//! are upstream's to the byte, in upstream's order; an attestation goes with what it attests. Annotations say of which index it is a
-//! part and which platforms were chosen, so that a mirror without any record can still be compared with upstream. The same index
-//! and the same choice give the same bytes.
+//! Amazon ECR refuses an index if it lacks one of its manifests. Fewer platforms therefore need an
+//! index of their own. Its entries are upstream's, byte for byte and in upstream's order. An
+//! attestation is kept with its subject. Annotations record the digest of upstream's index and the
+//! chosen platforms, so that a mirror without any record can be compared with upstream. The same
+//! index and the same choice always give the same bytes.
+
+mod cut;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::image::digest::Digest;
 use crate::image::manifest::{Child, Content, Manifest};
 use crate::image::platform::{Platform, Platforms};
 
-/// The annotation with the digest of the index that this one is a part of.
+/// The annotation with the digest of upstream's index.
 pub const UPSTREAM: &str = "image-replicator.upstream-digest";
-/// The annotation with the platforms that were chosen.
+/// The annotation with the chosen platforms.
 pub const PLATFORMS: &str = "image-replicator.platforms";
 
-/// Platforms that are wanted, and that upstream does not have.
+/// Chosen platforms that upstream does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "upstream has no {missing}; it has {there}; name the platforms that it has, or write `platforms: all`"
+    "upstream has no {missing}; it has {available}; name the platforms that it has, or write `platforms: all`"
 )]
 pub struct MissingPlatforms {
     missing: String,
-    there: String,
+    available: String,
 }
 
-/// What an index in the mirror stands for.
+/// The index and the choice that a subset was cut from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubsetOf {
-    /// The index upstream.
+    /// The digest of upstream's index.
     pub upstream: Digest,
-    /// The [fingerprint](Platforms::fingerprint) of the platforms that were chosen.
+    /// The [fingerprint](Platforms::fingerprint) of the chosen platforms.
     pub choice: String,
 }
 
-/// The part of `index` for `platforms`; `index` itself where nothing is left out, and where it is no index.
+/// Cuts `index` down to `platforms`. Returns it unchanged if nothing is left out, or if it is not an
+/// index.
 pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, MissingPlatforms> {
     let Content::Index(children) = &index.content else {
         return Ok(index.clone());
@@ -47,17 +52,16 @@ pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, Missi
     if kept.len() == children.len() {
         return Ok(index.clone());
     }
-    let bytes = cut(index, &kept, platforms).expect("what was read as an index is one");
-    let media_type = index.media_type.clone();
+    let bytes = cut::cut(index, &kept, platforms).expect("it was parsed as an index before");
     Ok(Manifest {
         digest: Digest::from_content(&bytes),
-        media_type,
+        media_type: index.media_type.clone(),
         bytes: bytes.into(),
         content: Content::Index(kept),
     })
 }
 
-/// The children for `platforms`, in the index's order, and what attests something of them.
+/// The children for `platforms` and their attestations, in the order of the index.
 pub fn select_children(
     children: &[Child],
     platforms: &Platforms,
@@ -65,98 +69,50 @@ pub fn select_children(
     if platforms.is_all() {
         return Ok(children.to_vec());
     }
-    let there = || children.iter().filter_map(|child| child.platform.as_ref());
-    check_available(platforms, there)?;
-    let is_wanted = |child: &Child| {
-        child
-            .platform
-            .as_ref()
-            .is_some_and(|platform| platforms.iter().any(|wanted| platform.matches(wanted)))
-    };
-    let wanted: Vec<&Digest> = children
-        .iter()
-        .filter(|child| is_wanted(child))
-        .map(|child| &child.digest)
-        .collect();
+    let available = || children.iter().filter_map(|child| child.platform.as_ref());
+    check_available(platforms, available)?;
+    let mut chosen: Vec<&Digest> = Vec::new();
+    for child in children {
+        if let Some(platform) = &child.platform
+            && platforms.iter().any(|choice| platform.matches(choice))
+        {
+            chosen.push(&child.digest);
+        }
+    }
     let is_kept = |child: &&Child| {
-        wanted.contains(&&child.digest)
-            || child
-                .attests
-                .as_ref()
-                .is_some_and(|subject| wanted.contains(&subject))
+        let subject = child.attests.as_ref();
+        chosen.contains(&&child.digest) || subject.is_some_and(|subject| chosen.contains(&subject))
     };
     Ok(children.iter().filter(is_kept).cloned().collect())
 }
 
-/// Makes sure that each of `platforms` is among those `there`.
+/// Checks that each of `platforms` is among those `available`.
 pub fn check_available<'a, I>(
     platforms: &Platforms,
-    there: impl Fn() -> I,
+    available: impl Fn() -> I,
 ) -> Result<(), MissingPlatforms>
 where
     I: Iterator<Item = &'a Platform>,
 {
-    let missing = platforms
+    let is_missing = |choice: &&Platform| !available().any(|platform| platform.matches(choice));
+    let missing: Vec<String> = platforms
         .iter()
-        .filter(|wanted| !there().any(|platform| platform.matches(wanted)));
-    let missing: Vec<String> = missing.map(ToString::to_string).collect();
+        .filter(is_missing)
+        .map(ToString::to_string)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let mut there: Vec<String> = there().map(ToString::to_string).collect();
-    there.dedup();
+    let mut available: Vec<String> = available().map(ToString::to_string).collect();
+    available.dedup();
     Err(MissingPlatforms {
         missing: missing.join(" and no "),
-        there: there.join(", "),
+        available: available.join(", "),
     })
 }
 
-/// Writes the index again with the entries `kept`, each as it stood.
-fn cut(index: &Manifest, kept: &[Child], platforms: &Platforms) -> serde_json::Result<Vec<u8>> {
-    let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_slice(&index.bytes)?;
-    let entries: Vec<&RawValue> = fields
-        .get("manifests")
-        .map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))?;
-    let mut left: Vec<&Digest> = kept.iter().map(|child| &child.digest).collect();
-    let mut kept_entries = Vec::with_capacity(kept.len());
-    for entry in entries {
-        let digest = digest_of(entry)?;
-        if let Some(at) = left.iter().position(|wanted| wanted.as_str() == digest) {
-            left.remove(at);
-            kept_entries.push(entry);
-        }
-    }
-    let mut annotations = fields
-        .get("annotations")
-        .map_or(Ok(BTreeMap::new()), |raw| annotations(raw))?;
-    annotations.insert(UPSTREAM.to_owned(), index.digest.to_string());
-    annotations.insert(PLATFORMS.to_owned(), platforms.to_string());
-    let (entries, annotations) = (raw(&kept_entries)?, raw(&annotations)?);
-    fields.insert("manifests", &entries);
-    fields.insert("annotations", &annotations);
-    serde_json::to_vec(&fields)
-}
-
-fn raw(value: &impl serde::Serialize) -> serde_json::Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(value)
-}
-
-fn digest_of(entry: &RawValue) -> serde_json::Result<String> {
-    #[derive(Deserialize)]
-    struct Entry {
-        digest: String,
-    }
-    serde_json::from_str::<Entry>(entry.get()).map(|entry| entry.digest)
-}
-
-/// `null` is what some tools write for none.
-fn annotations(raw: &RawValue) -> serde_json::Result<BTreeMap<String, String>> {
-    serde_json::from_str::<Option<BTreeMap<String, String>>>(raw.get())
-        .map(Option::unwrap_or_default)
-}
-
 impl SubsetOf {
-    /// For `platforms` of the index `upstream`.
+    /// The subset of the index `upstream` for `platforms`.
     pub fn new(upstream: Digest, platforms: &Platforms) -> Self {
         Self {
             upstream,
@@ -164,144 +120,33 @@ impl SubsetOf {
         }
     }
 
-    /// What `manifest`, which is in the mirror, stands for: by its annotations, or because `platforms` leave nothing of it out.
+    /// The origin of `manifest`, which is in the mirror: by its annotations, or the manifest itself
+    /// if `platforms` leave nothing of it out.
     pub fn from_manifest(manifest: &Manifest, platforms: &Platforms) -> Option<Self> {
-        let is_whole = || {
-            matches!(&manifest.content, Content::Index(children)
-                if select_children(children, platforms).is_ok_and(|kept| kept.len() == children.len()))
+        if let Some(subset_of) = Self::from_annotations(manifest) {
+            return Some(subset_of);
+        }
+        let Content::Index(children) = &manifest.content else {
+            return None;
         };
-        Self::from_annotations(manifest)
-            .or_else(|| is_whole().then(|| Self::new(manifest.digest.clone(), platforms)))
+        let kept = select_children(children, platforms).ok()?;
+        let is_whole = kept.len() == children.len();
+        is_whole.then(|| Self::new(manifest.digest.clone(), platforms))
     }
 
-    /// What `manifest` is a part of, by its annotations; `None` where it is not one that was cut here.
+    /// The origin of `manifest` by its annotations. `None` if it is not a subset.
     pub fn from_annotations(manifest: &Manifest) -> Option<Self> {
         #[derive(Deserialize)]
         struct Probe {
             annotations: Option<BTreeMap<String, String>>,
         }
         let probe: Probe = serde_json::from_slice(&manifest.bytes).ok()?;
-        let annotations = probe.annotations.unwrap_or_default();
+        let annotations = probe.annotations?;
         let upstream = annotations.get(UPSTREAM)?.parse().ok()?;
-        let names = annotations
-            .get(PLATFORMS)?
-            .split(',')
-            .map(str::parse)
-            .collect::<Result<Vec<Platform>, _>>();
-        Some(Self::new(upstream, &names.ok()?.into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn digest(character: char) -> Digest {
-        format!("sha256:{}", character.to_string().repeat(64))
-            .parse()
-            .unwrap()
-    }
-
-    fn platforms(names: &[&str]) -> Platforms {
-        names
-            .iter()
-            .map(|name| name.parse().unwrap())
-            .collect::<Vec<Platform>>()
-            .into()
-    }
-
-    const AMD64: &str = r#"{ "mediaType": "m", "digest": "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",   "size": 1, "platform": {"os":"linux","architecture":"amd64"} }"#;
-    const ARM64: &str = r#"{"mediaType":"m","digest":"sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":2,"platform":{"os":"linux","architecture":"arm64","variant":"v8"},"odd":1e0}"#;
-    const ATTESTS_AMD64: &str = r#"{"mediaType":"m","digest":"sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc","size":3,"platform":{"os":"unknown","architecture":"unknown"},"annotations":{"vnd.docker.reference.type":"attestation-manifest","vnd.docker.reference.digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}"#;
-
-    fn index() -> Manifest {
-        let json = format!(
-            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{AMD64},{ATTESTS_AMD64},{ARM64}],"annotations":{{"team":"base"}}}}"#
-        );
-        Manifest::parse(json.into_bytes().into(), None).unwrap()
-    }
-
-    #[test]
-    fn entries_are_kept_to_the_byte_and_an_attestation_goes_with_what_it_attests() {
-        let index = index();
-        let part = subset(&index, &platforms(&["linux/amd64"])).unwrap();
-        assert_eq!(
-            std::str::from_utf8(&part.bytes).unwrap(),
-            format!(
-                r#"{{"annotations":{{"image-replicator.platforms":"linux/amd64","image-replicator.upstream-digest":"{}","team":"base"}},"manifests":[{AMD64},{ATTESTS_AMD64}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}}"#,
-                index.digest
-            )
-        );
-        assert_eq!(part.digest, Digest::from_content(&part.bytes));
-        let read = Manifest::parse(part.bytes.clone(), None).unwrap();
-        assert_eq!(
-            (read.content, read.media_type),
-            (part.content, part.media_type)
-        );
-    }
-
-    #[test]
-    fn the_same_choice_gives_the_same_bytes_and_says_what_it_stands_for() {
-        let part = subset(&index(), &platforms(&["linux/arm64/v8"])).unwrap();
-        assert_eq!(
-            part.digest,
-            subset(&index(), &platforms(&["linux/arm64", "linux/aarch64"]))
-                .unwrap()
-                .digest
-        );
-        let choice = platforms(&["linux/arm64"]).fingerprint();
-        assert_eq!(
-            SubsetOf::from_manifest(&part, &Platforms::ALL),
-            Some(SubsetOf {
-                upstream: index().digest,
-                choice
-            })
-        );
-    }
-
-    #[test]
-    fn an_index_of_which_nothing_is_left_out_stays_what_it_is() {
-        let both = platforms(&["linux/amd64", "linux/arm64"]);
-        assert_eq!(subset(&index(), &both).unwrap().digest, index().digest);
-        assert_eq!(
-            subset(&index(), &Platforms::ALL).unwrap().digest,
-            index().digest
-        );
-        let subset_of = SubsetOf {
-            upstream: index().digest,
-            choice: both.fingerprint(),
-        };
-        assert_eq!(SubsetOf::from_manifest(&index(), &both), Some(subset_of));
-        assert_eq!(
-            SubsetOf::from_manifest(&index(), &platforms(&["linux/amd64"])),
-            None
-        );
-    }
-
-    #[test]
-    fn a_platform_that_upstream_lacks_is_said_with_those_it_has() {
-        let missing = subset(
-            &index(),
-            &platforms(&["linux/amd64", "linux/s390x", "windows/amd64"]),
-        )
-        .unwrap_err();
-        assert_eq!(
-            missing.to_string(),
-            "upstream has no linux/s390x and no windows/amd64; it has linux/amd64, linux/arm64; name the platforms that it has, or write `platforms: all`"
-        );
-    }
-
-    #[test]
-    fn children_are_told_apart_by_digest() {
-        let Content::Index(children) = index().content else {
-            panic!("no index")
-        };
-        let kept = select_children(&children, &platforms(&["linux/arm64"])).unwrap();
-        assert_eq!(
-            kept.iter()
-                .map(|child| child.digest.clone())
-                .collect::<Vec<_>>(),
-            [digest('b')]
-        );
+        let mut platforms: Vec<Platform> = Vec::new();
+        for name in annotations.get(PLATFORMS)?.split(',') {
+            platforms.push(name.parse().ok()?);
+        }
+        Some(Self::new(upstream, &platforms.into()))
     }
 }
