@@ -1,121 +1,24 @@
-//! The control plane: every AWS API of the embedded cloud behind one address, as `AWS_ENDPOINT_URL` expects.
-//!
-//! All services but two speak the awsJson protocols, so a request is `POST /` and its `X-Amz-Target` header names the
-//! service and the action; SNS gets a form that names the action, and EventBridge Scheduler has paths. The region is the one
-//! that the request was signed for. Signatures are required and their scope is checked; the HMAC itself is not, because the cloud hands out no keys.
+//! What all AWS services share: errors, identifiers, planned failures, and reading of inputs.
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Counts, Ecr, EcrPublic, Events, Logs, Parameters, Scheduler, Secrets, Sns, Sqs};
-
-mod call;
 mod error;
 mod failures;
 mod id;
-mod query;
-mod rest;
-mod scope;
-mod service;
 
 pub(crate) use error::AwsError;
 pub use failures::Failures;
 pub(crate) use id::unique_id;
 
-use call::Call;
-use scope::Scope;
-use service::Service;
-
-/// The region of everything but the registries: secrets, parameters, queues, buses, schedules, topics and logs.
+/// The region of every service except the registries.
 pub(crate) const HOME_REGION: &str = "us-east-1";
 
-/// What an action answers: its output document, or the error that AWS would send.
-pub(crate) type Answer = Result<Value, AwsError>;
+/// The output document of an action, or the AWS error.
+pub(crate) type ActionResult = Result<Value, AwsError>;
 
-/// The largest request that any of the services reads: a manifest of 4 MiB inside JSON, with room for its escapes.
-const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
-
-/// The services behind the control plane, all cheap clones of shared state.
-#[derive(Clone)]
-pub(crate) struct Services {
-    pub(crate) ecr: Ecr,
-    pub(crate) ecr_public: EcrPublic,
-    pub(crate) secrets: Secrets,
-    pub(crate) parameters: Parameters,
-    pub(crate) sqs: Sqs,
-    pub(crate) events: Events,
-    pub(crate) scheduler: Scheduler,
-    pub(crate) sns: Sns,
-    pub(crate) logs: Logs,
-    pub(crate) counts: Counts,
-    pub(crate) failures: Failures,
-}
-
-/// Routes signed requests to their services.
-pub(crate) fn router(services: Services) -> Router {
-    Router::new()
-        .fallback(serve)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .with_state(services)
-}
-
-async fn serve(
-    State(services): State<Services>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request_id = unique_id();
-    let response = match Call::read(&method, &uri, &headers, &body) {
-        Err(error) => error.into_response(),
-        Ok(call) => {
-            let (service, action) = (call.service, call.action.clone());
-            let answer = services.answer(call, &headers).await;
-            service.respond(&action, &request_id, answer)
-        }
-    };
-    ([("x-amzn-requestid", request_id)], response).into_response()
-}
-
-impl Services {
-    /// Checks a request as the front door of AWS does, counts it, and lets the service answer.
-    async fn answer(
-        &self,
-        Call {
-            service,
-            action,
-            input,
-        }: Call,
-        headers: &HeaderMap,
-    ) -> Answer {
-        let scope = Scope::of(headers)?;
-        service.admit(&scope, headers)?;
-        let kind = format!("{}.{action}", service.counted_as());
-        self.counts.hit(&kind);
-        self.failures.check(&kind)?;
-        let (action, input) = (action.as_str(), &input?);
-        match service {
-            Service::Ecr => self.ecr.call(&scope.region, action, input),
-            Service::EcrPublic => self.ecr_public.call(action, input),
-            Service::Secrets => self.secrets.call(&scope.region, action, input),
-            Service::Parameters => self.parameters.call(&scope.region, action, input),
-            Service::Sqs => self.sqs.call(&scope.region, action, input).await,
-            Service::Events => self.events.call(&scope.region, action, input),
-            Service::Scheduler => self.scheduler.call(&scope.region, action, input),
-            Service::Sns => self.sns.call(&scope.region, action, input),
-            Service::Logs => self.logs.call(&scope.region, action, input),
-        }
-    }
-}
-
-/// Reads the input of an action. Input types deny unknown fields: an option that the cloud does not play is refused,
-/// not ignored.
+/// Reads the input of an action. Input types deny unknown fields: an option that the cloud does not
+/// support is refused, not ignored.
 pub(crate) fn read<T: DeserializeOwned>(input: &Value) -> Result<T, AwsError> {
     T::deserialize(input).map_err(|error| {
         AwsError::new(

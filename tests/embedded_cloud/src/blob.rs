@@ -1,6 +1,7 @@
-//! Blobs: in memory when small, otherwise made while they are streamed.
+//! Blobs: small ones in memory, large ones generated while they are streamed.
 //!
-//! A generated blob of a gigabyte costs no memory: every chunk follows from the seed and the chunk's number.
+//! A generated blob needs no memory, whatever its size: each chunk is derived from the seed and its
+//! number.
 
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 
 use crate::digest::Hasher;
 
-/// The size of all chunks but the last.
+/// The size of every chunk but the last.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The content of a blob.
@@ -16,9 +17,9 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub enum Blob {
     /// Held in memory.
     Bytes(Bytes),
-    /// Made when needed: the same seed and size always give the same bytes.
+    /// Generated on demand: the same seed and size always give the same bytes.
     Generated {
-        /// What the bytes follow from.
+        /// The seed of the bytes.
         seed: u64,
         /// The length in bytes.
         size: u64,
@@ -34,7 +35,7 @@ impl Blob {
         }
     }
 
-    /// The digest, computed by making every byte once.
+    /// The digest. Computing it generates every byte once.
     pub fn digest(&self) -> String {
         let mut hasher = Hasher::new();
         self.chunks(0..self.size())
@@ -58,7 +59,7 @@ impl Blob {
     }
 }
 
-/// `size` bytes that follow from `seed`, in memory.
+/// `size` pseudo-random bytes derived from `seed`, in memory.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed;
     let words = std::iter::repeat_with(|| split_mix(&mut state).to_le_bytes());
@@ -72,7 +73,7 @@ fn slices(bytes: Bytes) -> Box<dyn Fn(u64) -> Bytes + Send> {
     })
 }
 
-/// One block of noise for the whole blob, with the number of the chunk in front: cheap to make, and no two chunks alike.
+/// Chunks of one block of noise that begin with their number: cheap to generate, and all different.
 fn generated(seed: u64, size: u64) -> Box<dyn Fn(u64) -> Bytes + Send> {
     let block = noise(seed, CHUNK_BYTES);
     Box::new(move |number| {
@@ -99,7 +100,8 @@ fn offset(number: u64) -> usize {
     usize::try_from(number).map_or(usize::MAX, |number| number.saturating_mul(CHUNK_BYTES))
 }
 
-/// `SplitMix64` (Steele, Lea and Flood 2014): the shortest generator whose output does not compress.
+/// `SplitMix64` (Steele, Lea and Flood 2014): the shortest generator whose output does not
+/// compress.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut word = *state;

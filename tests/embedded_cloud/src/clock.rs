@@ -1,6 +1,6 @@
 //! The time of the embedded cloud: real time plus an offset that a test moves.
 //!
-//! Everything that expires asks this clock, so a test that waits for twelve hours takes no time.
+//! Everything that expires uses this clock, so a test of a twelve-hour lifetime takes no time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl Clock {
         Timestamp::now() + *lock(&self.offset)
     }
 
-    /// Moves the clock forward: tokens, quota windows and signed addresses age by as much.
+    /// Moves the clock forward. Tokens, quota windows and signed URLs age accordingly.
     pub fn advance(&self, by: Duration) {
         *lock(&self.offset) += by;
     }

@@ -1,9 +1,9 @@
-//! The whole cloud.
+//! The cloud: all services together.
 
-use crate::aws::{self, Services};
-use crate::ecr::EcrTokens;
+use crate::control_plane::{self, Services};
+use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::Surroundings;
+use crate::registry::SharedState;
 use crate::{
     Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Registry, Scheduler,
     Secrets, Sns, Sqs, UntrustedServer, oci_registries,
@@ -17,13 +17,14 @@ pub struct Cloud {
     pub ecr: Ecr,
     /// Amazon ECR Public.
     pub ecr_public: EcrPublic,
-    /// A registry like quay.io: tokens for everybody.
+    /// A registry like quay.io: it requires tokens, which anyone can get.
     pub quay: Registry,
-    /// A registry without any authentication.
+    /// An OCI registry without authentication.
     pub open: Registry,
-    /// A registry like mirror.gcr.io: copies of Docker Hub's images, without any authentication and only read.
+    /// A pull-through cache of Docker Hub, like mirror.gcr.io: read-only and without
+    /// authentication.
     pub hub_cache: Registry,
-    /// A server outside of every registry, where no credential should arrive.
+    /// A server that belongs to no registry. No credential may reach it.
     pub untrusted_server: UntrustedServer,
     /// AWS Secrets Manager.
     pub secrets: Secrets,
@@ -39,32 +40,32 @@ pub struct Cloud {
     pub sns: Sns,
     /// Amazon `CloudWatch` Logs.
     pub logs: Logs,
-    /// What was asked of all of these.
+    /// The counters of all services.
     pub counts: Counts,
-    /// Failures of AWS actions, on demand.
+    /// Planned failures of AWS actions.
     pub failures: Failures,
-    /// The time in all of these.
+    /// The clock of all services.
     pub clock: Clock,
     control_plane: String,
     servers: Vec<Server>,
 }
 
 impl Cloud {
-    /// Starts everything, empty.
+    /// Starts all services, empty.
     pub async fn start() -> Self {
-        let surroundings = Surroundings::default();
-        let clock = surroundings.clock.clone();
+        let shared = SharedState::default();
+        let clock = shared.clock.clone();
         let tokens = EcrTokens::new(clock.clone());
         let mut servers = Vec::new();
         let listener = Listener::bind().await;
         let mut cloud = Self {
-            hub: Hub::start(&surroundings, &mut servers).await,
-            ecr: Ecr::start(&surroundings, &tokens, &mut servers).await,
-            ecr_public: EcrPublic::start(&surroundings, &tokens, &mut servers).await,
-            quay: oci_registries::start_with_tokens(&surroundings, &mut servers).await,
-            open: oci_registries::start_open(&surroundings, &mut servers).await,
-            hub_cache: oci_registries::start_hub_cache(&surroundings, &mut servers).await,
-            untrusted_server: UntrustedServer::start(&surroundings, &mut servers).await,
+            hub: Hub::start(&shared, &mut servers).await,
+            ecr: Ecr::start(&shared, &tokens, &mut servers).await,
+            ecr_public: EcrPublic::start(&shared, &tokens, &mut servers).await,
+            quay: oci_registries::start_with_tokens(&shared, &mut servers).await,
+            open: oci_registries::start_open(&shared, &mut servers).await,
+            hub_cache: oci_registries::start_hub_cache(&shared, &mut servers).await,
+            untrusted_server: UntrustedServer::start(&shared, &mut servers).await,
             secrets: Secrets::new(clock.clone()),
             parameters: Parameters::new(),
             sqs: Sqs::new(clock.clone()),
@@ -72,7 +73,7 @@ impl Cloud {
             scheduler: Scheduler::new(clock.clone()),
             sns: Sns::default(),
             logs: Logs::new(clock.clone()),
-            counts: surroundings.counts.clone(),
+            counts: shared.counts.clone(),
             failures: Failures::default(),
             clock,
             control_plane: listener.url(),
@@ -81,7 +82,7 @@ impl Cloud {
         cloud.sqs.base(&cloud.control_plane);
         cloud
             .servers
-            .push(listener.serve(aws::router(cloud.services())));
+            .push(listener.serve(control_plane::router(cloud.services())));
         cloud
     }
 
@@ -111,7 +112,7 @@ impl Cloud {
         &self.control_plane
     }
 
-    /// Every registry that has a name in the outside world, with the address where it is here.
+    /// Every registry with a public host name, with its address here.
     fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
         let ecr = self.ecr.regions().map(|(_, registry)| registry);
         let all = ecr.chain([

@@ -1,7 +1,8 @@
-//! What was asked of the cloud: requests and bytes by kind, and how many transfers were open at once.
+//! Counters: requests and bytes by kind, and the peak of concurrent transfers.
 //!
-//! A kind is `<server>.<subject>.<verb>`: `hub.manifest.head`, `ecr.upload.put`, `ecr.api.DescribeImages`. Bytes have kinds of
-//! their own: `cdn.bytes` and `s3.bytes` were downloaded, `ecr.bytes` were uploaded.
+//! A kind is `<server>.<subject>.<verb>`: `hub.manifest.head`, `ecr.upload.put`,
+//! `ecr.api.DescribeImages`. Bytes have their own kinds: `cdn.bytes` and `s3.bytes` are downloads,
+//! `ecr.bytes` are uploads.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ struct State {
 }
 
 impl Counts {
-    /// How often `kind` happened; for the kinds that end in `bytes`, how many bytes.
+    /// The number of requests of `kind`, or of bytes if `kind` ends in `bytes`.
     pub fn get(&self, kind: &str) -> u64 {
         lock(&self.state).totals.get(kind).copied().unwrap_or(0)
     }
@@ -37,17 +38,17 @@ impl Counts {
             .sum()
     }
 
-    /// Every kind that happened, with its total.
+    /// Every counted kind, with its total.
     pub fn all(&self) -> BTreeMap<String, u64> {
         lock(&self.state).totals.clone()
     }
 
-    /// The largest number of transfers of `kind` that were open at once: `cdn.download`, `s3.download`, `ecr.upload`.
+    /// The peak of concurrent transfers of `kind`: `cdn.download`, `s3.download`, `ecr.upload`.
     pub fn peak(&self, kind: &str) -> u64 {
         lock(&self.state).peaks.get(kind).copied().unwrap_or(0)
     }
 
-    /// Forgets all totals and peaks; transfers that are open stay open.
+    /// Resets all totals and peaks. Open transfers stay open.
     pub fn reset(&self) {
         let mut state = lock(&self.state);
         state.totals.clear();
@@ -80,7 +81,7 @@ impl Counts {
     }
 }
 
-/// A transfer under way.
+/// An open transfer.
 #[derive(Debug)]
 pub(crate) struct OpenTransfer {
     counts: Counts,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-/// A digest that is computed while bytes pass.
+/// A hasher that is fed bytes incrementally.
 #[derive(Clone)]
 pub(crate) struct Hasher(Context);
 

@@ -1,6 +1,6 @@
-//! The server that blobs are redirected to: the CDN of Docker Hub, the S3 bucket behind ECR.
+//! The server that blob downloads are redirected to: the CDN of Docker Hub, the S3 bucket of ECR.
 //!
-//! Its addresses are signed and expire, and it refuses whoever also sends credentials.
+//! Its URLs are signed and expire. It refuses requests that also carry credentials.
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -11,34 +11,34 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::Faults;
-use crate::outlet::Outlet;
-use crate::refusal::Refusal;
-use crate::registry::Surroundings;
-use crate::throttle;
+use crate::blob_server::BlobServer;
+use crate::error_response::ErrorResponse;
+use crate::planned_errors;
+use crate::registry::SharedState;
 
-/// How long an address is good for, in seconds.
+/// Lifetime of a signed URL, in seconds.
 const LIFETIME_SECONDS: i64 = 3_600;
 
-/// A server of blobs; clones are the same server.
+/// A blob server; clones are the same server.
 #[derive(Clone)]
 pub(crate) struct Downloads {
-    /// The first word of its kinds in [`Counts`](crate::Counts).
+    /// The prefix of its counters in [`Counts`](crate::Counts).
     pub(crate) name: &'static str,
     pub(crate) endpoint: String,
     pub(crate) faults: Faults,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) shared: SharedState,
 }
 
-/// The query of a signed address.
+/// The query of a signed URL.
 #[derive(Deserialize)]
 struct Signature {
     expires: i64,
 }
 
 impl Downloads {
-    /// An address for one blob that is good for an hour.
+    /// A signed URL of one blob, valid for one hour.
     pub(crate) fn address(&self, digest: &str) -> String {
-        let expires = self.surroundings.clock.now().as_second() + LIFETIME_SECONDS;
+        let expires = self.shared.clock.now().as_second() + LIFETIME_SECONDS;
         format!("{}/blobs/{digest}?expires={expires}", self.endpoint)
     }
 
@@ -47,11 +47,9 @@ impl Downloads {
         digest: &str,
         signature: &Signature,
         headers: &HeaderMap,
-    ) -> Result<Response, Refusal> {
-        self.surroundings
-            .counts
-            .hit(&format!("{}.blob.get", self.name));
-        throttle::check(&self.faults, &format!("{}.blob.get", self.name))?;
+    ) -> Result<Response, ErrorResponse> {
+        self.shared.counts.hit(&format!("{}.blob.get", self.name));
+        planned_errors::check(&self.faults, &format!("{}.blob.get", self.name))?;
         if headers.contains_key(AUTHORIZATION) {
             return Err(refuse(
                 StatusCode::BAD_REQUEST,
@@ -59,7 +57,7 @@ impl Downloads {
                 "Only one auth mechanism allowed",
             ));
         }
-        if signature.expires < self.surroundings.clock.now().as_second() {
+        if signature.expires < self.shared.clock.now().as_second() {
             return Err(refuse(
                 StatusCode::FORBIDDEN,
                 "AccessDenied",
@@ -73,17 +71,17 @@ impl Downloads {
                 "The specified key does not exist.",
             )
         };
-        let blob = self.surroundings.pool.get(digest).ok_or_else(missing)?;
-        let outlet = Outlet {
+        let blob = self.shared.pool.get(digest).ok_or_else(missing)?;
+        let blob_server = BlobServer {
             name: self.name,
-            counts: &self.surroundings.counts,
+            counts: &self.shared.counts,
             faults: &self.faults,
         };
-        outlet.send(digest, &blob, headers)
+        blob_server.send(digest, &blob, headers)
     }
 }
 
-/// Serves the addresses.
+/// Serves the signed URLs.
 pub(crate) fn router(downloads: Downloads) -> Router {
     Router::new()
         .route("/blobs/{digest}", get(answer))
@@ -95,14 +93,14 @@ async fn answer(
     Path(digest): Path<String>,
     Query(signature): Query<Signature>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorResponse> {
     downloads.answer(&digest, &signature, &headers)
 }
 
-/// An error as S3 words it.
-fn refuse(status: StatusCode, code: &str, message: &str) -> Refusal {
+/// An error document in the format of S3.
+fn refuse(status: StatusCode, code: &str, message: &str) -> ErrorResponse {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );
-    Refusal::text(status, &body)
+    ErrorResponse::text(status, &body)
 }

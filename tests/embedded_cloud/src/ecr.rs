@@ -1,19 +1,16 @@
-//! Private registries of Amazon ECR, one a region, with their control plane.
+//! Private registries of Amazon ECR, one per region, with their API.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::aws::{Answer, AwsError};
-use crate::control::{Desk, seconds};
+use crate::aws::{ActionResult, AwsError};
 use crate::downloads::{self, Downloads};
+use crate::ecr_api::{EcrApi, seconds};
+use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::{self, Dialect, Gate, Parts, Registry, Surroundings};
+use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
 use crate::{ACCOUNT, Faults};
-
-mod tokens;
-
-pub(crate) use tokens::{Authorization, EcrTokens};
 
 /// The regions in which the account has a registry.
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
@@ -27,7 +24,7 @@ pub struct Ecr {
 
 impl Ecr {
     pub(crate) async fn start(
-        surroundings: &Surroundings,
+        shared: &SharedState,
         tokens: &EcrTokens,
         servers: &mut Vec<Server>,
     ) -> Self {
@@ -37,7 +34,7 @@ impl Ecr {
             let listeners = [Listener::bind().await, Listener::bind().await];
             registries.push((
                 region,
-                open(region, listeners, (surroundings, tokens, &faults), servers),
+                open(region, listeners, (shared, tokens, &faults), servers),
             ));
         }
         Self {
@@ -62,12 +59,14 @@ impl Ecr {
             .map(|(region, registry)| (*region, registry))
     }
 
-    /// What goes wrong in all regions, also at the bucket that blobs come from (whose requests are of the kind `s3.blob.get`).
+    /// The faults of all regions and of the blob bucket (whose requests have the kind
+    /// `s3.blob.get`).
     pub fn faults(&self) -> &Faults {
         self.registries[0].1.faults()
     }
 
-    /// A password for user `AWS` in `region`, good for 12 hours: what `aws ecr get-login-password` prints.
+    /// A password of the user `AWS` in `region`, valid for 12 hours, as `aws ecr
+    /// get-login-password` prints it.
     pub fn password(&self, region: &str) -> String {
         let decoded = BASE64
             .decode(self.tokens.issue(region).token)
@@ -77,19 +76,19 @@ impl Ecr {
             .to_owned()
     }
 
-    /// Answers the next `requests` manifest `PUT`s with 429, as when more than ten come in a second.
+    /// Answers the next `requests` manifest `PUT`s with 429, as for more than ten per second.
     pub fn throttle_put_image(&self, requests: u32) {
         self.throttle("manifest.put", requests);
     }
 
-    /// Answers the next `times` requests of `kind` (`manifest.head`, `upload.post`; see [`Counts`](crate::Counts)) in any region
-    /// with `429 TOOMANYREQUESTS: Rate exceeded`.
+    /// Answers the next `times` requests of `kind` (`manifest.head`, `upload.post`; see
+    /// [`Counts`](crate::Counts)) in any region with `429 TOOMANYREQUESTS: Rate exceeded`.
     pub fn throttle(&self, kind: &str, times: u32) {
         self.faults().status(kind, 429, times);
     }
 
-    /// Answers an action of the control plane.
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    /// Runs an API action.
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         let elsewhere = || {
             AwsError::new(
                 "InvalidParameterException",
@@ -97,21 +96,21 @@ impl Ecr {
             )
         };
         let registry = self.at(region).ok_or_else(elsewhere)?;
-        let desk = Desk::new(
+        let api = EcrApi::new(
             registry,
             format!("arn:aws:ecr:{region}:{ACCOUNT}:repository/"),
         );
-        desk.permit("ecr", action, input)?;
+        api.permit("ecr", action, input)?;
         match action {
             "GetAuthorizationToken" => Ok(self.authorization(region, registry.host())),
-            "PutAccountSetting" => desk.put_account_setting(input),
-            "GetAccountSetting" => desk.account_setting(input),
-            "PutImageTagMutability" => desk.put_mutability(input),
-            "PutLifecyclePolicy" => desk.put_lifecycle_policy(input),
-            "GetLifecyclePolicy" => desk.lifecycle_policy(input),
-            "ListImages" => desk.list_images(input),
-            "BatchGetImage" => desk.batch_get_image(input),
-            _ => desk.common(action, input),
+            "PutAccountSetting" => api.put_account_setting(input),
+            "GetAccountSetting" => api.account_setting(input),
+            "PutImageTagMutability" => api.put_mutability(input),
+            "PutLifecyclePolicy" => api.put_lifecycle_policy(input),
+            "GetLifecyclePolicy" => api.lifecycle_policy(input),
+            "ListImages" => api.list_images(input),
+            "BatchGetImage" => api.batch_get_image(input),
+            _ => api.common(action, input),
         }
     }
 
@@ -132,11 +131,11 @@ impl Ecr {
     }
 }
 
-/// Opens the registry of one region: its front, and the bucket behind it.
+/// Starts the registry of one region and its blob bucket.
 fn open(
     region: &'static str,
     [front, bucket]: [Listener; 2],
-    (surroundings, tokens, faults): (&Surroundings, &EcrTokens, &Faults),
+    (shared, tokens, faults): (&SharedState, &EcrTokens, &Faults),
     servers: &mut Vec<Server>,
 ) -> Registry {
     let host = format!("{ACCOUNT}.dkr.ecr.{region}.amazonaws.com");
@@ -144,14 +143,14 @@ fn open(
         name: "s3",
         endpoint: bucket.url(),
         faults: faults.clone(),
-        surroundings: surroundings.clone(),
+        shared: shared.clone(),
     };
-    let registry = Registry::new(Parts {
+    let registry = Registry::new(RegistryConfig {
         name: "ecr",
         host: host.clone(),
         endpoint: front.url(),
-        dialect: Dialect::Ecr,
-        gate: Gate::EcrBasic {
+        kind: RegistryKind::Ecr,
+        authentication: Authentication::EcrBasic {
             tokens: tokens.clone(),
             region,
             host,
@@ -159,7 +158,7 @@ fn open(
         downloads: Some(downloads.clone()),
         meter: None,
         faults: faults.clone(),
-        surroundings: surroundings.clone(),
+        shared: shared.clone(),
     });
     servers.push(front.serve(registry::router(registry.clone())));
     servers.push(bucket.serve(downloads::router(downloads)));

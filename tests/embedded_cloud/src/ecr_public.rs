@@ -1,26 +1,28 @@
-//! Amazon ECR Public: the account's registry in us-east-1, with the alias `my-alias`, and the gallery of what others publish.
+//! Amazon ECR Public: the registry of the account in us-east-1, with the alias `my-alias`, and the
+//! ECR Public gallery, which holds the images of other publishers.
 //!
-//! Both are behind one address, and everybody may read both; requests are counted as `ecr_public.…` and `public.…`. Those that
-//! came with a token for anybody are also counted as `ecr_public.anonymous` and `public.anonymous`.
+//! Both have one address, and everyone may read both. Requests are counted as `ecr_public.…` and
+//! `public.…`. Requests with an anonymous token are also counted as `ecr_public.anonymous` and
+//! `public.anonymous`.
 
 use serde_json::{Value, json};
 
-use crate::aws::Answer;
-use crate::control::{Desk, seconds};
+use crate::aws::ActionResult;
 use crate::downloads::{self, Downloads};
-use crate::ecr::EcrTokens;
+use crate::ecr_api::{EcrApi, seconds};
+use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::{Dialect, Gate, Parts, Registry, Surroundings};
+use crate::registry::{Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
 use crate::{ACCOUNT, Faults, Image};
 
-mod front;
+mod endpoint;
 
-use front::Front;
+use endpoint::Endpoint;
 
 /// The alias of the account's public registry.
 pub const ALIAS: &str = "my-alias";
 
-/// The public registry of the account and the gallery; clones share their contents.
+/// The public registry of the account and the ECR Public gallery; clones share their contents.
 #[derive(Clone)]
 pub struct EcrPublic {
     registry: Registry,
@@ -30,7 +32,7 @@ pub struct EcrPublic {
 
 impl EcrPublic {
     pub(crate) async fn start(
-        surroundings: &Surroundings,
+        shared: &SharedState,
         tokens: &EcrTokens,
         servers: &mut Vec<Server>,
     ) -> Self {
@@ -40,31 +42,31 @@ impl EcrPublic {
             name: "cloudfront",
             endpoint: cdn.url(),
             faults: faults.clone(),
-            surroundings: surroundings.clone(),
+            shared: shared.clone(),
         };
-        let open = |name, dialect| {
-            Registry::new(Parts {
+        let open = |name, kind| {
+            Registry::new(RegistryConfig {
                 name,
                 host: "public.ecr.aws".into(),
                 endpoint: front.url(),
-                dialect,
-                gate: Gate::EcrBearer {
+                kind,
+                authentication: Authentication::EcrBearer {
                     tokens: tokens.clone(),
                     realm: format!("{}/token/", front.url()),
                 },
                 downloads: Some(downloads.clone()),
                 meter: None,
                 faults: faults.clone(),
-                surroundings: surroundings.clone(),
+                shared: shared.clone(),
             })
         };
-        let registry = open("ecr_public", Dialect::EcrPublic { alias: ALIAS });
-        let gallery = open("public", Dialect::Gallery);
-        let router = front::router(Front {
+        let registry = open("ecr_public", RegistryKind::EcrPublic { alias: ALIAS });
+        let gallery = open("public", RegistryKind::Gallery);
+        let router = endpoint::router(Endpoint {
             registry: registry.clone(),
             gallery: gallery.clone(),
             tokens: tokens.clone(),
-            counts: surroundings.counts.clone(),
+            counts: shared.counts.clone(),
         });
         servers.push(front.serve(router));
         servers.push(cdn.serve(downloads::router(downloads)));
@@ -75,46 +77,47 @@ impl EcrPublic {
         }
     }
 
-    /// What is in the registry. Its repositories have their names without the alias.
+    /// The registry of the account. Its repository names have no alias.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Publishes an image under the alias of somebody else: `docker/library/node` is read as
-    /// `public.ecr.aws/docker/library/node`, and nobody here may write it.
+    /// Publishes an image under the alias of another publisher: `docker/library/node` is read as
+    /// `public.ecr.aws/docker/library/node`. The account cannot write it.
     pub fn publish_to_gallery(&self, repository: &str, tag: &str, image: &Image) {
         self.gallery.push(repository, tag, image);
     }
 
-    /// What others published. Its repositories have their names with the aliases.
+    /// The ECR Public gallery. Its repository names begin with the aliases of the publishers.
     pub fn gallery(&self) -> &Registry {
         &self.gallery
     }
 
-    /// What goes wrong in the registry and in the gallery, at the token service (kind `token`), and at the CDN (whose requests
-    /// are of the kind `cloudfront.blob.get`).
+    /// The faults of both registries, of the token service (kind `token`), and of the CDN (kind
+    /// `cloudfront.blob.get`).
     pub fn faults(&self) -> &Faults {
         self.registry.faults()
     }
 
-    /// Answers the next `times` requests of `kind` (`manifest.get`, `token`; see [`Counts`](crate::Counts)), to the registry or to
-    /// the gallery, with `429 TOOMANYREQUESTS: Rate exceeded`.
+    /// Answers the next `times` requests of `kind` (`manifest.get`, `token`; see
+    /// [`Counts`](crate::Counts)) with `429 TOOMANYREQUESTS: Rate exceeded`. It applies to both
+    /// registries.
     pub fn throttle(&self, kind: &str, times: u32) {
         self.faults().status(kind, 429, times);
     }
 
-    /// Answers an action of the control plane.
-    pub(crate) fn call(&self, action: &str, input: &Value) -> Answer {
-        let desk = Desk::new(
+    /// Runs an API action.
+    pub(crate) fn call(&self, action: &str, input: &Value) -> ActionResult {
+        let api = EcrApi::new(
             &self.registry,
             format!("arn:aws:ecr-public::{ACCOUNT}:repository/"),
         );
-        desk.permit("ecr-public", action, input)?;
+        api.permit("ecr-public", action, input)?;
         match action {
             "GetAuthorizationToken" => Ok(self.authorization()),
             "DescribeRegistries" => Ok(registries()),
-            "DescribeImageTags" => desk.describe_image_tags(input),
-            _ => desk.common(action, input),
+            "DescribeImageTags" => api.describe_image_tags(input),
+            _ => api.common(action, input),
         }
     }
 

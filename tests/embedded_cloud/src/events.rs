@@ -1,6 +1,7 @@
-//! Amazon EventBridge: buses that take events, entry by entry.
+//! Amazon EventBridge: event buses that accept events entry by entry.
 //!
-//! The answer to `PutEvents` is a success even if every entry of it failed; callers must look at `FailedEntryCount`.
+//! The response to `PutEvents` is a success even if every entry failed. Callers must check
+//! `FailedEntryCount`.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use crate::ACCOUNT;
-use crate::aws::{Answer, AwsError, HOME_REGION, read, unique_id};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read, unique_id};
 use crate::sync::lock;
 
 mod entry;
@@ -19,50 +20,51 @@ use request::PutEvents;
 /// The bus that every account has.
 const DEFAULT_BUS: &str = "default";
 
-/// The event buses of the account in us-east-1. A cheap clone of shared state.
+/// The event buses of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Events(Arc<Mutex<State>>);
 
 /// An event on a bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedEvent {
-    /// Who sent it, such as `image-replicator`.
+    /// The source, such as `image-replicator`.
     pub source: String,
-    /// What happened, such as `Image Replicated`.
+    /// The detail type, such as `Image Replicated`.
     pub detail_type: String,
-    /// The facts: a JSON object.
+    /// The detail: a JSON object.
     pub detail: Value,
-    /// The name of the bus that it was put on.
+    /// The name of its bus.
     pub bus: String,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The names of the buses beside the default one.
+    /// The names of the buses other than the default one.
     buses: BTreeSet<String>,
     published: Vec<PublishedEvent>,
-    /// How many of the coming entries fail.
+    /// How many future entries fail.
     failures: u32,
 }
 
 impl Events {
-    /// Creates a bus, unless it exists, and answers its ARN. The bus `default` always exists.
+    /// Creates a bus unless it exists, and returns its ARN. The bus `default` always exists.
     pub fn create_bus(&self, name: &str) -> String {
         self.state().buses.insert(name.to_owned());
         format!("{}{name}", arn_prefix())
     }
 
-    /// Every event that a bus took, in the order in which they came.
+    /// Every accepted event, oldest first.
     pub fn published(&self) -> Vec<PublishedEvent> {
         self.state().published.clone()
     }
 
-    /// Lets the next `entries` entries fail with `InternalFailure`, which is worth a retry, inside successful answers.
+    /// Makes the next `entries` entries fail with `InternalFailure`, which is retryable. The
+    /// responses are still successes.
     pub fn fail_next(&self, entries: u32) {
         self.state().failures = entries;
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         if region != HOME_REGION {
             return Self::default().call(HOME_REGION, action, input);
         }
@@ -78,7 +80,7 @@ impl Events {
 }
 
 impl State {
-    fn put(&mut self, request: PutEvents) -> Answer {
+    fn put(&mut self, request: PutEvents) -> ActionResult {
         let results: Vec<_> = request
             .entries()?
             .into_iter()
@@ -92,8 +94,8 @@ impl State {
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    /// Takes one event. One for a bus that does not exist gets an identifier as well and is lost: so does AWS.
-    fn take(&mut self, event: Result<PublishedEvent, AwsError>) -> Answer {
+    /// Accepts one event. An event for a missing bus gets an identifier and is lost, as in AWS.
+    fn take(&mut self, event: Result<PublishedEvent, AwsError>) -> ActionResult {
         if self.failures > 0 {
             self.failures -= 1;
             return Err(AwsError::new("InternalFailure", "Internal failure"));
@@ -106,7 +108,7 @@ impl State {
     }
 }
 
-/// A failed entry in the answer.
+/// A failed entry of the response.
 fn view(error: &AwsError) -> Value {
     json!({ "ErrorCode": error.code, "ErrorMessage": error.message })
 }

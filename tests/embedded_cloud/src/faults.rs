@@ -1,4 +1,4 @@
-//! Faults on demand: what networks and registries do on bad days, a counted number of times or until it is enough.
+//! Planned faults of networks and registries: a number of times, or until a test ends them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,9 +11,9 @@ mod state;
 
 use state::State;
 
-/// The faults of one registry, of its token service and of the server that its blobs are downloaded from; clones share them.
+/// The faults of one registry, of its token service and of its download server; clones share them.
 ///
-/// Every fault that has `times` happens so often, then things are well again.
+/// A fault with `times` occurs that many times; then the service works again.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     planned: Arc<Mutex<Vec<(Fault, u32)>>>,
@@ -22,44 +22,44 @@ pub struct Faults {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Fault {
-    Blob(String, Damage),
-    Range(String, Misreading),
-    Manifest(String, Twist),
+    Blob(String, BodyFault),
+    Range(String, RangeFault),
+    Manifest(String, ManifestFault),
     Status(String, u16),
     /// For requests of one kind, or for all.
-    Abuse {
+    RateLimit {
         kind: Option<&'static str>,
         retry_after_seconds: u32,
     },
     Upload {
         after_bytes: u64,
     },
-    LostAnswer,
+    LostResponse,
 }
 
-/// What is sent in place of a manifest.
+/// What is sent instead of a manifest.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Twist {
-    /// The same with a wrong byte.
+pub(crate) enum ManifestFault {
+    /// The manifest with a wrong byte.
     Corrupt,
-    /// Another one.
-    Lie(Manifest),
+    /// Another manifest.
+    Replaced(Manifest),
 }
 
-/// What is sent in place of the part of a blob that was asked for.
+/// What is sent instead of the requested range of a blob.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Misreading {
-    /// All of it, as by servers that know no ranges.
+pub(crate) enum RangeFault {
+    /// The whole blob, like servers without range support.
     Whole,
-    /// Another part, which the answer names: from the first byte on.
+    /// Another range, which the response states: from byte 0 on.
     FromTheFirst,
-    /// None: 416.
+    /// Nothing: status 416.
     Refused,
 }
 
-/// What goes wrong with the body of a blob.
+/// The fault of a blob body.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Damage {
+pub(crate) enum BodyFault {
     Cut { after_bytes: u64 },
     Corrupt,
     Stall { after_bytes: u64 },
@@ -69,56 +69,63 @@ impl Faults {
     /// Cuts the connection after `after_bytes` of the blob's body.
     pub fn cut_blob(&self, digest: &str, after_bytes: u64, times: u32) {
         self.plan(
-            Fault::Blob(digest.into(), Damage::Cut { after_bytes }),
+            Fault::Blob(digest.into(), BodyFault::Cut { after_bytes }),
             times,
         );
     }
 
     /// Sends a blob of the right length with a wrong byte.
     pub fn corrupt_blob(&self, digest: &str, times: u32) {
-        self.plan(Fault::Blob(digest.into(), Damage::Corrupt), times);
+        self.plan(Fault::Blob(digest.into(), BodyFault::Corrupt), times);
     }
 
-    /// Sends `after_bytes` of the blob's body and then nothing, with the connection open.
+    /// Sends `after_bytes` of the blob, then nothing, with the connection open.
     pub fn stall_blob(&self, digest: &str, after_bytes: u64, times: u32) {
         self.plan(
-            Fault::Blob(digest.into(), Damage::Stall { after_bytes }),
+            Fault::Blob(digest.into(), BodyFault::Stall { after_bytes }),
             times,
         );
     }
 
-    /// Sends the whole blob where a range of it is asked for.
+    /// Sends the whole blob for a range request.
     pub fn ignore_range(&self, digest: &str, times: u32) {
-        self.plan(Fault::Range(digest.into(), Misreading::Whole), times);
+        self.plan(Fault::Range(digest.into(), RangeFault::Whole), times);
     }
 
-    /// Sends another range of the blob than was asked for, and says so.
+    /// Sends another range of the blob than requested, and states so in `Content-Range`.
     pub fn send_wrong_range(&self, digest: &str, times: u32) {
-        self.plan(Fault::Range(digest.into(), Misreading::FromTheFirst), times);
+        self.plan(Fault::Range(digest.into(), RangeFault::FromTheFirst), times);
     }
 
     /// Refuses to send a range of the blob.
     pub fn refuse_range(&self, digest: &str, times: u32) {
-        self.plan(Fault::Range(digest.into(), Misreading::Refused), times);
+        self.plan(Fault::Range(digest.into(), RangeFault::Refused), times);
     }
 
-    /// Sends a manifest with a wrong byte, under the headers of the right one. `digest` is the manifest's.
+    /// Sends the manifest with this digest with a wrong byte, under the correct headers.
     pub fn corrupt_manifest(&self, digest: &str, times: u32) {
-        self.plan(Fault::Manifest(digest.into(), Twist::Corrupt), times);
+        self.plan(
+            Fault::Manifest(digest.into(), ManifestFault::Corrupt),
+            times,
+        );
     }
 
-    /// Sends the manifest of another image for the one with this digest, under a header that still claims the digest. `HEAD`
-    /// tells the truth.
+    /// Sends the manifest of another image in place of the one with this digest. The header still
+    /// claims the digest, and `HEAD` is correct.
     pub fn replace_manifest(&self, digest: &str, instead: &Image, times: u32) {
         let manifest = Manifest {
             digest: instead.digest(),
             media_type: instead.media_type().into(),
             bytes: instead.manifest().clone(),
         };
-        self.plan(Fault::Manifest(digest.into(), Twist::Lie(manifest)), times);
+        self.plan(
+            Fault::Manifest(digest.into(), ManifestFault::Replaced(manifest)),
+            times,
+        );
     }
 
-    /// Answers requests of `kind` (`manifest.get`, `upload.post`, `token`; see [`Counts`](crate::Counts)) with a status.
+    /// Answers requests of `kind` (`manifest.get`, `upload.post`, `token`; see
+    /// [`Counts`](crate::Counts)) with a status.
     pub fn status(&self, kind: &str, code: u16, times: u32) {
         self.plan(Fault::Status(kind.into(), code), times);
     }
@@ -128,12 +135,13 @@ impl Faults {
         self.plan(Fault::Upload { after_bytes }, times);
     }
 
-    /// Stores manifests that are put, and closes the connection in place of an answer.
+    /// Stores pushed manifests, and closes the connection instead of responding.
     pub fn lose_responses(&self, times: u32) {
-        self.plan(Fault::LostAnswer, times);
+        self.plan(Fault::LostResponse, times);
     }
 
-    /// Answers `requests` more of any kind; then every connection is closed without an answer, until [`Faults::restart`].
+    /// Serves `requests` more requests of any kind. Then every connection is closed without a
+    /// response, until [`Faults::restart`].
     pub fn stop_after(&self, requests: u32) {
         self.state().stop_after(requests);
     }
@@ -153,10 +161,15 @@ impl Faults {
         self.state().redirect_blobs(None);
     }
 
-    /// Answers requests of a kind, or any, with the plain 429 that is meant for abusers.
-    pub(crate) fn abuse(&self, kind: Option<&'static str>, retry_after_seconds: u32, times: u32) {
+    /// Answers requests of one kind, or of any, with the plain-text 429 of the abuse limit.
+    pub(crate) fn limit_requests(
+        &self,
+        kind: Option<&'static str>,
+        retry_after_seconds: u32,
+        times: u32,
+    ) {
         self.plan(
-            Fault::Abuse {
+            Fault::RateLimit {
                 kind,
                 retry_after_seconds,
             },
@@ -164,33 +177,33 @@ impl Faults {
         );
     }
 
-    /// Lets one more request in, unless all is dead by now.
+    /// Counts one more request; `false` if the server has stopped.
     pub(crate) fn admit(&self) -> bool {
         self.state().admit()
     }
 
-    /// Where a blob is redirected to, if it is to be.
+    /// The URL that a blob is redirected to, if a redirect is planned.
     pub(crate) fn redirect(&self, digest: &str) -> Option<String> {
         self.state().redirect(digest)
     }
 
-    pub(crate) fn take_blob(&self, digest: &str) -> Option<Damage> {
+    pub(crate) fn take_blob(&self, digest: &str) -> Option<BodyFault> {
         self.take(|fault| match fault {
             Fault::Blob(planned, damage) if planned == digest => Some(*damage),
             _ => None,
         })
     }
 
-    pub(crate) fn take_range(&self, digest: &str) -> Option<Misreading> {
+    pub(crate) fn take_range(&self, digest: &str) -> Option<RangeFault> {
         self.take(|fault| match fault {
-            Fault::Range(planned, misreading) if planned == digest => Some(*misreading),
+            Fault::Range(planned, fault) if planned == digest => Some(*fault),
             _ => None,
         })
     }
 
-    pub(crate) fn take_manifest(&self, digest: &str) -> Option<Twist> {
+    pub(crate) fn take_manifest(&self, digest: &str) -> Option<ManifestFault> {
         self.take(|fault| match fault {
-            Fault::Manifest(planned, twist) if planned == digest => Some(twist.clone()),
+            Fault::Manifest(planned, fault) if planned == digest => Some(fault.clone()),
             _ => None,
         })
     }
@@ -202,9 +215,9 @@ impl Faults {
         })
     }
 
-    pub(crate) fn take_abuse(&self, kind: &str) -> Option<u32> {
+    pub(crate) fn take_rate_limit(&self, kind: &str) -> Option<u32> {
         self.take(|fault| match fault {
-            Fault::Abuse {
+            Fault::RateLimit {
                 kind: planned,
                 retry_after_seconds,
             } if planned.is_none_or(|planned| planned == kind) => Some(*retry_after_seconds),
@@ -212,7 +225,7 @@ impl Faults {
         })
     }
 
-    /// Whether a body that has reached so many bytes is cut there.
+    /// Whether an upload is cut after this number of bytes.
     pub(crate) fn cuts_upload(&self, reached: u64) -> bool {
         let cut = self.take(|fault| match fault {
             Fault::Upload { after_bytes } if *after_bytes <= reached => Some(()),
@@ -221,8 +234,8 @@ impl Faults {
         cut.is_some()
     }
 
-    pub(crate) fn loses_answer(&self) -> bool {
-        self.take(|fault| matches!(fault, Fault::LostAnswer).then_some(()))
+    pub(crate) fn loses_response(&self) -> bool {
+        self.take(|fault| matches!(fault, Fault::LostResponse).then_some(()))
             .is_some()
     }
 
@@ -234,7 +247,7 @@ impl Faults {
         lock(&self.planned).push((fault, times));
     }
 
-    /// Uses up one occurrence of the first planned fault that `matching` recognises.
+    /// Consumes one occurrence of the first planned fault that `matching` accepts.
     fn take<T>(&self, matching: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         let mut planned = lock(&self.planned);
         let (found, left) = planned

@@ -1,7 +1,8 @@
 //! Test images whose bytes follow from a seed: the same call gives the same digests in every run.
 //!
-//! Layers between about 2 KiB and 4 MiB are real gzip'd tar archives with one file, so that `docker pull` can unpack them; smaller
-//! and larger ones are noise. Those above 4 MiB are made while they are streamed.
+//! Layers between about 2 KiB and 4 MiB are real gzipped tar archives with one file, so that
+//! `docker pull` can unpack them. Smaller and larger layers are noise. Layers above 4 MiB are
+//! generated while they are streamed.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub struct Manifest {
     pub bytes: Bytes,
 }
 
-/// What an image is among the children of an index.
+/// The role of an image among the children of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Role {
     /// An index.
@@ -53,7 +54,7 @@ enum Role {
     Attestation(String),
 }
 
-/// The form of an image that says nothing else.
+/// The default form of an image.
 const fn compact(family: Family) -> Form {
     Form {
         family,
@@ -72,7 +73,8 @@ impl Image {
         Self::oci_for(seed, "linux/amd64", layers)
     }
 
-    /// A Docker image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
+    /// A Docker image for a platform such as `linux/arm64`, which its configuration states; see
+    /// [`ImageIndex::new`].
     pub fn docker_for(seed: u64, platform: &str, layers: &[u64]) -> Self {
         Self::single(
             compact(Family::Docker),
@@ -81,7 +83,8 @@ impl Image {
         )
     }
 
-    /// An OCI image for a platform such as `linux/arm64`, which its configuration states; see [`ImageIndex::new`].
+    /// An OCI image for a platform such as `linux/arm64`, which its configuration states; see
+    /// [`ImageIndex::new`].
     pub fn oci_for(seed: u64, platform: &str, layers: &[u64]) -> Self {
         Self::single(compact(Family::Oci), platform, &layer::stack(seed, layers))
     }
@@ -101,7 +104,7 @@ impl Image {
         &self.manifest
     }
 
-    /// The images and attestations that an index lists, in its order; none below an image.
+    /// The images and attestations that an index lists, in its order; empty for an image.
     pub fn children(&self) -> &[Image] {
         &self.children
     }
@@ -117,7 +120,8 @@ impl Image {
         below.chain([own]).collect()
     }
 
-    /// Every blob, once, with its digest: configurations and layers of the image and of all children.
+    /// Every blob, once, with its digest: configurations and layers of the image and of all
+    /// children.
     pub fn blobs(&self) -> Vec<(String, Blob)> {
         let mut blobs = self.blobs.clone();
         blobs.extend(self.children.iter().flat_map(Image::blobs));
@@ -126,7 +130,7 @@ impl Image {
         blobs
     }
 
-    /// The digests of the layers of an image, base first; none of an index.
+    /// The digests of the layers of an image, base first; empty for an index.
     pub fn layers(&self) -> Vec<String> {
         self.blobs
             .iter()
@@ -159,13 +163,14 @@ impl Image {
         }
     }
 
-    /// How an index refers to this image.
+    /// The descriptor of this image in an index.
     fn descriptor(&self) -> Value {
         json!({ "mediaType": self.media_type, "digest": self.digest(), "size": self.manifest.len() })
     }
 }
 
-/// The image configuration that container engines check against the layers (OCI image spec, "Image Configuration").
+/// The image configuration, whose diff IDs container engines check against the layers (OCI image
+/// spec, "Image Configuration").
 fn configuration(platform: &str, layers: &[Layer]) -> Value {
     let mut config = platform::document(platform);
     config["created"] = json!("2024-01-01T00:00:00Z");

@@ -1,7 +1,7 @@
 //! The Lambda Runtime API: runs function binaries as Lambda does, one invocation at a time.
 //!
-//! A function polls for its next invocation and posts the response; this is the side of the service. The binary itself
-//! is started by whoever uses this, with the variables that [`LambdaRuntime::environment`] names.
+//! A function polls for its next invocation and posts the response. This module is the server. The
+//! caller starts the binary, with the variables of [`LambdaRuntime::environment`].
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -22,17 +22,17 @@ mod invocation;
 
 pub use error::FunctionError;
 
-use api::Sandbox;
-use invocation::Offer;
+use api::ExecutionEnvironment;
+use invocation::PendingInvocation;
 
-/// How long Lambda lets a function start before it gives up.
+/// How long a function may take to initialise.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// One execution environment, whose server ends when this is dropped.
+/// One execution environment. Its server ends when this is dropped.
 pub struct LambdaRuntime {
     address: String,
-    sandbox: Arc<Sandbox>,
-    /// Held during an invocation: an environment works on one at a time.
+    environment: Arc<ExecutionEnvironment>,
+    /// Held during an invocation: an environment runs one invocation at a time.
     turn: tokio::sync::Mutex<()>,
     _server: Server,
 }
@@ -42,11 +42,11 @@ impl LambdaRuntime {
     pub async fn start() -> Self {
         let listener = Listener::bind().await;
         let address = listener.url().trim_start_matches("http://").to_owned();
-        let sandbox = Arc::new(Sandbox::new());
-        let server = listener.serve(api::router(Arc::clone(&sandbox)));
+        let environment = Arc::new(ExecutionEnvironment::new());
+        let server = listener.serve(api::router(Arc::clone(&environment)));
         Self {
             address,
-            sandbox,
+            environment,
             turn: tokio::sync::Mutex::default(),
             _server: server,
         }
@@ -82,33 +82,34 @@ impl LambdaRuntime {
 
     /// Invokes the function and waits for its response.
     ///
-    /// A function that has not asked for work within 10 seconds fails to initialise; one that does not answer within
-    /// `deadline` after it took the event has timed out, and its process should be ended, as Lambda would.
+    /// A function that has not polled within 10 seconds fails to initialise. A function that does
+    /// not respond within `deadline` of taking the event times out; the caller should end its
+    /// process, as Lambda does.
     pub async fn invoke(&self, event: Value, deadline: Duration) -> Result<Value, FunctionError> {
         let _turn = self.turn.lock().await;
-        let (offer, taken, answer) = Offer::new(event, deadline);
+        let (offer, taken, answer) = PendingInvocation::new(event, deadline);
         let id = offer.id.clone();
-        self.sandbox.offer(offer);
-        // An offer that is refused is answered without being taken.
+        self.environment.offer(offer);
+        // A pending invocation that fails early gets its result without being taken.
         if timeout(INIT_LIMIT, taken).await.is_err() {
             return Err(FunctionError::init_timed_out(&id, INIT_LIMIT));
         }
         let Ok(answer) = timeout(deadline, answer).await else {
-            self.sandbox.abandon();
+            self.environment.abandon();
             return Err(FunctionError::timed_out(&id, deadline));
         };
         answer.unwrap_or_else(|_| Err(FunctionError::exited(&id)))
     }
 
-    /// Tells the environment that the function's process has ended: what it worked on fails at once with
-    /// `Runtime.ExitError`. Only whoever started the process can know.
+    /// Reports that the process of the function has ended. Its invocation fails immediately with
+    /// `Runtime.ExitError`. Only the caller that started the process can know this.
     pub fn exited(&self) {
-        self.sandbox.abandon();
+        self.environment.abandon();
     }
 
-    /// From the start of this server to the first time that a function asked for work: the cold start.
+    /// Time from the start of this server to the first poll of the function: the cold start.
     pub fn first_poll(&self) -> Option<Duration> {
-        self.sandbox.first_poll()
+        self.environment.first_poll()
     }
 }
 

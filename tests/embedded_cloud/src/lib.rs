@@ -1,22 +1,31 @@
-//! A cloud inside the process: strict fakes of Docker Hub, Amazon ECR and the AWS services around it, over real HTTP on loopback.
+//! A cloud inside the process: strict fakes of Docker Hub, Amazon ECR and other AWS services, over
+//! real HTTP on loopback.
 //!
-//! Tests and the demonstration run against it, and each quirk of the real services that matters is here and has a test of its
-//! own. It is strict: what a real registry refuses is refused here, and what the fakes do not know is an error.
+//! Tests and the demo run against it. Each relevant quirk of the real services is implemented here
+//! and has its own test. The fakes are strict: they refuse what a real registry refuses, and an
+//! unknown request is an error.
 //!
-//! Read in this order: [`Cloud`], [`Image`], [`Registry`], then the makes of registries ([`Hub`], [`Ecr`], [`EcrPublic`],
-//! registries that follow the OCI specification only), then the AWS services.
+//! Read in this order: [`Cloud`], [`Image`], [`Registry`], the registries ([`Hub`], [`Ecr`],
+//! [`EcrPublic`], OCI registries), then the AWS services.
 
 mod aws;
 mod blob;
-mod body;
+mod blob_body;
+mod blob_server;
+mod caller;
 mod clock;
 mod cloud;
-mod control;
+mod connection;
+mod control_plane;
 mod counts;
+mod credentials;
 mod digest;
 mod downloads;
 mod ecr;
+mod ecr_api;
 mod ecr_public;
+mod ecr_tokens;
+mod error_response;
 mod events;
 mod faults;
 mod hub;
@@ -26,21 +35,19 @@ mod listener;
 mod logs;
 mod media;
 mod oci_registries;
-mod outlet;
 mod parameters;
+mod planned_errors;
 mod pool;
+mod pull_meter;
 mod range;
-mod refusal;
 mod registry;
 mod scheduler;
 mod secrets;
 mod sns;
 mod sqs;
 mod sync;
-mod throttle;
 mod tokens;
 mod untrusted_server;
-mod wire;
 
 pub use aws::Failures;
 pub use blob::Blob;

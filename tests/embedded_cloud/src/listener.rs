@@ -7,9 +7,9 @@ use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::wire::{self, Cutter, Port};
+use crate::connection::{self, ConnectionCloser, Port};
 
-/// A bound port that does not answer yet: addresses are needed before the routers that contain them.
+/// A bound port that does not serve yet: routers contain addresses, so ports are bound first.
 pub(crate) struct Listener {
     address: SocketAddr,
     listener: TcpListener,
@@ -35,11 +35,11 @@ impl Listener {
         format!("http://{}", self.address)
     }
 
-    /// Answers with `router` from now on.
+    /// Serves `router`.
     pub(crate) fn serve(self, router: Router) -> Server {
         let service = router
-            .layer(from_fn(wire::hang_up))
-            .into_make_service_with_connect_info::<Cutter>();
+            .layer(from_fn(connection::disconnect))
+            .into_make_service_with_connect_info::<ConnectionCloser>();
         Server(
             tokio::spawn(async move { axum::serve(Port(self.listener), service).await })
                 .abort_handle(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
 
-use crate::aws::{Answer, AwsError, HOME_REGION, read};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read};
 use crate::sync::lock;
 use crate::{ACCOUNT, Clock};
 
@@ -17,7 +17,7 @@ use page::MAX_EVENTS;
 use request::GetLogEvents;
 use stream::Stream;
 
-/// The log groups of the account in us-east-1. A cheap clone of shared state.
+/// The log groups of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Logs {
     clock: Clock,
@@ -29,7 +29,7 @@ struct State {
     /// By group, then by name.
     streams: BTreeMap<String, BTreeMap<String, Stream>>,
     denied: BTreeSet<String>,
-    /// The most that one page carries, whatever was asked for.
+    /// The largest page, whatever the request asks.
     page: usize,
 }
 
@@ -46,10 +46,11 @@ impl Logs {
         }
     }
 
-    /// Appends lines to a stream, all of them logged now; creates the group and the stream if they are missing.
+    /// Appends lines to a stream, all with the current time. Creates the group and the stream if
+    /// missing.
     ///
     /// # Panics
-    /// If a line is empty or has more than 1 MiB: `CloudWatch` Logs takes no such event.
+    /// If a line is empty or exceeds 1 MiB: `CloudWatch` Logs accepts no such event.
     pub fn put(&self, group: &str, stream: &str, lines: impl IntoIterator<Item: Into<String>>) {
         let now = self.clock.now();
         let mut state = self.state();
@@ -64,15 +65,15 @@ impl Logs {
         }
     }
 
-    /// Forbids reading a group, as a role without the permission would find. The group need not exist.
+    /// Denies reading a group, as for a role without the permission. The group need not exist.
     pub fn deny(&self, group: &str) {
         self.state().denied.insert(group.to_owned());
     }
 
-    /// Lets a page carry no more than `most` events. AWS promises only an upper bound.
+    /// Limits pages to `most` events. AWS guarantees only an upper bound.
     ///
     /// # Panics
-    /// If `most` is zero: nobody would ever reach the end.
+    /// If `most` is zero: no reader would reach the end.
     pub fn limit_pages(&self, most: usize) {
         assert!(
             most > 0,
@@ -81,7 +82,7 @@ impl Logs {
         self.state().page = most;
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         match action {
             "GetLogEvents" => self.state().get(region, &read(input)?),
             _ => Err(AwsError::unknown_operation()),
@@ -94,8 +95,8 @@ impl Logs {
 }
 
 impl State {
-    /// Permission is looked at first: AWS does not tell strangers which groups exist.
-    fn get(&self, region: &str, request: &GetLogEvents) -> Answer {
+    /// Permission is checked first: AWS does not disclose which groups exist.
+    fn get(&self, region: &str, request: &GetLogEvents) -> ActionResult {
         let group = request.group()?;
         if self.denied.contains(group) {
             return Err(denied(group, request.stream()));

@@ -1,4 +1,4 @@
-//! Registries of no particular make, for reading and writing.
+//! Registries that follow the OCI distribution specification without deviations.
 
 use std::time::Duration;
 
@@ -6,82 +6,77 @@ use axum::Router;
 
 use crate::Faults;
 use crate::listener::{Listener, Server};
-use crate::registry::{self, Dialect, Gate, Parts, Registry, Surroundings};
-use crate::tokens::{self, Terms, TokenService};
+use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
+use crate::tokens::{self, TokenService, TokenServiceConfig};
 
-/// What tokens live where the service does not say: the least that the specification allows.
+/// Token lifetime of a service that does not state it: the minimum of the specification.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
-/// A registry that everybody may read and write.
-pub(crate) async fn start_open(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Registry {
+/// A registry that everyone may read and write.
+pub(crate) async fn start_open(shared: &SharedState, servers: &mut Vec<Server>) -> Registry {
     let listener = Listener::bind().await;
     serve(
-        parts("open", "registry.example", &listener, surroundings),
+        config("open", "registry.example", &listener, shared),
         listener,
         servers,
     )
 }
 
-/// A registry like mirror.gcr.io: everybody may read copies of Docker Hub's images, and nobody may write.
-pub(crate) async fn start_hub_cache(
-    surroundings: &Surroundings,
-    servers: &mut Vec<Server>,
-) -> Registry {
+/// A pull-through cache like mirror.gcr.io: everyone may read copies of Docker Hub's images, and no
+/// one may write.
+pub(crate) async fn start_hub_cache(shared: &SharedState, servers: &mut Vec<Server>) -> Registry {
     let listener = Listener::bind().await;
-    let mut parts = parts("hub_cache", "mirror.gcr.io", &listener, surroundings);
-    parts.dialect = Dialect::PullThroughCache;
-    serve(parts, listener, servers)
+    let mut config = config("hub_cache", "mirror.gcr.io", &listener, shared);
+    config.kind = RegistryKind::PullThroughCache;
+    serve(config, listener, servers)
 }
 
-/// A registry like quay.io: everybody may read and write, but only with a token.
-pub(crate) async fn start_with_tokens(
-    surroundings: &Surroundings,
-    servers: &mut Vec<Server>,
-) -> Registry {
+/// A registry like quay.io: everyone may read and write, but only with a token.
+pub(crate) async fn start_with_tokens(shared: &SharedState, servers: &mut Vec<Server>) -> Registry {
     let listener = Listener::bind().await;
-    let mut parts = parts("quay", "quay.io", &listener, surroundings);
-    let service = TokenService::new(terms(&listener, surroundings, &parts.faults));
-    parts.gate = Gate::Tokens(service.clone());
-    let registry = Registry::new(parts);
+    let mut config = config("quay", "quay.io", &listener, shared);
+    let service = TokenService::new(terms(&listener, shared, &config.faults));
+    config.authentication = Authentication::Tokens(service.clone());
+    let registry = Registry::new(config);
     let router: Router = tokens::router(service).merge(registry::router(registry.clone()));
     servers.push(listener.serve(router));
     registry
 }
 
-fn serve(parts: Parts, listener: Listener, servers: &mut Vec<Server>) -> Registry {
-    let registry = Registry::new(parts);
+fn serve(config: RegistryConfig, listener: Listener, servers: &mut Vec<Server>) -> Registry {
+    let registry = Registry::new(config);
     servers.push(listener.serve(registry::router(registry.clone())));
     registry
 }
 
-fn parts(
+fn config(
     name: &'static str,
     host: &str,
     listener: &Listener,
-    surroundings: &Surroundings,
-) -> Parts {
-    Parts {
+    shared: &SharedState,
+) -> RegistryConfig {
+    RegistryConfig {
         name,
         host: host.into(),
         endpoint: listener.url(),
-        dialect: Dialect::Distribution,
-        gate: Gate::Open,
+        kind: RegistryKind::Distribution,
+        authentication: Authentication::Open,
         downloads: None,
         meter: None,
         faults: Faults::default(),
-        surroundings: surroundings.clone(),
+        shared: shared.clone(),
     }
 }
 
-fn terms(listener: &Listener, surroundings: &Surroundings, faults: &Faults) -> Terms {
-    Terms {
+fn terms(listener: &Listener, shared: &SharedState, faults: &Faults) -> TokenServiceConfig {
+    TokenServiceConfig {
         name: "quay",
         service: "quay.io",
         realm: format!("{}/token", listener.url()),
         lifetime: TOKEN_LIFETIME,
         announces_lifetime: false,
-        clock: surroundings.clock.clone(),
-        counts: surroundings.counts.clone(),
+        clock: shared.clock.clone(),
+        counts: shared.counts.clone(),
         faults: faults.clone(),
     }
 }

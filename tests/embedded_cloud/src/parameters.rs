@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ACCOUNT;
-use crate::aws::{Answer, AwsError, HOME_REGION, read};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read};
 use crate::sync::lock;
 
 mod path;
@@ -18,14 +18,14 @@ mod request;
 use path::Path;
 use request::{GetParameter, GetParametersByPath, MAX_PAGE};
 
-/// The parameters of the account in us-east-1. A cheap clone of shared state.
+/// The parameters of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Parameters(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     parameters: BTreeMap<String, Parameter>,
-    /// The most that one page carries, whatever was asked for.
+    /// The largest page, whatever the request asks.
     page: usize,
 }
 
@@ -45,7 +45,7 @@ impl Parameters {
         })))
     }
 
-    /// Stores a `String` parameter; storing again makes its next version.
+    /// Stores a `String` parameter. Storing again creates the next version.
     ///
     /// # Panics
     /// If Parameter Store would refuse the name.
@@ -53,7 +53,7 @@ impl Parameters {
         self.store(name, value, false);
     }
 
-    /// Stores a `SecureString` parameter, whose value is readable only by those who ask for decryption.
+    /// Stores a `SecureString` parameter. Its value is readable only with decryption.
     ///
     /// # Panics
     /// If Parameter Store would refuse the name.
@@ -61,12 +61,13 @@ impl Parameters {
         self.store(name, value, true);
     }
 
-    /// Lets a page carry no more than `most` parameters. AWS promises only an upper bound; a page may even be empty.
+    /// Limits pages to `most` parameters. AWS guarantees only an upper bound; a page may even be
+    /// empty.
     pub fn limit_pages(&self, most: usize) {
         self.state().page = most;
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         if region != HOME_REGION {
             return Self::new().call(HOME_REGION, action, input);
         }
@@ -99,13 +100,13 @@ impl Parameters {
 }
 
 impl State {
-    fn get(&self, request: &GetParameter) -> Answer {
+    fn get(&self, request: &GetParameter) -> ActionResult {
         let parameter = self.parameters.get(&request.name);
         let parameter = parameter.ok_or_else(|| AwsError::new("ParameterNotFound", ""))?;
         Ok(json!({ "Parameter": parameter.view(&request.name, request.with_decryption) }))
     }
 
-    fn list(&self, request: &GetParametersByPath) -> Answer {
+    fn list(&self, request: &GetParametersByPath) -> ActionResult {
         let path = Path::parse(&request.path)?;
         let below: Vec<_> = self
             .parameters
@@ -144,7 +145,7 @@ impl Parameter {
     }
 }
 
-/// Something opaque, as the blob from the key service is.
+/// An opaque value, in place of the ciphertext of KMS.
 fn ciphertext(value: &str) -> String {
     format!("AQICAH{}", STANDARD.encode(value))
 }

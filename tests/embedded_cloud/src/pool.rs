@@ -1,6 +1,6 @@
-//! Every blob that the process knows, by digest.
+//! Every blob of the cloud, by digest.
 //!
-//! A registry's repository only holds which digests it has; the bytes are here, once.
+//! A repository stores only digests. The pool stores the bytes, once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::blob::Blob;
 use crate::sync::lock;
 
-/// The blobs of the process; clones share them.
+/// The blobs; clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
     blobs: Arc<Mutex<HashMap<String, Blob>>>,
@@ -19,7 +19,7 @@ impl Pool {
         lock(&self.blobs).get(digest).cloned()
     }
 
-    /// Adds a blob unless its bytes are here already, possibly as a recipe that needs no memory.
+    /// Adds a blob unless its digest is known. A generated blob needs no memory.
     pub(crate) fn add(&self, digest: &str, blob: Blob) {
         lock(&self.blobs).entry(digest.to_owned()).or_insert(blob);
     }

@@ -5,10 +5,13 @@ use std::ops::Range;
 use axum::http::header::RANGE;
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
 
-/// Which part of `size` bytes a request wants; nothing if it wants all.
-pub(crate) fn requested(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, Refusal> {
+/// The part of `size` bytes that a request asks for; `None` for the whole.
+pub(crate) fn requested(
+    headers: &HeaderMap,
+    size: u64,
+) -> Result<Option<Range<u64>>, ErrorResponse> {
     let Some(value) = headers.get(RANGE) else {
         return Ok(None);
     };
@@ -16,8 +19,8 @@ pub(crate) fn requested(headers: &HeaderMap, size: u64) -> Result<Option<Range<u
     range.map(Some).ok_or_else(not_satisfiable)
 }
 
-pub(crate) fn not_satisfiable() -> Refusal {
-    Refusal::text(
+pub(crate) fn not_satisfiable() -> ErrorResponse {
+    ErrorResponse::text(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "requested range not satisfiable",
     )

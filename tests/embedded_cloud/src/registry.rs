@@ -1,43 +1,45 @@
-//! One registry: its world as tests build and inspect it, and the data plane that serves it.
+//! One registry: its contents, as tests build and inspect them, and its data plane.
 //!
-//! Docker Hub, ECR, ECR Public and plain registries are this one data plane. They differ in their [`Dialect`], which answers
-//! every question about behaviour, and in their [`Gate`], which knows who may enter.
+//! Docker Hub, ECR, ECR Public and OCI registries share this data plane. They differ in their
+//! [`RegistryKind`], which decides behaviour, and in their [`Authentication`].
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
+use crate::blob_server::BlobServer;
 use crate::downloads::Downloads;
-use crate::hub::Meter;
-use crate::outlet::Outlet;
 use crate::pool::Pool;
+use crate::pull_meter::Meter;
 use crate::sync::lock;
 use crate::{Clock, Counts, Faults};
 
 mod access;
+mod authentication;
 mod blobs;
-mod dialect;
-mod gate;
+mod ecr_messages;
+mod kind;
 mod manifest_put;
+mod manifest_store;
 mod manifests;
 mod negotiation;
-mod put;
 mod repository;
 mod route;
 mod serve;
 mod session;
 mod tag_list;
+mod test_api;
 mod upload_rules;
 mod uploads;
-mod wording;
-mod world;
 
-pub(crate) use dialect::Dialect;
-pub(crate) use gate::{Action, Caller, Gate, basic, bearer};
-pub(crate) use put::{Deposit, PutError};
+pub(crate) use authentication::Authentication;
+pub(crate) use ecr_messages::{
+    digest_differs, immutable, no_such_repository, not_authorized, required,
+};
+pub(crate) use kind::RegistryKind;
+pub(crate) use manifest_store::{NewManifest, PutError};
 pub(crate) use repository::{Contents, Mutability, Repository, Stored};
 pub(crate) use serve::router;
-pub(crate) use wording::{digest_differs, immutable, no_such_repository, not_authorized, required};
 
 use session::Sessions;
 
@@ -48,80 +50,83 @@ pub struct Registry {
 }
 
 struct Inner {
-    parts: Parts,
+    config: RegistryConfig,
     contents: Mutex<Contents>,
     sessions: Mutex<Sessions>,
 }
 
-/// What a registry is made of.
-pub(crate) struct Parts {
-    /// The first word of its kinds in [`Counts`].
+/// The configuration of a registry.
+pub(crate) struct RegistryConfig {
+    /// The prefix of its counters in [`Counts`].
     pub(crate) name: &'static str,
     /// The host that the registry has in image references.
     pub(crate) host: String,
-    /// Where it listens.
+    /// The URL that it listens on.
     pub(crate) endpoint: String,
-    pub(crate) dialect: Dialect,
-    pub(crate) gate: Gate,
-    /// Where blobs are downloaded from; without it the registry sends them itself.
+    pub(crate) kind: RegistryKind,
+    pub(crate) authentication: Authentication,
+    /// The server that blob downloads are redirected to. Without it, the registry sends blobs
+    /// itself.
     pub(crate) downloads: Option<Downloads>,
     pub(crate) meter: Option<Meter>,
     pub(crate) faults: Faults,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) shared: SharedState,
 }
 
 /// What all registries of a cloud share.
 #[derive(Clone, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct SharedState {
     pub(crate) pool: Pool,
     pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }
 
-impl Parts {
+impl RegistryConfig {
     /// The registry as a server that sends blobs itself.
-    fn outlet(&self) -> Outlet<'_> {
-        Outlet {
+    fn blob_server(&self) -> BlobServer<'_> {
+        BlobServer {
             name: self.name,
-            counts: &self.surroundings.counts,
+            counts: &self.shared.counts,
             faults: &self.faults,
         }
     }
 }
 
 impl Registry {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(config: RegistryConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
-                parts,
+                config,
                 contents: Mutex::default(),
                 sessions: Mutex::default(),
             }),
         }
     }
 
-    /// The host of this registry in image references: `docker.io`, `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
+    /// The host of this registry in image references: `docker.io`,
+    /// `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
     pub fn host(&self) -> &str {
-        &self.parts().host
+        &self.config().host
     }
 
-    /// Where the registry listens: `http://127.0.0.1:PORT`.
+    /// The URL that the registry listens on: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
-        &self.parts().endpoint
+        &self.config().endpoint
     }
 
-    /// The same without the scheme, as a host of image references that needs no other endpoint: `127.0.0.1:PORT`.
+    /// The address without the scheme: `127.0.0.1:PORT`. Usable as a host in image references,
+    /// without a configured endpoint.
     pub fn address(&self) -> &str {
         self.endpoint().trim_start_matches("http://")
     }
 
-    /// What goes wrong here, on demand.
+    /// The faults of this registry.
     pub fn faults(&self) -> &Faults {
-        &self.parts().faults
+        &self.config().faults
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.inner.parts
+    pub(crate) fn config(&self) -> &RegistryConfig {
+        &self.inner.config
     }
 
     pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -133,14 +138,14 @@ impl Registry {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.parts().surroundings.clock.now()
+        self.config().shared.clock.now()
     }
 
     /// Counts one request of `kind`.
     fn count(&self, kind: &str) {
-        self.parts()
-            .surroundings
+        self.config()
+            .shared
             .counts
-            .hit(&format!("{}.{kind}", self.parts().name));
+            .hit(&format!("{}.{kind}", self.config().name));
     }
 }

@@ -1,7 +1,7 @@
-//! Amazon EventBridge Scheduler: one-time schedules, each with what it will deliver to its target.
+//! Amazon EventBridge Scheduler: one-time schedules and their deliveries.
 //!
-//! Only `at(…)` in UTC is played. A schedule is due by the [`Clock`], and a test takes what is due from
-//! [`Scheduler::next_due`] and invokes the target itself.
+//! Only `at(…)` in UTC is supported. The [`Clock`] decides when a schedule is due. A test takes due
+//! schedules from [`Scheduler::next_due`] and invokes the target itself.
 //!
 //! Field names, constraints and statuses are those of the API model `scheduler` of 2021-06-30.
 
@@ -11,46 +11,48 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::aws::{Answer, AwsError, HOME_REGION, read};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read};
 use crate::sync::lock;
 use crate::{ACCOUNT, Clock};
 
 mod arn;
 mod delivery;
 mod draft;
+mod key;
 mod request;
 mod rules;
 mod schedule;
 mod target;
 
 use draft::Draft;
+use key::Key;
 use request::{DeleteSchedule, GetSchedule};
-use schedule::{Key, Schedule};
+use schedule::Schedule;
 
 /// The group that every account has.
 const DEFAULT_GROUP: &str = "default";
 
-/// The schedules of the account in us-east-1. A cheap clone of shared state.
+/// The schedules of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
-/// A schedule as tests look at it.
+/// A schedule, for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleView {
     /// The name, unique in its group.
     pub name: String,
-    /// The name of the group; `default` unless another was given.
+    /// The name of the group; `default` if none was given.
     pub group: String,
     /// When it is due.
     pub at: Timestamp,
-    /// The text as it was given, with its keywords; empty if none was given.
+    /// The input as it was given, with its keywords; empty if none was given.
     pub input: String,
-    /// The ARN of whom it invokes.
+    /// The ARN of the target.
     pub target_arn: String,
-    /// The ARN of the role with which it invokes.
+    /// The ARN of the execution role.
     pub role_arn: String,
     /// `NONE` or `DELETE`.
     pub action_after_completion: &'static str,
@@ -60,7 +62,7 @@ pub struct ScheduleView {
 struct State {
     groups: BTreeSet<String>,
     schedules: BTreeMap<Key, Schedule>,
-    /// What was created and what was deleted, by client token.
+    /// The created and deleted schedules, by client token.
     created: BTreeMap<String, Draft>,
     deleted: BTreeMap<String, Key>,
 }
@@ -80,12 +82,12 @@ impl Scheduler {
         }
     }
 
-    /// Creates a group, unless it exists. The group `default` always exists.
+    /// Creates a group unless it exists. The group `default` always exists.
     pub fn create_group(&self, name: &str) {
         self.state().groups.insert(name.to_owned());
     }
 
-    /// Every schedule that exists, delivered ones included, the earliest first.
+    /// Every schedule, including delivered ones, earliest first.
     pub fn schedules(&self) -> Vec<ScheduleView> {
         let mut views: Vec<_> = self
             .state()
@@ -97,14 +99,15 @@ impl Scheduler {
         views
     }
 
-    /// Delivers the earliest schedule whose time has come: the ARN of its target, and the event.
+    /// Delivers the earliest due schedule: the ARN of its target, and the event.
     ///
-    /// Each schedule is delivered once. One with `ActionAfterCompletion: DELETE` no longer exists afterwards.
+    /// Each schedule is delivered once. One with `ActionAfterCompletion: DELETE` no longer exists
+    /// afterwards.
     pub fn next_due(&self) -> Option<(String, Value)> {
         self.state().deliver(self.clock.now())
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         if region != HOME_REGION {
             let message =
                 format!("the embedded cloud has schedules in {HOME_REGION} only, not in {region}");
@@ -126,8 +129,9 @@ impl Scheduler {
 }
 
 impl State {
-    /// A request that comes again with its token is answered again and changes nothing, also when its time has passed.
-    fn create(&mut self, draft: Draft, now: Timestamp) -> Answer {
+    /// A request that repeats a client token gets the same response and changes nothing, even after
+    /// its time.
+    fn create(&mut self, draft: Draft, now: Timestamp) -> ActionResult {
         draft.check()?;
         let key = draft.key();
         if let Some(known) = draft
@@ -153,7 +157,7 @@ impl State {
         Ok(named(&key))
     }
 
-    fn update(&mut self, draft: Draft, now: Timestamp) -> Answer {
+    fn update(&mut self, draft: Draft, now: Timestamp) -> ActionResult {
         draft.check()?;
         let key = draft.key();
         self.check_group(&key.group)?;
@@ -165,7 +169,7 @@ impl State {
         Ok(named(&key))
     }
 
-    fn get(&self, request: &GetSchedule) -> Answer {
+    fn get(&self, request: &GetSchedule) -> ActionResult {
         let key = request.key()?;
         self.check_group(&key.group)?;
         self.schedules
@@ -174,7 +178,7 @@ impl State {
             .ok_or_else(|| no_schedule(&key))
     }
 
-    fn delete(&mut self, request: &DeleteSchedule) -> Answer {
+    fn delete(&mut self, request: &DeleteSchedule) -> ActionResult {
         let key = request.key()?;
         if request
             .client_token

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::aws::{Answer, AwsError, HOME_REGION, read, unique_id};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read, unique_id};
 use crate::sync::lock;
 use crate::{ACCOUNT, Clock};
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// The secrets of the account in us-east-1. A cheap clone of shared state.
+/// The secrets of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     clock: Clock,
@@ -23,7 +23,7 @@ pub struct Secrets {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By name; the newest version is the last.
+    /// By name; the newest version is last.
     secrets: BTreeMap<String, Vec<Version>>,
     denied: BTreeSet<String>,
 }
@@ -51,9 +51,10 @@ impl Secrets {
         }
     }
 
-    /// Stores a value under a name and answers the secret's ARN.
+    /// Stores a value under a name and returns the ARN of the secret.
     ///
-    /// Storing again rotates the secret: the new version becomes `AWSCURRENT`, the one before it `AWSPREVIOUS`.
+    /// Storing again rotates the secret: the new version becomes `AWSCURRENT`, the previous one
+    /// `AWSPREVIOUS`.
     pub fn put(&self, name: &str, value: &str) -> String {
         let version = Version {
             id: unique_id(),
@@ -68,12 +69,12 @@ impl Secrets {
         arn(name)
     }
 
-    /// Forbids reading a secret, as a role without the permission would find. The secret need not exist.
+    /// Denies reading a secret, as for a role without the permission. The secret need not exist.
     pub fn deny(&self, name: &str) {
         self.state().denied.insert(name.to_owned());
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         match action {
             "GetSecretValue" => self.state().get(region, &read(input)?),
             _ => Err(AwsError::unknown_operation()),
@@ -86,8 +87,8 @@ impl Secrets {
 }
 
 impl State {
-    /// Permission is looked at first: AWS does not tell strangers which secrets exist.
-    fn get(&self, region: &str, request: &GetSecretValue) -> Answer {
+    /// Permission is checked first: AWS does not disclose which secrets exist.
+    fn get(&self, region: &str, request: &GetSecretValue) -> ActionResult {
         if let Some(name) = self
             .denied
             .iter()
@@ -143,7 +144,8 @@ impl GetSecretValue {
     }
 }
 
-/// The staging label of a version by its age. Older ones have lost theirs and are found by their id only.
+/// The staging label of a version by its age. Older versions have no label and are found by ID
+/// only.
 fn stage(index: usize, versions: usize) -> Option<&'static str> {
     match versions - index {
         1 => Some(CURRENT),
@@ -152,7 +154,8 @@ fn stage(index: usize, versions: usize) -> Option<&'static str> {
     }
 }
 
-/// Whether the identifier is the name, the ARN, or the ARN without the random suffix, which AWS completes.
+/// Whether the identifier is the name, the ARN, or the ARN without its random suffix, which AWS
+/// completes.
 fn is_named(name: &str, id: &str) -> bool {
     let arn = arn(name);
     id == name || id == arn || arn.strip_suffix("-AbCdEf") == Some(id)

@@ -1,4 +1,4 @@
-//! Amazon SNS: topics that take notifications.
+//! Amazon SNS: topics that accept notifications.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,23 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use crate::ACCOUNT;
-use crate::aws::{Answer, AwsError, HOME_REGION, read, unique_id};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read, unique_id};
 use crate::sync::lock;
 
 mod request;
 
 use request::Publish;
 
-/// The topics of the account in us-east-1. A cheap clone of shared state.
+/// The topics of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Sns(Arc<Mutex<State>>);
 
-/// A message that a topic took.
+/// An accepted message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// The ARN of the topic.
     pub topic: String,
-    /// The subject line of the mails that it becomes.
+    /// The subject of the emails.
     pub subject: Option<String>,
     /// The text.
     pub message: String,
@@ -36,19 +36,19 @@ struct State {
 }
 
 impl Sns {
-    /// Creates a standard topic, unless it exists, and answers its ARN.
+    /// Creates a standard topic unless it exists, and returns its ARN.
     pub fn create_topic(&self, name: &str) -> String {
         let arn = format!("{}{name}", arn_prefix());
         self.state().topics.insert(arn.clone());
         arn
     }
 
-    /// Every message that a topic took, in the order in which they came.
+    /// Every accepted message, oldest first.
     pub fn published(&self) -> Vec<Notification> {
         self.state().published.clone()
     }
 
-    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         match action {
             "Publish" => self.state().publish(region, read(input)?),
             _ => Err(AwsError::unknown_operation()),
@@ -61,9 +61,9 @@ impl Sns {
 }
 
 impl State {
-    fn publish(&mut self, region: &str, request: Publish) -> Answer {
+    fn publish(&mut self, region: &str, request: Publish) -> ActionResult {
         let notification = request.notification()?;
-        // An endpoint takes messages for the topics of its own region and account only.
+        // An endpoint accepts messages only for topics of its own region and account.
         if region != HOME_REGION || !notification.topic.starts_with(&arn_prefix()) {
             return Err(request::invalid("TopicArn"));
         }

@@ -1,7 +1,7 @@
 //! Amazon SQS with FIFO queues, and the event source mapping that feeds a Lambda function from one.
 //!
-//! A queue is a plain state machine over the time it is given (`queue`); this module holds the queues and the clock.
-//! Within a message group nothing overtakes: while one message is in flight, the others of its group wait.
+//! A queue is a pure state machine over time (`queue`). This module holds the queues and the clock.
+//! While a message is in flight, the other messages of its group are not delivered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,13 +10,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::aws::{Answer, AwsError, HOME_REGION, read};
+use crate::aws::{ActionResult, AwsError, HOME_REGION, read};
 use crate::sync::lock;
 use crate::{ACCOUNT, Clock};
 
 mod attributes;
 mod batch;
 mod draft;
+mod input;
 mod mapping;
 mod message;
 mod queue;
@@ -30,13 +31,13 @@ use queue::Queue;
 use receive::Receive;
 use request::GetQueueUrl;
 
-/// How often a long poll looks again: the clock can be advanced by hand, which wakes nobody.
+/// Poll interval of a long poll: advancing the clock by hand does not notify waiters.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The most messages that one receive, or one event of a FIFO queue, carries.
+/// The most messages of one receive, or of one event of a FIFO queue.
 const MAX_BATCH: usize = 10;
 
-/// The queues of the account in us-east-1. A cheap clone of shared state.
+/// The queues of the account in us-east-1. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Sqs {
     clock: Clock,
@@ -46,7 +47,7 @@ pub struct Sqs {
 #[derive(Debug, Default)]
 struct State {
     base: String,
-    /// By name, which includes `.fifo`.
+    /// By name, including `.fifo`.
     queues: BTreeMap<String, Queue>,
 }
 
@@ -58,12 +59,12 @@ impl Sqs {
         }
     }
 
-    /// Sets the address that queue URLs begin with, such as `http://127.0.0.1:4566`.
+    /// Sets the prefix of queue URLs, such as `http://127.0.0.1:4566`.
     pub(crate) fn base(&self, url: &str) {
         url.trim_end_matches('/').clone_into(&mut self.state().base);
     }
 
-    /// Creates the queue `NAME.fifo`, unless it exists, and answers its URL.
+    /// Creates the queue `NAME.fifo` unless it exists, and returns its URL.
     pub fn create_fifo_queue(&self, name: &str, visibility_timeout_seconds: u32) -> String {
         let mut state = self.state();
         let name = format!("{name}.fifo");
@@ -73,10 +74,10 @@ impl Sqs {
         state.url(&name)
     }
 
-    /// Gives a queue a dead-letter queue, `NAME-dlq.fifo`, and answers the URL of that.
+    /// Creates a dead-letter queue `NAME-dlq.fifo` for a queue, and returns its URL.
     ///
-    /// A message that was received `max_receive_count` times moves there instead of being received once more, as at
-    /// AWS: at the next receive, not before.
+    /// A message that was received `max_receive_count` times moves there at the next receive, not
+    /// before, as in AWS.
     pub fn create_dead_letter_queue(&self, url: &str, max_receive_count: u32) -> String {
         let name = name(url).trim_end_matches(".fifo").to_owned() + "-dlq";
         let dead_letters = self.create_fifo_queue(&name, 30);
@@ -86,12 +87,12 @@ impl Sqs {
         dead_letters
     }
 
-    /// Every message of the queue in the order in which it came, those in flight included.
+    /// Every message of the queue, oldest first, including those in flight.
     pub fn messages(&self, url: &str) -> Vec<Message> {
         self.with_queue(url, |queue, now| queue.messages(now).to_vec())
     }
 
-    /// Every message of the dead-letter queue; none if there is no such queue.
+    /// Every message of the dead-letter queue; empty if there is none.
     pub fn dead_letters(&self, url: &str) -> Vec<Message> {
         let dead_letters = self.with_queue(url, |queue, _| {
             queue.dead_letter_queue().map(ToOwned::to_owned)
@@ -99,11 +100,11 @@ impl Sqs {
         dead_letters.map_or_else(Vec::new, |name| self.messages(&name))
     }
 
-    pub(crate) async fn call(&self, region: &str, action: &str, input: &Value) -> Answer {
+    pub(crate) async fn call(&self, region: &str, action: &str, input: &Value) -> ActionResult {
         if action == "GetQueueUrl" {
             return self.url(region, &read(input)?);
         }
-        let (url, input) = request::take(input, "QueueUrl")?;
+        let (url, input) = input::take(input, "QueueUrl")?;
         let name = self.state().find(region, &url)?;
         match action {
             "ReceiveMessage" => self.receive(&name, &read(&input)?).await,
@@ -111,15 +112,15 @@ impl Sqs {
         }
     }
 
-    fn url(&self, region: &str, request: &GetQueueUrl) -> Answer {
+    fn url(&self, region: &str, request: &GetQueueUrl) -> ActionResult {
         let state = self.state();
         let url = state.url(&request.queue_name);
         state.find(region, &url)?;
         Ok(json!({ "QueueUrl": url }))
     }
 
-    /// Waits for a message as long as the caller asked for.
-    async fn receive(&self, name: &str, request: &Receive) -> Answer {
+    /// Waits for a message as long as the request asks.
+    async fn receive(&self, name: &str, request: &Receive) -> ActionResult {
         request.check()?;
         let deadline = self.clock.now() + request.wait();
         loop {
@@ -149,7 +150,7 @@ impl Sqs {
 }
 
 impl State {
-    /// Receives from a queue, and moves what it gave up on to its dead-letter queue.
+    /// Receives from a queue, and moves messages over the receive limit to its dead-letter queue.
     fn receive(
         &mut self,
         name: &str,
@@ -167,7 +168,7 @@ impl State {
         Ok(messages)
     }
 
-    /// The name of the queue that the URL means. AWS looks at the path only.
+    /// The name of the queue of a URL. AWS reads only the path.
     fn find(&self, region: &str, url: &str) -> Result<String, AwsError> {
         let name = name(url);
         let is_ours = url

@@ -1,6 +1,7 @@
-//! A token service as registries have beside them: it sells short-lived Bearer tokens for repositories.
+//! A token service: it issues short-lived Bearer tokens for repositories.
 //!
-//! As at Docker Hub, a token is granted for whatever is asked; the registry then refuses what it does not allow.
+//! Like Docker Hub, it grants a token for any scope. The registry then refuses what it does not
+//! allow.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,8 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::refusal::Refusal;
-use crate::registry::{Action, Caller, bearer};
+use crate::caller::{Action, Caller};
+use crate::credentials::bearer;
+use crate::error_response::ErrorResponse;
 use crate::sync::lock;
 use crate::{Clock, Counts, Faults};
 
@@ -27,20 +29,20 @@ use scope::Scope;
 /// A token service; clones share users and tokens.
 #[derive(Clone)]
 pub(crate) struct TokenService {
-    terms: Arc<Terms>,
+    config: Arc<TokenServiceConfig>,
     state: Arc<Mutex<State>>,
 }
 
-/// What a token service is made of.
-pub(crate) struct Terms {
-    /// The first word of its kind in [`Counts`].
+/// The configuration of a token service.
+pub(crate) struct TokenServiceConfig {
+    /// The prefix of its counters in [`Counts`].
     pub(crate) name: &'static str,
     /// The name in challenges: `registry.docker.io`.
     pub(crate) service: &'static str,
-    /// Where tokens are sold: `http://127.0.0.1:PORT/token`.
+    /// The URL of the service: `http://127.0.0.1:PORT/token`.
     pub(crate) realm: String,
     pub(crate) lifetime: Duration,
-    /// Whether responses name the lifetime; where they do not, clients must assume 60 seconds.
+    /// Whether responses state the lifetime. If they do not, clients must assume 60 seconds.
     pub(crate) announces_lifetime: bool,
     pub(crate) clock: Clock,
     pub(crate) counts: Counts,
@@ -53,7 +55,7 @@ struct State {
     grants: HashMap<String, Grant>,
 }
 
-/// What a token allows.
+/// An issued token.
 struct Grant {
     user: Option<String>,
     scopes: Vec<Scope>,
@@ -61,9 +63,9 @@ struct Grant {
 }
 
 impl TokenService {
-    pub(crate) fn new(terms: Terms) -> Self {
+    pub(crate) fn new(config: TokenServiceConfig) -> Self {
         Self {
-            terms: Arc::new(terms),
+            config: Arc::new(config),
             state: Arc::default(),
         }
     }
@@ -82,9 +84,10 @@ impl TokenService {
             .is_some_and(|known| known == password)
     }
 
-    /// Mints a token; it has the three parts of a JSON Web Token, as those of Docker Hub, because clients look inside.
+    /// Issues a token with the three parts of a JSON Web Token, as at Docker Hub, because clients
+    /// read them.
     fn mint(&self, user: Option<String>, scopes: Vec<Scope>) -> String {
-        let expires_at = self.terms.clock.now() + self.terms.lifetime;
+        let expires_at = self.config.clock.now() + self.config.lifetime;
         let claims = json!({ "exp": expires_at.as_second(), "access": scopes, "sub": user });
         let mut state = lock(&self.state);
         let parts = [
@@ -104,19 +107,19 @@ impl TokenService {
         token
     }
 
-    /// Lets the bearer of a token in that is valid for the repository.
+    /// Accepts a request whose token is valid for the repository.
     pub(crate) fn admit(
         &self,
         headers: &HeaderMap,
         repository: &str,
         action: Action,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Caller, ErrorResponse> {
         let state = lock(&self.state);
         let Some(token) = bearer(headers) else {
             return Err(self.challenge(repository, action, None));
         };
         match state.grants.get(token) {
-            Some(grant) if grant.expires_at <= self.terms.clock.now() => {
+            Some(grant) if grant.expires_at <= self.config.clock.now() => {
                 Err(self.challenge(repository, action, Some("invalid_token")))
             }
             None => Err(self.challenge(repository, action, Some("invalid_token"))),
@@ -129,13 +132,14 @@ impl TokenService {
         }
     }
 
-    /// The answer to a token that does not allow this, and to anybody where a repository is missing or hidden.
-    pub(crate) fn insufficient_scope(&self, repository: &str, action: Action) -> Refusal {
+    /// The error for a token that does not allow the action, and for any caller if a repository is
+    /// missing or private.
+    pub(crate) fn insufficient_scope(&self, repository: &str, action: Action) -> ErrorResponse {
         self.challenge(repository, action, Some("insufficient_scope"))
     }
 
-    fn challenge(&self, repository: &str, action: Action, error: Option<&str>) -> Refusal {
-        let Terms { realm, service, .. } = &*self.terms;
+    fn challenge(&self, repository: &str, action: Action, error: Option<&str>) -> ErrorResponse {
+        let TokenServiceConfig { realm, service, .. } = &*self.config;
         let actions = if action == Action::Push {
             "pull,push"
         } else {
@@ -149,7 +153,7 @@ impl TokenService {
             scope,
             error,
         ];
-        Refusal::new(
+        ErrorResponse::new(
             StatusCode::UNAUTHORIZED,
             "UNAUTHORIZED",
             "authentication required",

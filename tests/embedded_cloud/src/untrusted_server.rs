@@ -1,4 +1,4 @@
-//! A server that no registry should send anybody to: it writes down who came, and with what.
+//! A server that no registry should redirect to. It records every request.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,24 +8,25 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::blob::Blob;
+use crate::blob_server::BlobServer;
+use crate::error_response::ErrorResponse;
 use crate::listener::{Listener, Server};
-use crate::outlet::Outlet;
-use crate::refusal::Refusal;
-use crate::registry::Surroundings;
+use crate::registry::SharedState;
 use crate::sync::lock;
 use crate::{Counts, Faults};
 
-/// What forged bytes follow from.
+/// The seed of forged bytes.
 const SEED: u64 = 0x5712_a46e;
 
-/// A server outside of every registry; clones are the same server.
+/// A server that belongs to no registry; clones are the same server.
 ///
-/// It answers a request that ends in a digest with bytes of the right length that have another digest, or knows nothing.
+/// For a path that ends in a digest, it sends bytes of the right length with another digest;
+/// otherwise 404.
 #[derive(Clone)]
 pub struct UntrustedServer {
     url: String,
-    surroundings: Surroundings,
-    book: Arc<Mutex<Book>>,
+    shared: SharedState,
+    state: Arc<Mutex<Recording>>,
 }
 
 /// A request as it arrived.
@@ -40,63 +41,63 @@ pub struct RecordedRequest {
 }
 
 #[derive(Default)]
-struct Book {
+struct Recording {
     requests: Vec<RecordedRequest>,
     answers_not_found: bool,
 }
 
 impl UntrustedServer {
-    pub(crate) async fn start(surroundings: &Surroundings, servers: &mut Vec<Server>) -> Self {
+    pub(crate) async fn start(shared: &SharedState, servers: &mut Vec<Server>) -> Self {
         let listener = Listener::bind().await;
         let server = Self {
             url: listener.url(),
-            surroundings: surroundings.clone(),
-            book: Arc::default(),
+            shared: shared.clone(),
+            state: Arc::default(),
         };
         servers.push(listener.serve(Router::new().fallback(answer).with_state(server.clone())));
         server
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// The URL that it listens on: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Every request so far, in the order in which they came.
+    /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.book().requests.clone()
+        self.state().requests.clone()
     }
 
     /// Answers 404 to everything from now on.
     pub fn answer_not_found(&self) {
-        self.book().answers_not_found = true;
+        self.state().answers_not_found = true;
     }
 
     /// Answers with forged bytes again.
     pub fn answer_forged_bytes(&self) {
-        self.book().answers_not_found = false;
+        self.state().answers_not_found = false;
     }
 
     /// The forged content of the blob that the path ends in.
     fn forgery(&self, path: &str) -> Option<Blob> {
-        let real = self.surroundings.pool.get(path.rsplit('/').next()?)?;
-        (!self.book().answers_not_found).then(|| Blob::Generated {
+        let real = self.shared.pool.get(path.rsplit('/').next()?)?;
+        (!self.state().answers_not_found).then(|| Blob::Generated {
             seed: SEED,
             size: real.size(),
         })
     }
 
     fn counts(&self) -> &Counts {
-        &self.surroundings.counts
+        &self.shared.counts
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        lock(&self.book)
+    fn state(&self) -> MutexGuard<'_, Recording> {
+        lock(&self.state)
     }
 }
 
 impl RecordedRequest {
-    /// The value of a header, whose name is given in lower case.
+    /// The value of a header; `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -124,14 +125,14 @@ impl RecordedRequest {
 async fn answer(
     State(server): State<UntrustedServer>,
     request: Request,
-) -> Result<Response, Refusal> {
-    server.book().requests.push(RecordedRequest::of(&request));
-    let unknown = || Refusal::text(StatusCode::NOT_FOUND, "404 page not found");
+) -> Result<Response, ErrorResponse> {
+    server.state().requests.push(RecordedRequest::of(&request));
+    let unknown = || ErrorResponse::text(StatusCode::NOT_FOUND, "404 page not found");
     let blob = server.forgery(request.uri().path()).ok_or_else(unknown)?;
-    let outlet = Outlet {
+    let blob_server = BlobServer {
         name: "untrusted_server",
         counts: server.counts(),
         faults: &Faults::default(),
     };
-    outlet.send("", &blob, request.headers())
+    blob_server.send("", &blob, request.headers())
 }

@@ -16,7 +16,7 @@ fn at(clock: &Clock, minutes: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_schedule_is_delivered_once_when_its_time_has_come() {
+async fn a_due_schedule_is_delivered_once() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     create(&client, "wake-up")
@@ -42,7 +42,7 @@ async fn a_schedule_is_delivered_once_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn a_schedule_that_is_to_go_is_gone_when_it_was_delivered() {
+async fn a_schedule_with_action_delete_is_deleted_after_its_delivery() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let request = create(&client, "wake-up").schedule_expression(at(&cloud.clock, 10));
@@ -94,7 +94,7 @@ async fn the_earliest_schedule_is_delivered_first() {
 }
 
 #[tokio::test]
-async fn an_update_sets_a_delivered_schedule_again() {
+async fn an_update_makes_a_delivered_schedule_pending_again() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     create(&client, "wake-up")
@@ -120,7 +120,7 @@ async fn an_update_sets_a_delivered_schedule_again() {
 }
 
 #[tokio::test]
-async fn keywords_of_the_input_become_facts_of_the_invocation() {
+async fn context_keywords_of_the_input_are_replaced() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let input = json!({
@@ -146,7 +146,7 @@ async fn keywords_of_the_input_become_facts_of_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_schedule_without_an_input_delivers_an_event_whose_detail_is_a_text() {
+async fn a_schedule_without_an_input_delivers_an_event_with_a_string_detail() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     create(&client, "wake-up")

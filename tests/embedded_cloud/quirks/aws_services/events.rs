@@ -157,7 +157,7 @@ async fn a_request_has_one_to_ten_entries_of_256_kilobytes_together() {
 }
 
 #[tokio::test]
-async fn entries_fail_as_often_as_planned_inside_successful_answers() {
+async fn planned_entry_failures_occur_inside_successful_responses() {
     let cloud = Cloud::start().await;
     cloud.events.fail_next(2);
     let answer = put(&cloud, vec![entry(), entry(), entry()]).await;

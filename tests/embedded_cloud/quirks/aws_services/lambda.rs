@@ -33,7 +33,7 @@ async fn function() -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn a_real_runtime_answers_one_invocation_after_another() {
+async fn the_real_runtime_processes_invocations_in_sequence() {
     let runtime = LambdaRuntime::start().await;
     let mut command = Command::new(std::env::current_exe().expect("a test knows its own file"));
     command
@@ -103,7 +103,7 @@ impl Poller {
 }
 
 #[tokio::test]
-async fn an_event_comes_with_its_deadline() {
+async fn an_event_carries_its_deadline() {
     let runtime = LambdaRuntime::start().await;
     let poller = Poller::of(&runtime);
     let function = async {
@@ -132,7 +132,7 @@ async fn an_event_comes_with_its_deadline() {
 }
 
 #[tokio::test]
-async fn reports_that_do_not_fit_are_refused() {
+async fn reports_in_the_wrong_state_are_refused() {
     let runtime = LambdaRuntime::start().await;
     let poller = Poller::of(&runtime);
     let function = async {

@@ -54,7 +54,7 @@ async fn the_end_of_a_stream_comes_first_and_in_order() {
 }
 
 #[tokio::test]
-async fn walking_back_ends_with_an_empty_page_and_the_same_token() {
+async fn reading_backward_ends_with_an_empty_page_and_the_same_token() {
     let cloud = cloud_with(5).await;
     cloud.logs.limit_pages(2);
     let read = read(&cloud).await;
@@ -71,7 +71,7 @@ async fn walking_back_ends_with_an_empty_page_and_the_same_token() {
 }
 
 #[tokio::test]
-async fn walking_forward_goes_on_when_lines_are_added() {
+async fn reading_forward_continues_when_lines_are_added() {
     let cloud = cloud_with(3).await;
     let read = read(&cloud).await.start_from_head(true).limit(2);
     let first = page(&read).await;
@@ -85,7 +85,7 @@ async fn walking_forward_goes_on_when_lines_are_added() {
 }
 
 #[tokio::test]
-async fn a_page_turned_back_is_the_page_before() {
+async fn the_backward_token_returns_the_previous_page() {
     let cloud = cloud_with(4).await;
     let read = read(&cloud).await.start_from_head(true).limit(2);
     let first = page(&read).await;
@@ -155,7 +155,7 @@ async fn a_time_range_begins_with_its_start_and_ends_before_its_end() {
 }
 
 #[tokio::test]
-async fn a_missing_group_a_missing_stream_and_a_forbidden_group_are_told_apart() {
+async fn a_missing_group_a_missing_stream_and_a_forbidden_group_have_different_errors() {
     let cloud = cloud_with(1).await;
     let read = read(&cloud).await;
     let code = "ResourceNotFoundException".to_owned();
@@ -198,7 +198,7 @@ async fn a_group_is_named_once_by_its_name_or_its_arn() {
 }
 
 #[tokio::test]
-async fn an_invented_token_is_refused_and_so_is_a_forward_token_without_start_from_head() {
+async fn unknown_tokens_and_forward_tokens_without_start_from_head_are_refused() {
     let cloud = cloud_with(2).await;
     let read = read(&cloud).await;
     for token in ["f", "x/1/s", "f/1", "b/99/s", "b/-1/s"] {

@@ -1,8 +1,8 @@
 //! The AWS services of the embedded cloud, as the AWS SDK for Rust sees them.
 
+mod control_plane;
 mod deliveries;
 mod events;
-mod front_door;
 mod lambda;
 mod logs;
 mod mapping;

@@ -70,7 +70,7 @@ async fn an_event_has_the_shape_that_lambda_sends() {
 }
 
 #[tokio::test]
-async fn messages_that_the_function_names_come_back_and_the_others_are_deleted() {
+async fn messages_that_the_function_names_are_redelivered_and_the_others_deleted() {
     let (cloud, url) = queue_with(&["a", "b", "c"]).await;
     let event = cloud.sqs.next_event(&url, 10).expect("messages wait");
     assert_eq!(cloud.sqs.next_event(&url, 10), None);
@@ -104,7 +104,7 @@ async fn an_empty_response_is_success() {
 }
 
 #[tokio::test]
-async fn an_error_or_an_unreadable_response_returns_the_whole_batch() {
+async fn an_error_or_an_unreadable_response_redelivers_the_whole_batch() {
     let unreadable = [
         json!("done"),
         json!({ "batchItemFailures": [{}] }),
@@ -124,7 +124,7 @@ async fn an_error_or_an_unreadable_response_returns_the_whole_batch() {
 }
 
 #[tokio::test]
-async fn a_message_that_fails_too_often_goes_to_the_dead_letters() {
+async fn a_message_over_the_receive_limit_moves_to_the_dead_letter_queue() {
     let (cloud, url) = queue_with(&["a"]).await;
     cloud.sqs.create_dead_letter_queue(&url, 2);
     for _ in 0..2 {
@@ -141,7 +141,7 @@ async fn a_message_that_fails_too_often_goes_to_the_dead_letters() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_visibility_timeout_deletes_nothing() {
+async fn a_response_after_the_visibility_timeout_deletes_nothing() {
     let (cloud, url) = queue_with(&["a"]).await;
     let event = cloud.sqs.next_event(&url, 1).expect("the message waits");
     cloud.clock.advance(Duration::from_mins(1));

@@ -6,7 +6,7 @@ use crate::queues::world;
 use crate::refusal;
 
 #[tokio::test]
-async fn the_answer_to_a_message_carries_its_checksums() {
+async fn the_response_to_a_message_has_its_checksums() {
     let world = world().await;
     let attribute = MessageAttributeValue::builder()
         .data_type("String")
@@ -47,7 +47,7 @@ async fn the_answer_to_a_message_carries_its_checksums() {
 }
 
 #[tokio::test]
-async fn a_fifo_queue_insists_on_group_and_deduplication() {
+async fn a_fifo_queue_requires_a_group_and_a_deduplication_identifier() {
     let world = world().await;
     let message = world
         .client

@@ -138,7 +138,7 @@ async fn a_planned_failure_reaches_the_publisher() {
 }
 
 #[tokio::test]
-async fn a_form_is_refused_in_xml() {
+async fn errors_of_a_form_request_are_xml() {
     let cloud = Cloud::start().await;
     let cases = [
         (

@@ -80,7 +80,7 @@ async fn a_page_has_ten_parameters_at_most() {
 }
 
 #[tokio::test]
-async fn a_malformed_path_and_an_invented_token_are_refused() {
+async fn a_malformed_path_and_an_unknown_token_are_refused() {
     let cloud = Cloud::start().await;
     let client = Client::new(&config(&cloud).await);
     for path in ["catalogue", "/a//b", "/a b", "/aws/service", "/SSM"] {
@@ -122,7 +122,7 @@ async fn a_secure_string_is_readable_only_with_decryption() {
 }
 
 #[tokio::test]
-async fn storing_again_makes_the_next_version() {
+async fn storing_again_creates_the_next_version() {
     let cloud = Cloud::start().await;
     cloud.parameters.put("/catalogue", "old");
     cloud.parameters.put("/catalogue", "new");

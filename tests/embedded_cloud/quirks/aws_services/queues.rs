@@ -85,7 +85,7 @@ async fn a_duplicate_within_five_minutes_is_accepted_and_not_enqueued() {
 }
 
 #[tokio::test]
-async fn a_group_with_a_message_in_flight_gives_none() {
+async fn a_group_with_a_message_in_flight_delivers_no_other() {
     let world = world().await;
     for (group, body) in [("a", "a1"), ("b", "b1"), ("a", "a2")] {
         world.send(group, body).await;
@@ -101,7 +101,7 @@ async fn a_group_with_a_message_in_flight_gives_none() {
 }
 
 #[tokio::test]
-async fn what_is_not_deleted_comes_back_in_order_after_the_visibility_timeout() {
+async fn undeleted_messages_are_redelivered_in_order_after_the_visibility_timeout() {
     let world = world().await;
     world.send("a", "a1").await;
     world.send("a", "a2").await;
@@ -137,7 +137,7 @@ async fn a_receipt_deletes_twice_but_not_after_it_expired() {
 }
 
 #[tokio::test]
-async fn a_message_in_flight_can_be_given_back_at_once() {
+async fn a_message_in_flight_can_be_made_visible_immediately() {
     let world = world().await;
     world.send("a", "a1").await;
     let (_, receipt) = world.receive().await.remove(0);
@@ -181,7 +181,7 @@ async fn a_long_poll_ends_as_soon_as_a_message_is_visible() {
 }
 
 #[tokio::test]
-async fn the_attributes_of_a_queue_tell_its_depth() {
+async fn the_attributes_of_a_queue_report_its_depth() {
     let world = world().await;
     world.send("a", "a1").await;
     world.send("b", "b1").await;

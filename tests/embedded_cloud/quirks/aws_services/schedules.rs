@@ -146,7 +146,7 @@ async fn a_name_is_taken_once_in_its_group() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_again_with_its_token_changes_nothing() {
+async fn a_repeated_request_with_the_same_client_token_changes_nothing() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     for _ in 0..2 {
@@ -175,7 +175,7 @@ async fn a_request_that_comes_again_with_its_token_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_update_replaces_everything_and_forgets_what_it_does_not_name() {
+async fn an_update_resets_fields_that_it_omits() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let request = create(&client, "wake-up").description("a wake-up");
@@ -342,7 +342,7 @@ async fn what_the_model_does_not_allow_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_value_and_the_rule() {
+async fn an_error_states_the_value_and_the_rule() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let message = "1 validation error detected: Value 'wake%20up' at 'name' failed to satisfy constraint: Member must \
@@ -359,7 +359,7 @@ async fn a_refusal_names_the_value_and_the_rule() {
 }
 
 #[tokio::test]
-async fn other_regions_and_other_actions_are_not_played() {
+async fn other_regions_and_other_actions_are_unsupported() {
     let cloud = Cloud::start().await;
     let elsewhere = config(&cloud)
         .await
@@ -375,7 +375,7 @@ async fn other_regions_and_other_actions_are_not_played() {
 }
 
 #[tokio::test]
-async fn calls_fail_as_often_as_planned_with_the_status_of_the_model() {
+async fn planned_failures_have_the_status_of_the_model() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     for (code, status) in [

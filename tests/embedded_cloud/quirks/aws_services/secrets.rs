@@ -63,7 +63,7 @@ async fn a_rotated_secret_gives_the_new_value_and_keeps_the_previous_one() {
 }
 
 #[tokio::test]
-async fn a_missing_and_a_forbidden_secret_are_told_apart() {
+async fn a_missing_and_a_forbidden_secret_have_different_errors() {
     let cloud = Cloud::start().await;
     cloud.secrets.put("docker-hub", "value");
     cloud.secrets.deny("docker-hub");

@@ -39,7 +39,7 @@ fn tag(key: impl Into<String>, value: &str) -> Tag {
 }
 
 #[tokio::test]
-async fn a_repository_is_made_with_its_settings() {
+async fn a_repository_is_created_with_its_settings() {
     let (_cloud, client) = cloud_and_client().await;
     let filter = ImageTagMutabilityExclusionFilter::builder()
         .filter_type(ImageTagMutabilityExclusionFilterType::Wildcard)

@@ -88,7 +88,7 @@ async fn page(
 }
 
 #[tokio::test]
-async fn long_answers_come_in_pages_of_a_hundred() {
+async fn long_lists_have_pages_of_one_hundred() {
     let (cloud, client) = cloud_and_client().await;
     for number in 0..101 {
         cloud.ecr.region("us-east-1").push(
@@ -168,7 +168,7 @@ async fn a_lost_layer_is_unavailable_although_its_manifest_is_there() {
 }
 
 #[tokio::test]
-async fn deleting_by_tag_spares_an_image_that_has_another() {
+async fn deleting_a_tag_keeps_an_image_that_has_another_tag() {
     let (cloud, client) = cloud_and_client().await;
     let registry = cloud.ecr.region("us-east-1");
     let image = Image::docker(1, &[3_000]);

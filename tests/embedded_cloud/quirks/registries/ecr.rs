@@ -33,7 +33,7 @@ async fn every_request_needs_the_basic_token_of_the_region() {
 }
 
 #[tokio::test]
-async fn a_token_lives_for_twelve_hours() {
+async fn a_token_expires_after_twelve_hours() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     cloud.clock.advance(Duration::from_hours(12));
@@ -44,7 +44,7 @@ async fn a_token_lives_for_twelve_hours() {
 }
 
 #[tokio::test]
-async fn answers_about_manifests_name_no_digest_and_no_location() {
+async fn manifest_responses_have_no_digest_and_no_location() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let image = Image::docker(1, &[3_000]);
@@ -153,7 +153,7 @@ async fn an_immutable_tag_is_pushed_once() {
 }
 
 #[tokio::test]
-async fn pushes_are_throttled_as_often_as_planned() {
+async fn planned_throttling_applies_to_pushes() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let image = Image::docker(1, &[3_000]);
@@ -226,7 +226,7 @@ async fn blobs_are_redirected_to_a_bucket_that_refuses_credentials() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn errors_name_what_is_missing() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let tag = send(get(registry, "mirror/node/manifests/none", &login)).await;
@@ -242,7 +242,7 @@ async fn what_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn a_denied_repository_is_closed_for_reading_and_writing() {
+async fn a_denied_repository_refuses_reads_and_writes() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     registry.deny("mirror/node");

@@ -45,7 +45,7 @@ async fn the_authorization_token_is_a_bearer_token_and_not_a_basic_one() {
 }
 
 #[tokio::test]
-async fn a_token_of_private_ecr_opens_nothing_here() {
+async fn a_token_of_private_ecr_is_refused_by_ecr_public() {
     let cloud = Cloud::start().await;
     let private = crate::ecr_login(&cloud, "us-east-1")
         .await

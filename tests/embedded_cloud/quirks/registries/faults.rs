@@ -47,7 +47,7 @@ async fn arrived(mut response: Response) -> (Vec<u8>, bool) {
 }
 
 #[tokio::test]
-async fn a_cut_body_arrives_in_part_and_a_range_brings_the_rest() {
+async fn a_cut_body_arrives_in_part_and_a_range_request_gets_the_rest() {
     let (cloud, layer) = cloud_with_layer().await;
     let (whole, _) = arrived(download(&cloud, &layer, 0).await).await;
     cloud.hub.faults().cut_blob(&layer, 1_000_000, 1);

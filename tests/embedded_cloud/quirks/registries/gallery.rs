@@ -55,7 +55,7 @@ async fn ours(cloud: &Cloud) -> String {
 }
 
 #[tokio::test]
-async fn anybody_reads_what_others_publish() {
+async fn anyone_can_read_the_gallery() {
     let (cloud, image) = cloud_with_node().await;
     let gallery = cloud.ecr_public.gallery();
     assert_eq!(
@@ -92,7 +92,7 @@ async fn anybody_reads_what_others_publish() {
 }
 
 #[tokio::test]
-async fn reads_with_our_token_are_told_from_anonymous_ones() {
+async fn reads_with_the_account_token_are_not_counted_as_anonymous() {
     let (cloud, _) = cloud_with_node().await;
     let gallery = cloud.ecr_public.gallery();
     let (anonymous, ours) = (anonymous(&cloud).await, ours(&cloud).await);
@@ -117,7 +117,7 @@ async fn reads_with_our_token_are_told_from_anonymous_ones() {
 }
 
 #[tokio::test]
-async fn nobody_of_ours_writes_what_others_publish() {
+async fn the_account_cannot_write_the_gallery() {
     let (cloud, image) = cloud_with_node().await;
     let gallery = cloud.ecr_public.gallery();
     for token in [anonymous(&cloud).await, ours(&cloud).await] {
@@ -145,7 +145,7 @@ async fn nobody_of_ours_writes_what_others_publish() {
 }
 
 #[tokio::test]
-async fn anybody_reads_our_repositories_and_nobody_else_writes_them() {
+async fn anyone_can_read_the_account_repositories_and_only_the_account_writes_them() {
     let (cloud, image) = cloud_with_node().await;
     let registry = cloud.ecr_public.registry();
     registry.push("node", "22", &image);
@@ -162,7 +162,7 @@ async fn anybody_reads_our_repositories_and_nobody_else_writes_them() {
 }
 
 #[tokio::test]
-async fn a_token_for_anybody_lives_for_a_minute_and_does_not_say_so() {
+async fn an_anonymous_token_expires_after_a_minute_without_stating_its_lifetime() {
     let (cloud, _) = cloud_with_node().await;
     let token = anonymous(&cloud).await;
     cloud.clock.advance(Duration::from_secs(61));
@@ -201,7 +201,7 @@ async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn errors_name_what_is_missing() {
     let (cloud, _) = cloud_with_node().await;
     let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
     let tag = send(get(gallery, "docker/library/node/manifests/none", &token)).await;
@@ -217,7 +217,7 @@ async fn what_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn digests_are_named_or_hidden_as_a_test_wants() {
+async fn a_test_can_send_or_omit_the_content_digest() {
     let (cloud, image) = cloud_with_node().await;
     let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
     gallery.send_content_digest();

@@ -33,7 +33,7 @@ async fn a_ping_names_the_token_service() {
 }
 
 #[tokio::test]
-async fn a_token_lives_for_five_minutes() {
+async fn a_token_expires_after_five_minutes() {
     let (cloud, _) = cloud_with_node().await;
     let token = hub_token(&cloud, "library/node", None).await;
     cloud.clock.advance(Duration::from_secs(299));
@@ -54,7 +54,7 @@ async fn a_token_lives_for_five_minutes() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_repository_only() {
+async fn a_token_is_valid_for_its_repository_only() {
     let (cloud, image) = cloud_with_node().await;
     cloud.hub.push("library/python", "3", &image);
     let token = hub_token(&cloud, "library/node", None).await;
@@ -73,7 +73,7 @@ async fn a_token_is_good_for_its_repository_only() {
 }
 
 #[tokio::test]
-async fn a_missing_repository_looks_like_one_that_is_hidden() {
+async fn a_missing_repository_looks_like_a_private_one() {
     let (cloud, image) = cloud_with_node().await;
     cloud.hub.push("acme/secret", "1", &image);
     cloud.hub.make_private("acme/secret");
@@ -102,7 +102,7 @@ async fn a_missing_repository_looks_like_one_that_is_hidden() {
 }
 
 #[tokio::test]
-async fn a_wrong_login_is_refused_and_not_taken_for_nobody() {
+async fn a_wrong_login_is_refused_and_not_treated_as_anonymous() {
     let cloud = Cloud::start().await;
     cloud.hub.add_user("acme", "secret");
     let ping = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;

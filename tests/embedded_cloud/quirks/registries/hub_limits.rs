@@ -86,7 +86,7 @@ async fn users_have_quotas_of_their_own_and_some_have_none() {
 }
 
 #[tokio::test]
-async fn somebody_else_who_shares_an_account_spends_its_quota_unseen() {
+async fn pulls_by_another_client_spend_the_quota_of_the_account() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.set_quota(10, 21_600);
     cloud.hub.add_user("free", "secret");
@@ -105,7 +105,7 @@ async fn somebody_else_who_shares_an_account_spends_its_quota_unseen() {
 }
 
 #[tokio::test]
-async fn the_anonymous_share_the_quota_of_their_address() {
+async fn anonymous_callers_share_the_quota_of_their_address() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.set_quota(1, 21_600);
     cloud.hub.spend_pulls("127.0.0.1", 1);
@@ -166,7 +166,7 @@ async fn pulls_of_a_sponsored_repository_cost_nothing() {
 }
 
 #[tokio::test]
-async fn abuse_is_answered_in_plain_text_with_a_time_to_wait() {
+async fn the_abuse_limit_responds_in_plain_text_with_retry_after() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.limit_requests(1, 60);
     let response = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;

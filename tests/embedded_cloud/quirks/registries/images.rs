@@ -171,7 +171,7 @@ fn children_and_attestations_are_found_by_platform() {
 }
 
 #[test]
-fn annotations_are_on_the_index_and_on_what_it_says_of_its_images() {
+fn annotations_are_on_the_index_and_on_its_descriptors() {
     let (arch, version) = (
         "com.docker.official-images.bashbrew.arch",
         "org.opencontainers.image.version",
@@ -190,7 +190,7 @@ fn annotations_are_on_the_index_and_on_what_it_says_of_its_images() {
 }
 
 #[test]
-fn pretty_manifests_say_the_same_over_many_lines() {
+fn pretty_manifests_have_the_same_content_on_many_lines() {
     for index in [
         ImageIndex::new(1, &EVERYWHERE, &[3_000]).attested(),
         ImageIndex::new(1, &EVERYWHERE, &[3_000]).docker(),

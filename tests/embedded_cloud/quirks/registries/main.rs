@@ -7,11 +7,11 @@ mod ecr_public;
 mod faults;
 mod gallery;
 mod hub;
+mod hub_cache;
 mod hub_limits;
 mod images;
-mod mirror;
+mod oci;
 mod origin_faults;
-mod plain;
 mod uploads;
 
 use aws_config::retry::RetryConfig;

@@ -6,7 +6,7 @@ use reqwest::header::AUTHORIZATION;
 use crate::{ecr, get, head, header, http, hub_token, json, put, refusal, send};
 
 /// A mirror with one image.
-async fn cloud_with_mirror() -> (Cloud, Image) {
+async fn cloud_with_hub_cache() -> (Cloud, Image) {
     let cloud = Cloud::start().await;
     let image = Image::oci(1, &[3_000]);
     cloud.hub_cache.push("library/node", "22", &image);
@@ -16,8 +16,8 @@ async fn cloud_with_mirror() -> (Cloud, Image) {
 const NODE: &str = "library/node/manifests/22";
 
 #[tokio::test]
-async fn a_liar_names_one_digest_and_sends_another_manifest() {
-    let (cloud, image) = cloud_with_mirror().await;
+async fn a_replaced_manifest_is_sent_under_the_claimed_digest() {
+    let (cloud, image) = cloud_with_hub_cache().await;
     let other = Image::oci(2, &[3_000, 4_000]);
     cloud
         .hub_cache
@@ -55,8 +55,8 @@ async fn answers(registry: &Registry) -> [bool; 2] {
 }
 
 #[tokio::test]
-async fn a_dead_registry_closes_every_connection_until_it_lives_again() {
-    let (cloud, _) = cloud_with_mirror().await;
+async fn a_stopped_registry_closes_every_connection_until_it_restarts() {
+    let (cloud, _) = cloud_with_hub_cache().await;
     cloud.hub_cache.faults().stop_after(3);
     assert_eq!(answers(&cloud.hub_cache).await, [true, true]);
     assert_eq!(answers(&cloud.hub_cache).await, [true, false]);
@@ -66,8 +66,8 @@ async fn a_dead_registry_closes_every_connection_until_it_lives_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_used_before_dies_as_well() {
-    let (cloud, _) = cloud_with_mirror().await;
+async fn a_stopped_registry_also_closes_reused_connections() {
+    let (cloud, _) = cloud_with_hub_cache().await;
     let client = http();
     let request = || {
         client
@@ -82,7 +82,7 @@ async fn a_connection_that_was_used_before_dies_as_well() {
 }
 
 #[tokio::test]
-async fn the_token_service_and_the_cdn_die_with_their_registry() {
+async fn the_token_service_and_the_cdn_stop_with_their_registry() {
     let cloud = Cloud::start().await;
     let image = Image::oci(1, &[3_000]);
     cloud.hub.push("library/node", "22", &image);
@@ -112,8 +112,8 @@ async fn the_token_service_and_the_cdn_die_with_their_registry() {
 }
 
 #[tokio::test]
-async fn blobs_are_redirected_to_a_stranger_who_forges_them() {
-    let (cloud, image) = cloud_with_mirror().await;
+async fn blobs_can_be_redirected_to_a_server_that_forges_them() {
+    let (cloud, image) = cloud_with_hub_cache().await;
     let blob = format!("library/node/blobs/{}", image.layers()[0]);
     cloud
         .hub_cache
@@ -144,7 +144,7 @@ async fn blobs_are_redirected_to_a_stranger_who_forges_them() {
 }
 
 #[tokio::test]
-async fn a_stranger_writes_down_who_came_with_what() {
+async fn the_untrusted_server_records_requests_and_headers() {
     let cloud = Cloud::start().await;
     cloud.untrusted_server.answer_not_found();
     let url = format!("{}/a?b=c", cloud.untrusted_server.url());
@@ -171,8 +171,8 @@ async fn a_stranger_writes_down_who_came_with_what() {
 }
 
 #[tokio::test]
-async fn a_stranger_forges_or_knows_nothing_as_a_test_wants() {
-    let (cloud, image) = cloud_with_mirror().await;
+async fn the_untrusted_server_forges_blobs_or_answers_not_found() {
+    let (cloud, image) = cloud_with_hub_cache().await;
     let url = format!("{}/{}", cloud.untrusted_server.url(), image.layers()[0]);
     assert_eq!(send(http().get(&url)).await.status(), 200);
     cloud.untrusted_server.answer_not_found();

@@ -1,22 +1,22 @@
-//! Errors on the wire, as the awsJson protocols write them.
+//! AWS errors in the awsJson format.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// An error of an AWS service: its code is what an SDK turns into a type.
+/// An error of an AWS service. SDKs turn its code into a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AwsError {
     /// The shape name in the service's model, such as `RepositoryNotFoundException`.
     pub(crate) code: &'static str,
-    /// What AWS would say to a human.
+    /// The message, as AWS words it.
     pub(crate) message: String,
     /// The HTTP status; SDKs retry on 5xx.
     pub(crate) status: u16,
 }
 
 impl AwsError {
-    /// An error of the caller's making: status 400, which is what awsJson services answer to nearly everything.
+    /// A client error: status 400, which awsJson services send for nearly every error.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -30,7 +30,7 @@ impl AwsError {
         Self { status, ..self }
     }
 
-    /// The service does not know the action, or there is none in the request.
+    /// The service does not know the action, or the request names none.
     pub(crate) fn unknown_operation() -> Self {
         Self::new("UnknownOperationException", "")
     }

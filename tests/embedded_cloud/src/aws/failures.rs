@@ -1,4 +1,4 @@
-//! Faults on demand in the control plane: throttling and bad days.
+//! Planned failures of AWS actions, such as throttling.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::AwsError;
 use crate::sync::lock;
 
-/// Makes coming calls of an action fail, as a throttled or broken service would.
+/// Makes future calls of an action fail, as a throttled or broken service does.
 #[derive(Clone, Debug, Default)]
 pub struct Failures(Arc<Mutex<BTreeMap<String, Planned>>>);
 
@@ -17,18 +17,18 @@ struct Planned {
 }
 
 impl Failures {
-    /// Lets the next `times` calls of `action` fail with `code`.
+    /// Makes the next `times` calls of `action` fail with `code`.
     ///
-    /// `action` is the name under which [`Counts`](crate::Counts) counts the call, such as `ecr.api.DescribeImages`.
-    /// `code` is the service's error code, such as `ThrottlingException`; it decides the HTTP status. A second plan for
-    /// the same action replaces the first.
+    /// `action` is the name under which [`Counts`](crate::Counts) counts the call, such as
+    /// `ecr.api.DescribeImages`. `code` is the service's error code, such as `ThrottlingException`;
+    /// it decides the HTTP status. A second plan for the same action replaces the first.
     pub fn fail_next(&self, action: &str, code: &'static str, times: u32) {
         self.plans()
             .insert(action.to_owned(), Planned { code, times });
     }
 
-    /// Uses up one planned failure of the action, if there is one.
-    pub(super) fn check(&self, action: &str) -> Result<(), AwsError> {
+    /// Consumes one planned failure of the action, if there is one.
+    pub(crate) fn check(&self, action: &str) -> Result<(), AwsError> {
         let mut plans = self.plans();
         match plans.get_mut(action) {
             Some(planned) if planned.times > 0 => {
@@ -52,7 +52,7 @@ fn message(code: &str) -> &'static str {
     }
 }
 
-/// awsJson services blame the caller with 400, throttling included, and themselves with 5xx.
+/// awsJson services send 400 for client errors, throttling included, and 5xx for server errors.
 fn status(code: &str) -> u16 {
     match code {
         "ServerException" | "InternalServerError" | "InternalServiceError" | "InternalFailure" => {

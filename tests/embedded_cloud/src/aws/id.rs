@@ -1,4 +1,4 @@
-//! Identifiers in the shape that AWS gives them.
+//! Identifiers in the format of AWS.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! One event on its way to a bus, and what makes it fail alone.
+//! One entry of `PutEvents`, and the rules that can make it fail alone.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,8 +18,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The bytes that count against the limit: source, detail type and detail. See "Calculating `PutEvents` event entry
-    /// size" in the EventBridge user guide.
+    /// The size that counts against the limit, in bytes: source, detail type and detail. See
+    /// "Calculating `PutEvents` event entry size" in the EventBridge user guide.
     pub(super) fn size_bytes(&self) -> usize {
         [&self.source, &self.detail_type, &self.detail]
             .into_iter()
@@ -64,7 +64,7 @@ fn object(text: &str) -> Result<Value, AwsError> {
     value.ok_or_else(|| AwsError::new("MalformedDetail", "Detail is malformed."))
 }
 
-/// The name of the bus, which a caller gives by name or by ARN, or not at all.
+/// The name of the bus. A caller gives its name, its ARN, or neither.
 fn bus(given: Option<String>) -> Result<String, AwsError> {
     let Some(given) = given else {
         return Ok(DEFAULT_BUS.to_owned());

@@ -1,4 +1,4 @@
-//! What callers of EventBridge may ask, and the rules for a request as a whole.
+//! The input of `PutEvents`, and the rules for a request as a whole.
 
 use serde::Deserialize;
 
@@ -7,7 +7,8 @@ use crate::aws::AwsError;
 
 const MAX_ENTRIES: usize = 10;
 
-/// The largest request, all entries together: 256 KB. AWS has since raised its limit; what fits here fits everywhere.
+/// The largest request, all entries together: 256 KB. AWS has since raised the limit; a request
+/// that fits here fits there.
 const MAX_BYTES: usize = 256 * 1024;
 
 #[derive(Deserialize)]
@@ -17,7 +18,7 @@ pub(super) struct PutEvents {
 }
 
 impl PutEvents {
-    /// The entries of a request that breaks no rule for requests; an entry may still fail alone.
+    /// The entries of a valid request. Each entry may still fail alone.
     pub(super) fn entries(self) -> Result<Vec<Entry>, AwsError> {
         match self.entries.len() {
             0 => return Err(invalid("greater than or equal to 1")),

@@ -1,11 +1,11 @@
-//! Faults that last.
+//! Faults that last until a test ends them.
 
-/// What is wrong until it is put right.
+/// The lasting faults.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// How many requests are still answered; none where all are.
+    /// How many more requests get a response; `None` if all do.
     left: Option<u32>,
-    /// Where blobs are, if not where they should be.
+    /// Where blob downloads are redirected to, if not to the usual server.
     blobs_at: Option<String>,
 }
 
@@ -18,7 +18,7 @@ impl State {
         self.left = None;
     }
 
-    /// Whether one more request is answered.
+    /// Counts a request; `false` if it must get no response.
     pub(super) fn admit(&mut self) -> bool {
         let alive = self.left != Some(0);
         self.left = self.left.map(|left| left.saturating_sub(1));

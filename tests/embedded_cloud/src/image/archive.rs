@@ -1,13 +1,15 @@
-//! Layers that a container engine can unpack: a tar archive with one file, in gzip without compression.
+//! Layers that a container engine can unpack: a tar archive with one file, in gzip without
+//! compression.
 //!
-//! Stored blocks keep this short and the size exact; an extra field in the gzip header fills what tar's 512-byte steps leave.
+//! Stored blocks make the size exact. An extra field in the gzip header fills the rest, because tar
+//! grows in steps of 512 bytes.
 
 use crate::{blob, digest};
 
 const TAR_RECORD: usize = 512;
 const GZIP_HEADER: usize = 12;
 const GZIP_TRAILER: usize = 8;
-/// What a stored block of DEFLATE may hold (RFC 1951, section 3.2.4), and its header.
+/// The capacity of a stored block of DEFLATE (RFC 1951, section 3.2.4), and the size of its header.
 const BLOCK: usize = 65_535;
 const BLOCK_HEADER: usize = 5;
 
@@ -17,7 +19,7 @@ pub(super) struct Archive {
     pub(super) diff_id: String,
 }
 
-/// A gzip'd tar archive of exactly `size` bytes; none where the size leaves no room for a file.
+/// A gzipped tar archive of exactly `size` bytes; `None` if the size is too small for a file.
 pub(super) fn archive(seed: u64, size: usize) -> Option<Archive> {
     let records = (1..=size / TAR_RECORD)
         .rev()

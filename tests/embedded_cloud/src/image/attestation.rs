@@ -1,5 +1,5 @@
-//! Attestations as `BuildKit` attaches them: images for the platform `unknown/unknown` whose layer is an in-toto statement
-//! (`BuildKit` documentation, "Image attestation storage").
+//! Attestations as `BuildKit` attaches them: images for the platform `unknown/unknown` whose layer
+//! is an in-toto statement (`BuildKit` documentation, "Image attestation storage").
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub(super) fn of_each(images: &[Image], layout: Layout) -> Vec<Image> {
         .collect()
 }
 
-/// How an index lists `statement` about `image`.
+/// The descriptor of `statement` about `image` in an index.
 pub(super) fn descriptor(statement: &Image, image: &Image) -> Value {
     let mut descriptor = statement.descriptor();
     descriptor["annotations"] = json!({

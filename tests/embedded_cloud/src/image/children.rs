@@ -1,11 +1,12 @@
-//! What an index lists, asked for by platform.
+//! The children of an index, by platform.
 
 use super::{Image, Role};
 
 impl Image {
-    /// The platforms of an index in its order, attestations left out; the one of a single image.
+    /// The platforms of an index in its order, without attestations; the platform of a single
+    /// image.
     ///
-    /// Each has the name with which the image was made, such as `linux/arm64/v8`.
+    /// Names are those that the image was made with, such as `linux/arm64/v8`.
     pub fn platforms(&self) -> Vec<String> {
         let own = self.platform().into_iter();
         own.chain(self.children.iter().filter_map(Self::platform))
@@ -25,7 +26,7 @@ impl Image {
         found.unwrap_or_else(|| panic!("no image for {platform} among {:?}", self.platforms()))
     }
 
-    /// The attestation that an index has of its image for a platform.
+    /// The attestation of the image for a platform.
     ///
     /// # Panics
     /// If it has none.

@@ -1,11 +1,11 @@
-//! How manifests are written: in one of two families of media types, and in one of two layouts.
+//! The form of manifests: one of two families of media types, one of two layouts.
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::media;
 
-/// Which family of media types an image uses, and how its manifests look.
+/// The media types and the layout of an image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub(super) family: Family,
@@ -22,7 +22,7 @@ pub(super) enum Family {
 pub(super) enum Layout {
     /// On one line, as `containerd` and most tools write.
     Compact,
-    /// Over many lines with two spaces for each level, as Docker's official images have it.
+    /// On many lines, indented by two spaces, as Docker's official images have it.
     Pretty,
 }
 

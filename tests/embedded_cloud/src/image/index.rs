@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::layer::{self, Layer};
 use super::{Family, Form, Image, Layout, Role, attestation, compact, platform};
 
-/// An image for several platforms in the making.
+/// A builder of images for several platforms.
 #[derive(Clone, Debug)]
 pub struct ImageIndex {
     seed: u64,
@@ -19,10 +19,11 @@ pub struct ImageIndex {
 }
 
 impl ImageIndex {
-    /// An OCI index over one OCI image a platform, each with layers of these sizes in bytes, all different.
+    /// An OCI index over one OCI image a platform, each with layers of these sizes in bytes, all
+    /// different.
     ///
-    /// A platform is `os/architecture[/variant]`, and with a version `os(version)/architecture`: `linux/arm/v7`,
-    /// `windows(10.0.20348.2700)/amd64`.
+    /// A platform is `os/architecture[/variant]`, and with a version `os(version)/architecture`:
+    /// `linux/arm/v7`, `windows(10.0.20348.2700)/amd64`.
     pub fn new(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
         Self {
             seed,
@@ -36,21 +37,21 @@ impl ImageIndex {
         }
     }
 
-    /// A Docker manifest list over Docker images instead.
+    /// Makes a Docker manifest list of Docker images instead.
     #[must_use]
     pub fn docker(mut self) -> Self {
         self.form.family = Family::Docker;
         self
     }
 
-    /// Writes every manifest over many lines, as Docker's official images have it.
+    /// Writes every manifest on many lines, as Docker's official images do.
     #[must_use]
     pub fn pretty(mut self) -> Self {
         self.form.layout = Layout::Pretty;
         self
     }
 
-    /// Lets all images share their first layer, as those of one base image do.
+    /// Makes all images share their first layer, like images with one base image.
     #[must_use]
     pub fn shared_base(mut self) -> Self {
         self.shared_base = true;
@@ -71,14 +72,14 @@ impl ImageIndex {
         self
     }
 
-    /// Adds an annotation to what the index says of each of its images.
+    /// Adds an annotation to the descriptor of each image in the index.
     #[must_use]
     pub fn child_annotation(mut self, key: &str, value: &str) -> Self {
         self.child_annotations.insert(key.to_owned(), value.into());
         self
     }
 
-    /// The image.
+    /// Builds the image.
     pub fn build(self) -> Image {
         let images: Vec<Image> = self.images().collect();
         let statements = if self.attested {
@@ -114,7 +115,7 @@ impl ImageIndex {
         numbered.map(|(platform, number)| Image::single(self.form, platform, &self.stack(number)))
     }
 
-    /// The layers of the image with this number.
+    /// The layers of the image at this index.
     fn stack(&self, number: u64) -> Vec<Layer> {
         if !self.shared_base {
             return layer::stack(self.seed.wrapping_add(number << 32), &self.layers);
@@ -137,9 +138,11 @@ impl ImageIndex {
 }
 
 impl Image {
-    /// An OCI index over one OCI image a platform (`linux/amd64`, `linux/arm64/v8`), each with layers of these sizes, all different.
+    /// An OCI index over one OCI image a platform (`linux/amd64`, `linux/arm64/v8`), each with
+    /// layers of these sizes, all different.
     ///
-    /// With `attestations` it also lists, as `BuildKit` makes them, one attestation manifest for each image.
+    /// With `attestations` it also lists, as `BuildKit` makes them, one attestation manifest for
+    /// each image.
     pub fn index(seed: u64, platforms: &[&str], layers: &[u64], attestations: bool) -> Self {
         let index = ImageIndex::new(seed, platforms, layers);
         if attestations {
@@ -149,7 +152,7 @@ impl Image {
         }
     }
 
-    /// An OCI index whose images share their first layer, as those of one base image do.
+    /// An OCI index whose images share their first layer, like images with one base image.
     pub fn index_with_shared_base(seed: u64, platforms: &[&str], layers: &[u64]) -> Self {
         ImageIndex::new(seed, platforms, layers)
             .shared_base()

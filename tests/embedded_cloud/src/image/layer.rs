@@ -16,7 +16,7 @@ pub(super) struct Layer {
     pub(super) blob: Blob,
 }
 
-/// Layers of these sizes whose contents follow from `seed` and their place.
+/// Layers of these sizes. Their content is derived from `seed` and their position.
 pub(super) fn stack(seed: u64, sizes: &[u64]) -> Vec<Layer> {
     sizes
         .iter()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// A platform as configurations and indexes write it (OCI image spec, "Image Index").
 ///
 /// # Panics
-/// If the name is not of that form.
+/// If the name does not have that format.
 pub(super) fn document(name: &str) -> Value {
     let parts: Vec<&str> = name.split('/').collect();
     let (system, architecture, variant) = match parts[..] {

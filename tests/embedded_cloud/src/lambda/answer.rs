@@ -1,18 +1,18 @@
-//! What the Runtime API answers to reports, in the words of the real one.
+//! Responses of the Runtime API to reports, with its own error texts.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Why a report is not taken.
+/// Why a report is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It names another request than the one that runs.
+pub(super) enum ReportError {
+    /// It names another invocation than the running one.
     UnknownRequest,
-    /// Nothing runs, or something does: the call does not fit.
+    /// The call does not fit the state: an invocation is running, or none is.
     InvalidState,
-    /// The response is larger than so many bytes.
+    /// The response exceeds this number of bytes.
     TooLarge(usize),
 }
 
@@ -20,19 +20,19 @@ pub(super) fn accepted() -> Response {
     respond(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }
 
-pub(super) fn refused(refusal: Refusal) -> Response {
-    let (status, error_type, message) = match refusal {
-        Refusal::UnknownRequest => (
+pub(super) fn refused(error: ReportError) -> Response {
+    let (status, error_type, message) = match error {
+        ReportError::UnknownRequest => (
             StatusCode::BAD_REQUEST,
             "InvalidRequestID",
             "Invalid request ID".to_owned(),
         ),
-        Refusal::InvalidState => (
+        ReportError::InvalidState => (
             StatusCode::FORBIDDEN,
             "InvalidStateTransition",
             "State transition is not allowed".to_owned(),
         ),
-        Refusal::TooLarge(limit) => (
+        ReportError::TooLarge(limit) => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             format!("Exceeded maximum allowed payload size ({limit} bytes)."),

@@ -1,4 +1,4 @@
-//! The four routes of the Runtime API, and the state between them.
+//! The four routes of the Runtime API, and their shared state.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,30 +12,30 @@ use bytes::Bytes;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::FunctionError;
-use super::answer::{Refusal, accepted, refused};
-use super::invocation::{Offer, Running};
+use super::answer::{ReportError, accepted, refused};
+use super::invocation::{PendingInvocation, RunningInvocation};
 use crate::sync::lock;
 
 /// The largest response: 6 MB and the few bytes that Lambda adds.
 const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 
 /// The state of the execution environment.
-pub(super) struct Sandbox {
+pub(super) struct ExecutionEnvironment {
     started: Instant,
-    offers: mpsc::UnboundedSender<Offer>,
-    /// Held by the function that polls.
-    inbox: AsyncMutex<mpsc::UnboundedReceiver<Offer>>,
+    offers: mpsc::UnboundedSender<PendingInvocation>,
+    /// Locked by the function that polls.
+    inbox: AsyncMutex<mpsc::UnboundedReceiver<PendingInvocation>>,
     state: Mutex<Progress>,
 }
 
 #[derive(Default)]
 struct Progress {
     first_poll: Option<Duration>,
-    running: Option<Running>,
+    running: Option<RunningInvocation>,
     init_error: Option<FunctionError>,
 }
 
-pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
+pub(super) fn router(environment: Arc<ExecutionEnvironment>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route(
@@ -44,32 +44,33 @@ pub(super) fn router(sandbox: Arc<Sandbox>) -> Router {
         )
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
-        // The handlers look at the size themselves, because an answer that is too large is an outcome.
+        // The handlers check the size themselves, because a response that is too large is a result
+        // of the invocation.
         .layer(DefaultBodyLimit::disable())
-        .with_state(sandbox)
+        .with_state(environment)
 }
 
-async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response {
-    match sandbox.next().await {
+async fn next(State(environment): State<Arc<ExecutionEnvironment>>) -> Response {
+    match environment.next().await {
         Some(offer) => {
             let (headers, event) = (offer.headers(), offer.event.to_string());
-            lock(&sandbox.state).running = Some(offer.take());
+            lock(&environment.state).running = Some(offer.take());
             (headers, [("content-type", "application/json")], event).into_response()
         }
-        None => refused(Refusal::InvalidState),
+        None => refused(ReportError::InvalidState),
     }
 }
 
 async fn response(
-    State(sandbox): State<Arc<Sandbox>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Response {
-    match sandbox.finish(&id) {
+    match environment.finish(&id) {
         Err(refusal) => refused(refusal),
         Ok(running) if body.len() > MAX_RESPONSE_BYTES => {
             running.answer(Err(FunctionError::too_large(MAX_RESPONSE_BYTES)));
-            refused(Refusal::TooLarge(MAX_RESPONSE_BYTES))
+            refused(ReportError::TooLarge(MAX_RESPONSE_BYTES))
         }
         Ok(running) => {
             let unreadable = |error| {
@@ -85,12 +86,12 @@ async fn response(
 }
 
 async fn error(
-    State(sandbox): State<Arc<Sandbox>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match sandbox.finish(&id) {
+    match environment.finish(&id) {
         Err(refusal) => refused(refusal),
         Ok(running) => {
             running.answer(Err(FunctionError::reported(&body, error_type(&headers))));
@@ -100,11 +101,11 @@ async fn error(
 }
 
 async fn init_error(
-    State(sandbox): State<Arc<Sandbox>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match sandbox.fail(FunctionError::reported(&body, error_type(&headers))) {
+    match environment.fail(FunctionError::reported(&body, error_type(&headers))) {
         Err(refusal) => refused(refusal),
         Ok(()) => accepted(),
     }
@@ -116,7 +117,7 @@ fn error_type(headers: &HeaderMap) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
-impl Sandbox {
+impl ExecutionEnvironment {
     pub(super) fn new() -> Self {
         let (offers, inbox) = mpsc::unbounded_channel();
         Self {
@@ -128,17 +129,17 @@ impl Sandbox {
     }
 
     /// Queues an event, unless the function has already failed to start.
-    pub(super) fn offer(&self, offer: Offer) {
+    pub(super) fn offer(&self, offer: PendingInvocation) {
         match &lock(&self.state).init_error {
             Some(error) => offer.refuse(error.clone()),
             None => self
                 .offers
                 .send(offer)
-                .expect("the receiver lives as long as the sandbox"),
+                .expect("the receiver lives as long as the environment"),
         }
     }
 
-    /// Forgets the invocation that runs: whatever the function still posts about it is refused.
+    /// Abandons the running invocation. Later reports about it are refused.
     pub(super) fn abandon(&self) {
         lock(&self.state).running = None;
     }
@@ -147,8 +148,8 @@ impl Sandbox {
         lock(&self.state).first_poll
     }
 
-    /// The next event, as late as it comes; `None` if the function has not answered the last one.
-    async fn next(&self) -> Option<Offer> {
+    /// Waits for the next event; `None` if the function has not finished the last one.
+    async fn next(&self) -> Option<PendingInvocation> {
         {
             let mut state = lock(&self.state);
             if state.running.is_some() {
@@ -160,27 +161,27 @@ impl Sandbox {
         let mut inbox = self.inbox.lock().await;
         loop {
             let offer = inbox.recv().await?;
-            if !offer.is_withdrawn() {
+            if !offer.is_abandoned() {
                 return Some(offer);
             }
         }
     }
 
-    /// Takes the invocation that the function reports on.
-    fn finish(&self, id: &str) -> Result<Running, Refusal> {
+    /// Takes the running invocation, which the report must name.
+    fn finish(&self, id: &str) -> Result<RunningInvocation, ReportError> {
         let mut state = lock(&self.state);
         match state.running.take_if(|running| running.id == id) {
             Some(running) => Ok(running),
-            None if state.running.is_some() => Err(Refusal::UnknownRequest),
-            None => Err(Refusal::InvalidState),
+            None if state.running.is_some() => Err(ReportError::UnknownRequest),
+            None => Err(ReportError::InvalidState),
         }
     }
 
-    /// Fails what waits and what comes, until a new process asks for work.
-    fn fail(&self, error: FunctionError) -> Result<(), Refusal> {
+    /// Fails pending and future invocations, until a new process polls.
+    fn fail(&self, error: FunctionError) -> Result<(), ReportError> {
         let mut state = lock(&self.state);
         if state.running.is_some() {
-            return Err(Refusal::InvalidState);
+            return Err(ReportError::InvalidState);
         }
         if let Ok(mut inbox) = self.inbox.try_lock() {
             while let Ok(offer) = inbox.try_recv() {

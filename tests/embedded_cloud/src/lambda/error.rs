@@ -1,17 +1,17 @@
-//! How an invocation fails.
+//! Errors of invocations.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What an invocation answers in place of a response, as `aws lambda invoke` would show it.
+/// The error of an invocation, as `aws lambda invoke` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionError {
     /// The kind, such as `Runtime.ExitError` or a type name that the function chose.
     pub error_type: String,
-    /// What the function, or Lambda, said.
+    /// The message of the function or of Lambda.
     #[serde(rename = "errorMessage")]
     pub message: String,
 }
@@ -24,7 +24,7 @@ impl FunctionError {
         }
     }
 
-    /// What the function posted; a report that is no JSON is still an error.
+    /// Reads a report of the function. A report that is not JSON is still an error.
     pub(super) fn reported(body: &[u8], header: Option<&str>) -> Self {
         let unreadable =
             |_| Self::new(header.unwrap_or("Unhandled"), String::from_utf8_lossy(body));

@@ -1,4 +1,4 @@
-//! An invocation on its way through the environment: offered, taken, answered.
+//! The states of an invocation: pending, running, finished.
 
 use std::time::Duration;
 
@@ -9,31 +9,35 @@ use tokio::sync::oneshot;
 use super::{FunctionError, function_arn};
 use crate::aws::unique_id;
 
-type Answer = Result<Value, FunctionError>;
+type InvocationResult = Result<Value, FunctionError>;
 
-/// An event that waits for the function to ask for work.
+/// An event that no function has taken yet.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(super) struct PendingInvocation {
     pub(super) id: String,
     pub(super) event: Value,
     deadline: Duration,
     taken: oneshot::Sender<()>,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<InvocationResult>,
 }
 
-/// An event that the function works on.
+/// An event that the function is processing.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningInvocation {
     pub(super) id: String,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<InvocationResult>,
 }
 
-impl Offer {
-    /// An offer, the news that it was taken, and the answer to it.
+impl PendingInvocation {
+    /// An invocation, the signal that it was taken, and its result.
     pub(super) fn new(
         event: Value,
         deadline: Duration,
-    ) -> (Self, oneshot::Receiver<()>, oneshot::Receiver<Answer>) {
+    ) -> (
+        Self,
+        oneshot::Receiver<()>,
+        oneshot::Receiver<InvocationResult>,
+    ) {
         let (taken, was_taken) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         (
@@ -49,12 +53,12 @@ impl Offer {
         )
     }
 
-    /// Whether the invoker has given up.
-    pub(super) fn is_withdrawn(&self) -> bool {
+    /// Whether the invoker no longer waits.
+    pub(super) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
     }
 
-    /// The headers that come with the event. The deadline counts from now.
+    /// The headers of the event. The deadline counts from now.
     pub(super) fn headers(&self) -> [(&'static str, String); 4] {
         let deadline = Timestamp::now() + self.deadline;
         [
@@ -72,10 +76,10 @@ impl Offer {
         ]
     }
 
-    pub(super) fn take(self) -> Running {
-        // Nobody listens any more if the invoker gave up just now: the answer will be dropped as well.
+    pub(super) fn take(self) -> RunningInvocation {
+        // The invoker may have stopped waiting; then the result is dropped as well.
         self.taken.send(()).unwrap_or_default();
-        Running {
+        RunningInvocation {
             id: self.id,
             answer: self.answer,
         }
@@ -86,8 +90,8 @@ impl Offer {
     }
 }
 
-impl Running {
-    pub(super) fn answer(self, answer: Answer) {
+impl RunningInvocation {
+    pub(super) fn answer(self, answer: InvocationResult) {
         self.answer.send(answer).unwrap_or_default();
     }
 }

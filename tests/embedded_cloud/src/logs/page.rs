@@ -1,7 +1,8 @@
-//! Pages of a stream, and the tokens that lead from one to the next.
+//! Pages of a stream, and their tokens.
 //!
-//! A token is a position between two events and a direction. At an end of the stream the page is empty and the token of
-//! that direction is the one that came in; there is no other sign of the end, and tokens are never absent.
+//! A token is a position between two events, and a direction. At an end of the stream the page is
+//! empty, and the token of that direction equals the request's token. There is no other sign of the
+//! end, and tokens are never absent.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use super::stream::{Event, MAX_BYTES, Stream};
 /// The most events of a page.
 pub(super) const MAX_EVENTS: usize = 10_000;
 
-/// Where a page lies.
+/// The position of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     /// It begins at the position.
@@ -53,7 +54,7 @@ impl Anchor {
 }
 
 impl Page {
-    /// The page at the anchor: `most` events of the window at most, and no more than 1 MiB of them.
+    /// The page at the anchor: at most `most` events of the window, and at most 1 MiB.
     pub(super) fn cut(stream: &Stream, window: &Range<usize>, anchor: Anchor, most: usize) -> Self {
         match anchor {
             Anchor::From(position) => {
@@ -69,7 +70,7 @@ impl Page {
         }
     }
 
-    /// The events, earliest first whatever the direction, and both tokens.
+    /// The events, earliest first in either direction, and both tokens.
     pub(super) fn output(&self, stream: &Stream) -> Value {
         let events: Vec<Value> = stream
             .events(self.0.clone())
@@ -84,7 +85,7 @@ impl Page {
     }
 }
 
-/// How many of the events, in that order, go into one page.
+/// How many of the events, in this order, fit into one page.
 fn fitting<'a>(events: impl Iterator<Item = &'a Event>, most: usize) -> usize {
     let sizes = events.take(most).scan(0, |total, event| {
         *total += event.size_bytes();

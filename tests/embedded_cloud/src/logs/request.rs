@@ -1,4 +1,4 @@
-//! What callers of `CloudWatch` Logs may ask.
+//! The inputs of `CloudWatch` Logs actions.
 
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ pub(super) struct GetLogEvents {
 }
 
 impl GetLogEvents {
-    /// The name of the group: given as such, or by an identifier, which may be an ARN.
+    /// The name of the group, given by name or by an identifier, which may be an ARN.
     pub(super) fn group(&self) -> Result<&str, AwsError> {
         match (&self.log_group_name, &self.log_group_identifier) {
             (Some(name), None) => Ok(name),
@@ -39,7 +39,7 @@ impl GetLogEvents {
         &self.log_stream_name
     }
 
-    /// The page that is asked for, of `most` events at most.
+    /// The requested page, of at most `most` events.
     pub(super) fn page(&self, stream: &Stream, most: usize) -> Result<Page, AwsError> {
         let window = stream.between(self.start_time, self.end_time);
         let anchor = self.anchor(stream.len())?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 /// The largest event, and the largest page: 1 MiB.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
-/// What `CloudWatch` Logs adds to the size of every message.
+/// The overhead that `CloudWatch` Logs adds to the size of every message, in bytes.
 const OVERHEAD_BYTES: usize = 26;
 
-/// Events in the order of their times, because the clock never goes back.
+/// Events in the order of their times; the clock never goes back.
 #[derive(Debug, Default)]
 pub(super) struct Stream(Vec<Event>);
 
@@ -34,7 +34,8 @@ impl Stream {
         self.0.push(event);
     }
 
-    /// The positions of the events from `start_ms` on and before `end_ms`, both in milliseconds since 1970.
+    /// The positions of the events from `start_ms` on and before `end_ms`, both in milliseconds
+    /// since 1970.
     pub(super) fn between(&self, start_ms: Option<i64>, end_ms: Option<i64>) -> Range<usize> {
         let position = |time: i64| self.0.partition_point(|event| event.logged_ms < time);
         let start = start_ms.map_or(0, position);

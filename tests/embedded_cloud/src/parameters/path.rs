@@ -8,12 +8,12 @@ const MAX_LEVELS: usize = 15;
 /// A hierarchy such as `/image-replicator/catalogue`.
 #[derive(Debug)]
 pub(super) struct Path<'a> {
-    /// Without the last slash; empty for the root.
+    /// Without a trailing slash; empty for the root.
     prefix: &'a str,
 }
 
 impl<'a> Path<'a> {
-    /// Checks a path as `GetParametersByPath` does; a slash at its end is allowed and changes nothing.
+    /// Checks a path as `GetParametersByPath` does. A trailing slash is allowed and has no effect.
     pub(super) fn parse(path: &'a str) -> Result<Self, AwsError> {
         let prefix = path.strip_suffix('/').unwrap_or(path);
         let root = prefix.is_empty() && path == "/";
@@ -24,7 +24,8 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// Whether the parameter is below the path; on the level right below it, unless the search is recursive.
+    /// Whether the parameter is below the path: on the next level only, unless the search is
+    /// recursive.
     pub(super) fn holds(&self, name: &str, recursive: bool) -> bool {
         let below = name
             .strip_prefix(self.prefix)
@@ -33,8 +34,8 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Whether Parameter Store takes the name: with a leading slash if it has levels, none of them empty, and not one
-/// that AWS keeps for itself.
+/// Whether Parameter Store accepts the name. A name with levels begins with a slash, has no empty
+/// level, and does not use a reserved prefix.
 pub(super) fn is_name(name: &str) -> bool {
     let (hierarchical, levels) = match name.strip_prefix('/') {
         Some(levels) => (true, levels),
@@ -59,7 +60,7 @@ fn is_level(level: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
-/// The words of AWS.
+/// The error text of AWS.
 fn refused() -> AwsError {
     let message = "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a \
                    forward slash \"/\". It can't be prefixed with \"aws\" or \"ssm\" (case-insensitive). It must use \

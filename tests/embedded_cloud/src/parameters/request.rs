@@ -1,4 +1,4 @@
-//! What callers of Parameter Store may ask.
+//! The inputs of Parameter Store actions.
 
 use serde::Deserialize;
 
@@ -30,7 +30,7 @@ pub(super) struct GetParametersByPath {
 }
 
 impl GetParametersByPath {
-    /// How many parameters the caller takes at once.
+    /// The page size.
     pub(super) fn page(&self) -> Result<usize, AwsError> {
         let (asked, bound) = match self.max_results {
             None => return Ok(MAX_PAGE),
@@ -45,7 +45,7 @@ impl GetParametersByPath {
         Err(AwsError::new("ValidationException", message))
     }
 
-    /// Where the page begins among `total` parameters.
+    /// The index at which the page begins, among `total` parameters.
     pub(super) fn start(&self, total: usize) -> Result<usize, AwsError> {
         let Some(token) = &self.next_token else {
             return Ok(0);

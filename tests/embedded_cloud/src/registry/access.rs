@@ -1,28 +1,28 @@
-//! Which repository a request reaches.
+//! The repository that a request may access.
 
 use axum::http::StatusCode;
 
-use super::gate::{Action, Caller};
+use super::ecr_messages::{no_such_repository, not_authorized};
 use super::route::{Route, Target};
-use super::wording::{no_such_repository, not_authorized};
-use super::{Dialect, Registry, Repository};
-use crate::refusal::Refusal;
+use super::{Registry, RegistryKind, Repository};
+use crate::caller::{Action, Caller};
+use crate::error_response::ErrorResponse;
 
 impl Registry {
-    /// The name under which the repository of `route` is stored, if the caller may use it.
+    /// The stored name of the repository of `route`, if the caller may access it.
     pub(super) fn open(
         &self,
         route: &Route,
         caller: &Caller,
         action: Action,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, ErrorResponse> {
         let name = self.stored_name(&route.repository)?;
-        if action == Action::Push && !self.parts().dialect.takes_pushes() {
+        if action == Action::Push && !self.config().kind.takes_pushes() {
             return Err(self.hidden(&route.repository, action));
         }
         let mut contents = self.contents();
         if !contents.repositories.contains_key(name) {
-            if action == Action::Pull || !self.parts().dialect.creates_repositories() {
+            if action == Action::Pull || !self.config().kind.creates_repositories() {
                 return Err(self.missing(route, name, action));
             }
             contents
@@ -40,9 +40,9 @@ impl Registry {
         }
     }
 
-    /// In ECR Public, names on the wire begin with the alias of the registry.
-    fn stored_name<'a>(&self, name: &'a str) -> Result<&'a str, Refusal> {
-        let Dialect::EcrPublic { alias } = self.parts().dialect else {
+    /// Repository names in requests to ECR Public begin with the alias of the registry.
+    fn stored_name<'a>(&self, name: &'a str) -> Result<&'a str, ErrorResponse> {
+        let RegistryKind::EcrPublic { alias } = self.config().kind else {
             return Ok(name);
         };
         let stored = name
@@ -50,17 +50,19 @@ impl Registry {
             .and_then(|rest| rest.strip_prefix('/'));
         stored.ok_or_else(|| {
             let message = format!("The repository with name '{name}' does not exist");
-            Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
+            ErrorResponse::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
         })
     }
 
-    /// Missing repositories: Docker Hub does not tell them from hidden ones, and ECR hangs up on an upload
-    /// (dotnet/sdk-container-builds#279).
-    fn missing(&self, route: &Route, name: &str, action: Action) -> Refusal {
-        match (self.parts().dialect, &route.target) {
-            (Dialect::DockerHub, _) => self.hidden(&route.repository, action),
-            (dialect, Target::Uploads | Target::Upload(_)) if dialect.is_ecr() => Refusal::Cut,
-            _ => Refusal::new(
+    /// The error for a missing repository. Docker Hub does not distinguish it from a private one.
+    /// ECR closes the connection on an upload (dotnet/sdk-container-builds#279).
+    fn missing(&self, route: &Route, name: &str, action: Action) -> ErrorResponse {
+        match (self.config().kind, &route.target) {
+            (RegistryKind::DockerHub, _) => self.hidden(&route.repository, action),
+            (kind, Target::Uploads | Target::Upload(_)) if kind.is_ecr() => {
+                ErrorResponse::Disconnect
+            }
+            _ => ErrorResponse::new(
                 StatusCode::NOT_FOUND,
                 "NAME_UNKNOWN",
                 no_such_repository(name),
@@ -68,28 +70,28 @@ impl Registry {
         }
     }
 
-    fn hidden(&self, repository: &str, action: Action) -> Refusal {
+    fn hidden(&self, repository: &str, action: Action) -> ErrorResponse {
         let open = || {
-            Refusal::new(
+            ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 "DENIED",
                 "requested access to the resource is denied",
             )
         };
-        self.parts()
-            .gate
+        self.config()
+            .authentication
             .insufficient_scope(repository, action)
             .unwrap_or_else(open)
     }
 }
 
-fn denied(name: &str, action: Action) -> Refusal {
+fn denied(name: &str, action: Action) -> ErrorResponse {
     let permission = if action == Action::Pull {
         "ecr:BatchGetImage"
     } else {
         "ecr:InitiateLayerUpload"
     };
-    Refusal::new(
+    ErrorResponse::new(
         StatusCode::FORBIDDEN,
         "DENIED",
         not_authorized(permission, name),

@@ -5,13 +5,13 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use axum::response::IntoResponse;
 
 use super::Registry;
-use super::serve::{Admitted, Answer};
+use super::serve::{Admitted, HandlerResult};
 use crate::blob::Blob;
 use crate::digest;
-use crate::refusal::{Refusal, header_map};
+use crate::error_response::{ErrorResponse, header_map};
 
 impl Registry {
-    pub(super) fn head_blob(&self, admitted: &Admitted, digest: &str) -> Answer {
+    pub(super) fn head_blob(&self, admitted: &Admitted, digest: &str) -> HandlerResult {
         let blob = self.find_blob(&admitted.repository, digest)?;
         let headers = [
             (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -20,12 +20,12 @@ impl Registry {
         Ok(header_map(headers).into_response())
     }
 
-    pub(super) fn get_blob(&self, admitted: &Admitted, digest: &str) -> Answer {
+    pub(super) fn get_blob(&self, admitted: &Admitted, digest: &str) -> HandlerResult {
         let blob = self.find_blob(&admitted.repository, digest)?;
-        let parts = self.parts();
-        let elsewhere = parts.faults.redirect(digest);
+        let config = self.config();
+        let elsewhere = config.faults.redirect(digest);
         let usual = || {
-            parts
+            config
                 .downloads
                 .as_ref()
                 .map(|downloads| downloads.address(digest))
@@ -35,16 +35,16 @@ impl Registry {
                 let location = header_map([(LOCATION, address)]);
                 Ok((StatusCode::TEMPORARY_REDIRECT, location).into_response())
             }
-            None => parts
-                .outlet()
+            None => config
+                .blob_server()
                 .send(digest, &blob, admitted.request.headers()),
         }
     }
 
     /// The content of a blob that the repository has.
-    fn find_blob(&self, repository: &str, digest: &str) -> Result<Blob, Refusal> {
+    fn find_blob(&self, repository: &str, digest: &str) -> Result<Blob, ErrorResponse> {
         if !digest::is_digest(digest) {
-            return Err(Refusal::new(
+            return Err(ErrorResponse::new(
                 StatusCode::BAD_REQUEST,
                 "DIGEST_INVALID",
                 "invalid digest format",
@@ -56,10 +56,10 @@ impl Registry {
             .get(repository)
             .is_some_and(|home| home.blobs.contains(digest));
         let blob = here
-            .then(|| self.parts().surroundings.pool.get(digest))
+            .then(|| self.config().shared.pool.get(digest))
             .flatten();
         blob.ok_or_else(|| {
-            Refusal::new(
+            ErrorResponse::new(
                 StatusCode::NOT_FOUND,
                 "BLOB_UNKNOWN",
                 "blob unknown to registry",

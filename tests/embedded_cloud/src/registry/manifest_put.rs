@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 
 use super::Registry;
+use super::ecr_messages::{digest_differs, immutable, required};
+use super::manifest_store::{MANIFEST_LIMIT_BYTES, NewManifest, PutError};
 use super::manifests::CONTENT_DIGEST;
-use super::put::{Deposit, MANIFEST_LIMIT_BYTES, PutError};
-use super::serve::{Admitted, Answer};
-use super::wording::{digest_differs, immutable, required};
+use super::serve::{Admitted, HandlerResult};
 use crate::digest;
-use crate::refusal::{Refusal, header_map};
+use crate::error_response::{ErrorResponse, header_map};
 
 impl Registry {
-    pub(super) async fn put_manifest(&self, admitted: Admitted, reference: &str) -> Answer {
+    pub(super) async fn put_manifest(&self, admitted: Admitted, reference: &str) -> HandlerResult {
         let Admitted {
             name,
             repository,
@@ -26,32 +26,32 @@ impl Registry {
         let body = to_bytes(request.into_body(), MANIFEST_LIMIT_BYTES).await;
         let bytes = body.map_err(|_| refuse(PutError::TooLarge))?;
         let is_digest = digest::is_digest(reference);
-        let deposit = Deposit {
+        let new_manifest = NewManifest {
             tag: (!is_digest).then_some(reference),
             digest: is_digest.then_some(reference),
             media_type: &media_type,
             bytes,
         };
-        let digest = self.deposit(&repository, &deposit).map_err(refuse)?;
-        if self.faults().loses_answer() {
-            return Err(Refusal::Cut);
+        let digest = self.store(&repository, &new_manifest).map_err(refuse)?;
+        if self.faults().loses_response() {
+            return Err(ErrorResponse::Disconnect);
         }
         Ok((StatusCode::CREATED, self.created(&name, reference, digest)).into_response())
     }
 
     /// Stores a manifest in a repository that exists.
-    fn deposit(&self, repository: &str, deposit: &Deposit<'_>) -> Result<String, PutError> {
+    fn store(&self, repository: &str, new_manifest: &NewManifest<'_>) -> Result<String, PutError> {
         let now = self.now();
         let mut contents = self.contents();
         let home = contents.repositories.get_mut(repository);
         home.map_or(
             Err(PutError::Malformed("the repository is gone".into())),
-            |home| home.put(deposit, now),
+            |home| home.put(new_manifest, now),
         )
     }
 
     fn created(&self, name: &str, reference: &str, digest: String) -> HeaderMap {
-        if !self.parts().dialect.names_manifests() {
+        if !self.config().kind.names_manifests() {
             return HeaderMap::new();
         }
         header_map([
@@ -60,8 +60,8 @@ impl Registry {
         ])
     }
 
-    fn put_refusal(&self, error: PutError, repository: &str, reference: &str) -> Refusal {
-        let ecr = self.parts().dialect.is_ecr();
+    fn put_refusal(&self, error: PutError, repository: &str, reference: &str) -> ErrorResponse {
+        let ecr = self.config().kind.is_ecr();
         let (code, message) = match error {
             PutError::TooLarge => (
                 "MANIFEST_INVALID",
@@ -89,7 +89,7 @@ impl Registry {
             ),
             PutError::ImmutableTag(tag) => ("TAG_INVALID", immutable(&tag, repository)),
         };
-        Refusal::new(StatusCode::BAD_REQUEST, code, message)
+        ErrorResponse::new(StatusCode::BAD_REQUEST, code, message)
     }
 }
 

@@ -7,19 +7,19 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::repository::Stored;
-use super::serve::{Admitted, Answer};
+use super::serve::{Admitted, HandlerResult};
 use super::{Registry, negotiation};
-use crate::faults::Twist;
+use crate::error_response::{ErrorResponse, header_map};
+use crate::faults::ManifestFault;
 use crate::image::Manifest;
-use crate::refusal::{Refusal, header_map};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 impl Registry {
-    pub(super) fn head_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
+    pub(super) fn head_manifest(&self, admitted: &Admitted, reference: &str) -> HandlerResult {
         let (digest, stored) = self.find(admitted, reference)?;
         let meter = self
-            .parts()
+            .config()
             .meter
             .as_ref()
             .and_then(|meter| meter.read(&admitted.caller, &admitted.repository));
@@ -30,23 +30,23 @@ impl Registry {
         Ok(response)
     }
 
-    pub(super) fn get_manifest(&self, admitted: &Admitted, reference: &str) -> Answer {
+    pub(super) fn get_manifest(&self, admitted: &Admitted, reference: &str) -> HandlerResult {
         let (digest, stored) = self.find(admitted, reference)?;
         let Admitted {
             caller, repository, ..
         } = admitted;
         let meter = self
-            .parts()
+            .config()
             .meter
             .as_ref()
             .map_or(Ok(None), |meter| meter.pull(caller, repository))?;
         let sent = match self.faults().take_manifest(&digest) {
             None => stored,
-            Some(Twist::Corrupt) => Stored {
+            Some(ManifestFault::Corrupt) => Stored {
                 bytes: corrupted(&stored.bytes),
                 ..stored
             },
-            Some(Twist::Lie(Manifest {
+            Some(ManifestFault::Replaced(Manifest {
                 media_type, bytes, ..
             })) => Stored {
                 media_type,
@@ -61,7 +61,11 @@ impl Registry {
         Ok(response)
     }
 
-    fn find(&self, admitted: &Admitted, reference: &str) -> Result<(String, Stored), Refusal> {
+    fn find(
+        &self,
+        admitted: &Admitted,
+        reference: &str,
+    ) -> Result<(String, Stored), ErrorResponse> {
         let contents = self.contents();
         let repository = &contents.repositories[&admitted.repository];
         let digest = repository
@@ -69,7 +73,7 @@ impl Registry {
             .ok_or_else(|| self.no_manifest(reference))?;
         let stored = repository.manifests[&digest].clone();
         negotiation::check(
-            self.parts().dialect,
+            self.config().kind,
             admitted.request.headers(),
             reference,
             &stored.media_type,
@@ -77,13 +81,13 @@ impl Registry {
         Ok((digest, stored))
     }
 
-    fn no_manifest(&self, reference: &str) -> Refusal {
-        let message = if self.parts().dialect.is_ecr() {
+    fn no_manifest(&self, reference: &str) -> ErrorResponse {
+        let message = if self.config().kind.is_ecr() {
             "Requested image not found".into()
         } else {
             format!("manifest unknown: {reference}")
         };
-        Refusal::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message)
+        ErrorResponse::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", message)
     }
 
     fn describe(&self, digest: &str, stored: &Stored, body: Body) -> Response {
@@ -100,7 +104,7 @@ impl Registry {
     fn names_digests(&self) -> bool {
         self.contents()
             .names_digests
-            .unwrap_or(self.parts().dialect.names_manifests())
+            .unwrap_or(self.config().kind.names_manifests())
     }
 }
 

@@ -1,23 +1,24 @@
-//! Content negotiation: a registry only sends manifests of types that the caller names.
+//! Content negotiation: a registry sends only manifests of accepted media types.
 
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 
-use super::Dialect;
-use super::dialect::Negotiation;
-use crate::refusal::Refusal;
+use super::RegistryKind;
+use super::kind::Negotiation;
+use crate::error_response::ErrorResponse;
 use crate::{digest, media};
 
-/// Refuses a manifest whose type the caller did not ask for.
+/// Refuses a manifest whose media type the request does not accept.
 ///
-/// Real registries send another representation of some types instead, with another digest; to refuse is the stricter choice.
+/// Real registries convert some types instead, which changes the digest. Refusing is the stricter
+/// choice.
 pub(super) fn check(
-    dialect: Dialect,
+    kind: RegistryKind,
     headers: &HeaderMap,
     reference: &str,
     media_type: &str,
-) -> Result<(), Refusal> {
-    let matters = match dialect.negotiation() {
+) -> Result<(), ErrorResponse> {
+    let matters = match kind.negotiation() {
         Negotiation::Never => false,
         Negotiation::ByTag => !digest::is_digest(reference),
         Negotiation::Always => true,
@@ -27,14 +28,14 @@ pub(super) fn check(
     }
     let (kind, kinds) = words(media_type);
     let message = format!("{kind} found, but Accept header does not support {kinds}");
-    Err(Refusal::new(
+    Err(ErrorResponse::new(
         StatusCode::NOT_FOUND,
         "MANIFEST_UNKNOWN",
         message,
     ))
 }
 
-/// Without any `Accept` header only the oldest type that is still in use is taken for granted.
+/// Without an `Accept` header, only the oldest type still in use is accepted.
 fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     if !headers.contains_key(ACCEPT) {
         return media_type == media::DOCKER_MANIFEST;

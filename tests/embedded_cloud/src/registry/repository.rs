@@ -1,4 +1,4 @@
-//! What a registry holds.
+//! The contents of a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ pub(crate) struct Contents {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// The account setting `BLOB_MOUNTING` of ECR.
     pub(crate) mounting: bool,
-    /// Whether manifests are sent with `Docker-Content-Digest`, where a test has a say.
+    /// Whether manifests are sent with `Docker-Content-Digest`, if a test overrides it.
     pub(crate) names_digests: Option<bool>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Stored {
     pub(crate) pushed_at: Timestamp,
 }
 
-/// Which tags of a repository can be moved.
+/// Which tags of a repository can be overwritten.
 #[derive(Clone)]
 pub(crate) struct Mutability {
     /// `MUTABLE`, `IMMUTABLE`, `IMMUTABLE_WITH_EXCLUSION` or `MUTABLE_WITH_EXCLUSION`.
@@ -66,7 +66,7 @@ pub(crate) struct Descriptor {
     pub(crate) size: u64,
     #[serde(default, rename = "mediaType")]
     pub(crate) media_type: String,
-    /// Where the content is instead of in the registry: such layers are never pushed.
+    /// The external location of a layer that is not in the registry and never pushed.
     #[serde(default)]
     urls: Vec<String>,
 }
@@ -98,7 +98,7 @@ impl Repository {
         }
     }
 
-    /// The digest that a tag or a digest stands for, if its manifest is here.
+    /// The digest of a tag or digest, if its manifest is here.
     pub(crate) fn resolve(&self, reference: &str) -> Option<String> {
         let digest = self.tags.get(reference).map_or(reference, String::as_str);
         self.manifests
@@ -127,13 +127,13 @@ impl Stored {
         }
     }
 
-    /// What this manifest refers to; nothing if it is not one.
+    /// The references of this manifest; empty if it is not a manifest.
     pub(crate) fn needs(&self) -> Needs {
         needs(&self.bytes).unwrap_or_default()
     }
 }
 
-/// Reads what a manifest refers to.
+/// Reads the references of a manifest.
 pub(crate) fn needs(bytes: &[u8]) -> serde_json::Result<Needs> {
     let Document {
         config,
@@ -177,7 +177,7 @@ impl Default for Mutability {
     }
 }
 
-/// Whether `text` matches a wildcard filter, in which `*` stands for any characters.
+/// Whether `text` matches a wildcard filter, in which `*` matches any characters.
 fn matches(filter: &str, text: &str) -> bool {
     match filter.split_once('*') {
         None => filter == text,

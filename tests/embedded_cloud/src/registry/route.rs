@@ -4,7 +4,7 @@
 
 use axum::http::Method;
 
-/// What a request is about.
+/// The subject of a request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Target {
     /// `/v2/`
@@ -21,7 +21,7 @@ pub(crate) enum Target {
     Tags,
 }
 
-/// A request's repository and what it is about; the repository of a ping is empty.
+/// The repository and the subject of a request; the repository of a ping is empty.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Route {
     pub(crate) repository: String,
@@ -29,7 +29,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Reads a path; nothing if it is not one of the specification's.
+    /// Reads a path; `None` if the specification does not define it.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v2")?.trim_start_matches('/');
         if rest.is_empty() {
@@ -51,7 +51,7 @@ impl Route {
         })
     }
 
-    /// The kind of the request in [`Counts`](crate::Counts), without the name of the server.
+    /// The kind of the request in [`Counts`](crate::Counts), without the server prefix.
     pub(crate) fn kind(&self, method: &Method) -> String {
         let subject = match self.target {
             Target::Ping => return "ping".into(),

@@ -1,4 +1,4 @@
-//! The data plane: from a request to the verb that answers it.
+//! The data plane: routes a request to its handler.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -7,20 +7,20 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Registry;
-use super::gate::{Action, Caller};
 use super::route::{Route, Target};
-use crate::refusal::Refusal;
-use crate::throttle;
+use crate::caller::{Action, Caller};
+use crate::error_response::ErrorResponse;
+use crate::planned_errors;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
-/// What the verbs answer.
-pub(crate) type Answer = Result<Response, Refusal>;
+/// The result of a handler.
+pub(crate) type HandlerResult = Result<Response, ErrorResponse>;
 
-/// A request that passed the gate.
+/// An authenticated request.
 pub(super) struct Admitted {
     pub(super) caller: Caller,
-    /// The name of the repository on the wire, which addresses in answers repeat.
+    /// The repository name in the path, which response URLs repeat.
     pub(super) name: String,
     /// The name under which it is stored.
     pub(super) repository: String,
@@ -49,21 +49,21 @@ impl Registry {
         response
     }
 
-    async fn answer(&self, request: Request) -> Answer {
-        let unknown = || Refusal::text(StatusCode::NOT_FOUND, "404 page not found");
+    async fn answer(&self, request: Request) -> HandlerResult {
+        let unknown = || ErrorResponse::text(StatusCode::NOT_FOUND, "404 page not found");
         let route = Route::parse(request.uri().path()).ok_or_else(unknown)?;
         let kind = route.kind(request.method());
         self.count(&kind);
-        throttle::check(self.faults(), &kind)?;
+        planned_errors::check(self.faults(), &kind)?;
         let action = action(request.method());
-        let caller = self
-            .parts()
-            .gate
-            .admit(request.headers(), &route.repository, action)?;
+        let caller =
+            self.config()
+                .authentication
+                .admit(request.headers(), &route.repository, action)?;
         if route.target == Target::Ping {
             return Ok(([(CONTENT_TYPE, "application/json")], "{}").into_response());
         }
-        if caller.user.is_none() && self.parts().gate.knows_the_anonymous() {
+        if caller.user.is_none() && self.config().authentication.knows_the_anonymous() {
             self.count("anonymous");
         }
         let repository = self.open(&route, &caller, action)?;
@@ -83,7 +83,7 @@ impl Registry {
         .await
     }
 
-    async fn dispatch(&self, target: Target, admitted: Admitted) -> Answer {
+    async fn dispatch(&self, target: Target, admitted: Admitted) -> HandlerResult {
         match (admitted.request.method().clone(), target) {
             (Method::HEAD, Target::Manifest(reference)) => {
                 self.head_manifest(&admitted, &reference)
@@ -112,8 +112,8 @@ fn action(method: &Method) -> Action {
     }
 }
 
-fn unsupported() -> Refusal {
-    Refusal::new(
+fn unsupported() -> ErrorResponse {
+    ErrorResponse::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "UNSUPPORTED",
         "The operation is unsupported.",

@@ -16,12 +16,12 @@ pub(super) struct Sessions {
     started: u64,
 }
 
-/// An upload under way; clones are the same upload.
+/// An open upload; clones are the same upload.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) id: String,
     pub(super) repository: String,
-    /// The address at which the upload goes on.
+    /// The URL of the next request of the upload.
     pub(super) location: String,
     state: Arc<Mutex<State>>,
 }
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Sessions {
-    /// Opens a session; `locate` gives the address of an identifier.
+    /// Opens a session; `locate` makes the URL of an identifier.
     pub(super) fn start(
         &mut self,
         repository: &str,
@@ -78,7 +78,8 @@ impl Session {
         }
     }
 
-    /// Begins a part. Until it ends, the session counts as broken, for a connection that is cut ends nothing.
+    /// Begins a part. Until it ends, the session counts as broken, because an interrupted
+    /// connection ends no part.
     pub(super) fn begin_part(&self) {
         let mut state = lock(&self.state);
         state.broken = true;
@@ -97,14 +98,14 @@ impl Session {
         }
     }
 
-    /// Ends a part; an empty one is none.
+    /// Ends a part; an empty part does not count.
     pub(super) fn end_part(&self) {
         let mut state = lock(&self.state);
         state.broken = false;
         state.parts.retain(|size| *size > 0);
     }
 
-    /// Keeps only the hash from now on: the bytes are known already.
+    /// Keeps only the hash from now on, because the pool already has the bytes.
     pub(super) fn forget_bytes(&self) {
         lock(&self.state).kept = None;
     }
@@ -128,7 +129,7 @@ impl Session {
         lock(&self.state).hasher.clone().finish()
     }
 
-    /// The bytes that arrived, unless they were not kept.
+    /// The received bytes, unless only their hash was kept.
     pub(super) fn take_blob(&self) -> Option<Blob> {
         let kept = lock(&self.state).kept.take()?;
         Some(Blob::Bytes(Bytes::from(kept)))

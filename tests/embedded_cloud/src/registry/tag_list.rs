@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Registry;
-use super::serve::{Admitted, Answer};
-use crate::refusal::{Refusal, header_map};
+use super::serve::{Admitted, HandlerResult};
+use crate::error_response::{ErrorResponse, header_map};
 
 /// The query of a tag list (distribution spec, "Listing Tags").
 #[derive(Deserialize)]
@@ -19,9 +19,12 @@ struct Page {
 }
 
 impl Registry {
-    pub(super) fn list_tags(&self, admitted: &Admitted) -> Answer {
-        if !self.parts().dialect.lists_tags() {
-            return Err(Refusal::text(StatusCode::NOT_FOUND, "404 page not found"));
+    pub(super) fn list_tags(&self, admitted: &Admitted) -> HandlerResult {
+        if !self.config().kind.lists_tags() {
+            return Err(ErrorResponse::text(
+                StatusCode::NOT_FOUND,
+                "404 page not found",
+            ));
         }
         let page = page(admitted.request.uri())?;
         let mut tags: Vec<String> = self.images(&admitted.repository).into_keys().collect();
@@ -39,9 +42,9 @@ impl Registry {
     }
 }
 
-fn page(uri: &Uri) -> Result<Page, Refusal> {
+fn page(uri: &Uri) -> Result<Page, ErrorResponse> {
     let invalid = |_| {
-        Refusal::new(
+        ErrorResponse::new(
             StatusCode::BAD_REQUEST,
             "PAGINATION_NUMBER_INVALID",
             "invalid number of results requested",

@@ -1,26 +1,26 @@
-//! The rules of uploads, and how far one got. Those of ECR are its clients' observations.
+//! The rules and the progress of uploads. Those of ECR are observations by its clients.
 
 use axum::http::header::{CONTENT_RANGE, HOST, HeaderName, LOCATION, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::Registry;
 use super::session::Session;
-use crate::refusal::{Refusal, header_map};
+use crate::error_response::{ErrorResponse, header_map};
 
-/// The smallest part but the last (`LayerPartTooSmallException`).
+/// The smallest part except the last (`LayerPartTooSmallException`).
 const ECR_PART_BYTES: u64 = 5 * 1024 * 1024;
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
 impl Registry {
-    pub(super) fn check_parts(&self, session: &Session) -> Result<(), Refusal> {
+    pub(super) fn check_parts(&self, session: &Session) -> Result<(), ErrorResponse> {
         let parts = session.parts();
         let before_last = &parts[..parts.len().saturating_sub(1)];
         match before_last.iter().find(|size| **size < ECR_PART_BYTES) {
-            Some(size) if self.parts().dialect.is_ecr() => {
+            Some(size) if self.config().kind.is_ecr() => {
                 let message = format!(
                     "Layer part of {size} bytes is too small: the minimum is {ECR_PART_BYTES} bytes"
                 );
-                Err(Refusal::new(
+                Err(ErrorResponse::new(
                     StatusCode::BAD_REQUEST,
                     "BLOB_UPLOAD_INVALID",
                     message,
@@ -30,8 +30,8 @@ impl Registry {
         }
     }
 
-    pub(super) fn digest_refusal(&self) -> Refusal {
-        let (code, message) = if self.parts().dialect.is_ecr() {
+    pub(super) fn digest_refusal(&self) -> ErrorResponse {
+        let (code, message) = if self.config().kind.is_ecr() {
             (
                 "BLOB_UPLOAD_INVALID",
                 "None of the provided layer digests match the calculated layer digest",
@@ -42,13 +42,13 @@ impl Registry {
                 "provided digest did not match uploaded content",
             )
         };
-        Refusal::new(StatusCode::BAD_REQUEST, code, message)
+        ErrorResponse::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// On ECR the range stays that of the first part (aws/containers-roadmap#2831).
     pub(super) fn progress(&self, session: &Session) -> HeaderMap {
         let first = session.parts().first().copied().unwrap_or_default();
-        let received = if self.parts().dialect.is_ecr() {
+        let received = if self.config().kind.is_ecr() {
             first
         } else {
             session.received()
@@ -60,10 +60,11 @@ impl Registry {
         ])
     }
 
-    /// Absolute at ECR; relative and with a query of its own elsewhere, as CNCF distribution may have it.
+    /// Absolute at ECR; relative and with a query of its own elsewhere, as CNCF distribution may
+    /// have it.
     pub(super) fn location(&self, name: &str, id: &str, headers: &HeaderMap) -> String {
         let path = format!("/v2/{name}/blobs/uploads/{id}");
-        if !self.parts().dialect.is_ecr() {
+        if !self.config().kind.is_ecr() {
             return format!("{path}?_state=open");
         }
         let host = headers
@@ -74,8 +75,9 @@ impl Registry {
     }
 }
 
-/// A part must begin where the last one ended; a session whose part was cut is lost (apple/containerization#790).
-pub(super) fn check_start(session: &Session, headers: &HeaderMap) -> Result<(), Refusal> {
+/// A part must begin where the last one ended. A session whose part was interrupted is lost
+/// (apple/containerization#790).
+pub(super) fn check_start(session: &Session, headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let expected = session.received();
     let named = headers
         .get(CONTENT_RANGE)
@@ -85,7 +87,7 @@ pub(super) fn check_start(session: &Session, headers: &HeaderMap) -> Result<(), 
         return Ok(());
     }
     let message = format!("First byte of the layer part is {first} instead of {expected}");
-    Err(Refusal::new(
+    Err(ErrorResponse::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "BLOB_UPLOAD_INVALID",
         message,

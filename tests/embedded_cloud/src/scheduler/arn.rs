@@ -9,7 +9,7 @@ pub(super) struct Arn<'a> {
 }
 
 impl<'a> Arn<'a> {
-    /// Reads an ARN of any partition; nothing if the text is none.
+    /// Reads an ARN of any partition; `None` if the text is not an ARN.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, service, region, account, resource] = parts[..] else {
@@ -24,7 +24,7 @@ impl<'a> Arn<'a> {
         })
     }
 
-    /// Whether the account is one, and not left out as in the ARNs of some services.
+    /// Whether the account is an account ID; ARNs of some services leave it out.
     pub(super) fn has_account(&self) -> bool {
         self.account.len() == 12 && self.account.bytes().all(|byte| byte.is_ascii_digit())
     }

@@ -1,7 +1,8 @@
-//! What a target gets.
+//! The event that a target gets.
 //!
-//! With an input it gets that and no envelope, with the context keywords replaced (EventBridge Scheduler user guide, "Adding
-//! context attributes"). Without one it gets an event whose detail is the *text* `{}`.
+//! With an input, the target gets that input without an envelope, with the context keywords
+//! replaced (EventBridge Scheduler user guide, "Adding context attributes"). Without one, it gets
+//! an event whose detail is the *text* `{}`.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,19 +1,20 @@
-//! A schedule as a caller writes it: the input of `CreateSchedule` and `UpdateSchedule`, and most of what `GetSchedule` answers.
+//! The input of `CreateSchedule` and `UpdateSchedule`, and most of the output of `GetSchedule`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use super::request::default_group;
 use super::rules::{self, invalid};
-use super::schedule::Key;
 use super::target::Target;
 use crate::aws::AwsError;
 
 const UTC: &str = "UTC";
 
-/// All fields but `StartDate`, `EndDate` and `KmsKeyArn`. Absent ones have the default of the service.
+/// All fields except `StartDate`, `EndDate` and `KmsKeyArn`. Absent fields have the defaults of the
+/// service.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct Draft {
@@ -59,7 +60,7 @@ pub(super) enum Readiness {
     Disabled,
 }
 
-/// What becomes of a schedule that was delivered.
+/// What happens to a schedule after its delivery.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum AfterCompletion {

@@ -1,8 +1,8 @@
-//! What callers name a schedule by.
+//! The inputs of `GetSchedule` and `DeleteSchedule`.
 
 use serde::Deserialize;
 
-use super::schedule::Key;
+use super::key::Key;
 use super::{DEFAULT_GROUP, rules};
 use crate::aws::AwsError;
 

@@ -1,4 +1,4 @@
-//! The constraints of the API model, in its words.
+//! The constraints of the API model, with its error texts.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use crate::aws::AwsError;
 const NAME: &str = "[0-9a-zA-Z-_.]+";
 const TOKEN: &str = "[a-zA-Z0-9-_]+";
 
-/// Names of schedules and groups: 1 to 64 letters, digits, hyphens, underscores and dots.
+/// Checks a name of a schedule or group: 1 to 64 letters, digits, hyphens, underscores and dots.
 pub(super) fn name(path: &str, value: &str) -> Result<(), AwsError> {
     length(path, value, 1..=64)?;
     pattern(
@@ -20,7 +20,7 @@ pub(super) fn name(path: &str, value: &str) -> Result<(), AwsError> {
     )
 }
 
-/// Client tokens: 1 to 64 letters, digits, hyphens and underscores.
+/// Checks a client token: 1 to 64 letters, digits, hyphens and underscores.
 pub(super) fn token(value: Option<&str>) -> Result<(), AwsError> {
     let Some(value) = value else { return Ok(()) };
     length("clientToken", value, 1..=64)?;
@@ -30,7 +30,7 @@ pub(super) fn token(value: Option<&str>) -> Result<(), AwsError> {
     pattern("clientToken", value, TOKEN, legal)
 }
 
-/// A text whose number of characters is inside its bounds.
+/// Checks that the number of characters is in its range.
 pub(super) fn length(
     path: &str,
     value: &str,
@@ -54,7 +54,7 @@ pub(super) fn length(
     Ok(())
 }
 
-/// A text that has, or has not, the form of its regular expression.
+/// Checks a text against its regular expression.
 pub(super) fn pattern(path: &str, value: &str, regex: &str, legal: bool) -> Result<(), AwsError> {
     let error = || {
         violated(
@@ -66,7 +66,7 @@ pub(super) fn pattern(path: &str, value: &str, regex: &str, legal: bool) -> Resu
     legal.then_some(()).ok_or_else(error)
 }
 
-/// A number inside its bounds.
+/// Checks that a number is in its range.
 pub(super) fn number(path: &str, value: u32, bounds: RangeInclusive<u32>) -> Result<(), AwsError> {
     let rule = match value {
         value if value < *bounds.start() => {
@@ -80,7 +80,7 @@ pub(super) fn number(path: &str, value: u32, bounds: RangeInclusive<u32>) -> Res
     Err(violated(path, &value.to_string(), &rule))
 }
 
-/// A request that keeps to the model and is refused all the same.
+/// An error for a request that fits the model but is refused.
 pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new("ValidationException", message)
 }

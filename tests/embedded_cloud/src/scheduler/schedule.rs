@@ -1,19 +1,13 @@
-//! A schedule as it is kept.
+//! A stored schedule.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::ScheduleView;
 use super::delivery;
 use super::draft::{AfterCompletion, Draft, Readiness};
-use super::{ScheduleView, arn_prefix, rules};
+use super::key::Key;
 use crate::aws::AwsError;
-
-/// What names a schedule.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) group: String,
-    pub(super) name: String,
-}
 
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -24,24 +18,9 @@ pub(super) struct Schedule {
     delivered: bool,
 }
 
-impl Key {
-    pub(super) fn parse(group: &str, name: &str) -> Result<Self, AwsError> {
-        rules::name("name", name)?;
-        rules::name("groupName", group)?;
-        Ok(Self {
-            group: group.to_owned(),
-            name: name.to_owned(),
-        })
-    }
-
-    pub(super) fn arn(&self) -> String {
-        format!("{}{}/{}", arn_prefix(), self.group, self.name)
-    }
-}
-
 impl Schedule {
-    /// A schedule from a draft that was checked. What becomes of one for the past is not documented; to refuse it is the
-    /// stricter choice.
+    /// A schedule from a checked draft. AWS does not document what happens to a time in the past;
+    /// refusing it is the stricter choice.
     pub(super) fn new(draft: Draft, now: Timestamp) -> Result<Self, AwsError> {
         let at = draft.at()?;
         if at <= now {
@@ -56,7 +35,8 @@ impl Schedule {
         })
     }
 
-    /// Replaces everything: "that field will be set to its system-default value after the update" (`UpdateSchedule`).
+    /// Replaces every field: "that field will be set to its system-default value after the update"
+    /// (`UpdateSchedule`).
     pub(super) fn replace(&mut self, draft: Draft, now: Timestamp) -> Result<(), AwsError> {
         *self = Self {
             created: self.created,

@@ -1,4 +1,4 @@
-//! Whom a schedule invokes, and with what.
+//! The target of a schedule, and its input.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,13 +7,13 @@ use super::arn::Arn;
 use super::rules::{self, invalid};
 use crate::aws::AwsError;
 
-/// The largest input: what an asynchronous invocation of Lambda took when its limit was lowest, 256 KB.
+/// The largest input: 256 KB, the lowest limit that asynchronous invocations of Lambda ever had.
 const MAX_INPUT_BYTES: usize = 256 * 1024;
 
 const ROLE: &str = "^arn:aws(-[a-z]+)?:iam::\\d{12}:role\\/[\\w+=,.@\\/-]+$";
 const QUEUE: &str = "^arn:aws(-[a-z]+)?:sqs:[a-z0-9\\-]+:\\d{12}:[a-zA-Z0-9\\-_]+$";
 
-/// A target without the parameters of particular services: a Lambda function needs none.
+/// A target without service-specific parameters: a Lambda function needs none.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct Target {
@@ -83,7 +83,8 @@ impl RetryPolicy {
     }
 }
 
-/// "If you are configuring a templated Lambda […] target, the input must be a well-formed JSON." (`Target`)
+/// "If you are configuring a templated Lambda […] target, the input must be a well-formed JSON."
+/// (`Target`)
 fn check_input(input: &str) -> Result<(), AwsError> {
     rules::length("target.input", input, 1..=MAX_INPUT_BYTES)?;
     let malformed = |error| invalid(format!("The input must be well-formed JSON: {error}."));
@@ -103,7 +104,7 @@ fn is_role(text: &str) -> bool {
     })
 }
 
-/// A standard queue; the names of FIFO queues have a dot.
+/// Whether the target is a standard queue; the names of FIFO queues contain a dot.
 fn is_queue(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     Arn::parse(text).is_some_and(|arn| {

@@ -1,4 +1,4 @@
-//! What callers of SNS may ask, by the rules of its API reference.
+//! Requests to SNS, checked by the rules of its API reference.
 
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub(super) struct Publish {
 }
 
 impl Publish {
-    /// The message, if it breaks no rule. The topic may still not exist.
+    /// The message, if it breaks no rule. Whether the topic exists is checked later.
     pub(super) fn notification(self) -> Result<Notification, AwsError> {
         let topic = self.topic_arn.ok_or_else(|| {
             invalid("TopicArn or TargetArn Reason: no value for required parameter")
@@ -42,7 +42,8 @@ impl Publish {
     }
 }
 
-/// Whether the text can be the subject of a mail: printable ASCII that does not begin with a space.
+/// Whether the text can be the subject of an email: printable ASCII that does not begin with a
+/// space.
 fn is_subject(text: &str) -> bool {
     (1..=MAX_SUBJECT_CHARACTERS).contains(&text.len())
         && !text.starts_with(' ')

@@ -28,7 +28,7 @@ pub(super) struct Attribute {
     binary_value: Option<String>,
 }
 
-/// What is wrong with the attributes, if anything is.
+/// Checks the attributes.
 pub(super) fn check(attributes: &Attributes) -> Result<(), AwsError> {
     if attributes.len() > MAX_ATTRIBUTES {
         let message = format!(
@@ -49,7 +49,7 @@ pub(super) fn check(attributes: &Attributes) -> Result<(), AwsError> {
     Err(AwsError::new("InvalidParameterValue", message))
 }
 
-/// The attributes that a receive asks for: by name, or all.
+/// The attributes that a receive requests: by name, or all.
 pub(super) fn select(attributes: &Attributes, names: &[String]) -> Attributes {
     let wanted = |name: &String| {
         names
@@ -105,7 +105,7 @@ pub(super) fn md5(attributes: &Attributes) -> Option<String> {
     (!attributes.is_empty()).then(|| hexadecimal(hash))
 }
 
-/// Every part goes in behind its length in four bytes.
+/// Hashes a part, prefixed by its length in four bytes.
 fn update(hash: &mut Md5, part: &[u8]) {
     let length = u32::try_from(part.len()).expect("a message has at most 1 MiB");
     hash.update(length.to_be_bytes());

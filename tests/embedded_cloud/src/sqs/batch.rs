@@ -1,4 +1,4 @@
-//! Batches: up to ten entries, each with its own success or failure.
+//! Batches of up to ten entries. Each entry succeeds or fails on its own.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::MAX_BATCH;
 use super::draft::Draft;
-use super::request::take;
+use super::input::take;
 use super::rules::MAX_BYTES;
-use crate::aws::{Answer, AwsError};
+use crate::aws::{ActionResult, AwsError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -17,8 +17,8 @@ struct Batch {
     entries: Vec<Value>,
 }
 
-/// Does one thing for every entry. The batch as a whole fails only if it breaks a rule for batches.
-pub(super) fn each(input: &Value, mut act: impl FnMut(&Value) -> Answer) -> Answer {
+/// Runs an action for every entry. The batch as a whole fails only if it breaks a rule for batches.
+pub(super) fn each(input: &Value, mut act: impl FnMut(&Value) -> ActionResult) -> ActionResult {
     let Batch { entries } = crate::aws::read(input)?;
     let entries = entries
         .iter()
@@ -86,7 +86,7 @@ fn is_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Only messages have a size; other entries are receipts.
+/// The size of an entry in bytes. Only messages have a size; other entries are receipts.
 fn size_bytes(entry: &Value) -> usize {
     Draft::deserialize(entry).map_or(0, |draft| draft.size_bytes())
 }

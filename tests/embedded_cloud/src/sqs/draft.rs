@@ -1,4 +1,4 @@
-//! A message on its way into a queue.
+//! A message as it is sent.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::attributes::{self, Attributes};
 use super::rules;
 use crate::aws::AwsError;
 
-/// What a sender gives.
+/// The input of a send.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct Draft {
@@ -20,12 +20,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The bytes that count against the limit.
+    /// The size that counts against the limit, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
         self.message_body.len() + attributes::size_bytes(&self.message_attributes)
     }
 
-    /// The group and the deduplication identifier of a message that a FIFO queue can take.
+    /// The group and the deduplication identifier, if a FIFO queue can accept the message.
     pub(super) fn check(&mut self) -> Result<(String, String), AwsError> {
         rules::body(&self.message_body, self.size_bytes())?;
         attributes::check(&self.message_attributes)?;

@@ -1,4 +1,4 @@
-//! The event source mapping: messages as an event, and a response as a verdict on them.
+//! The event source mapping: makes events of messages, and applies the response of the function.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,9 @@ use crate::aws::HOME_REGION;
 use crate::lambda::FunctionError;
 
 impl Sqs {
-    /// The next event of an event source mapping: up to `batch_size` messages, which are in flight until they are
-    /// [settled](Self::settle) or their visibility timeout ends. `None` if no message can be received now.
+    /// The next event of an event source mapping: up to `batch_size` messages. They are in flight
+    /// until they are [settled](Self::settle) or their visibility timeout ends. `None` if no
+    /// message can be received now.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>.
     pub fn next_event(&self, url: &str, batch_size: usize) -> Option<Value> {
@@ -23,17 +24,19 @@ impl Sqs {
         (!messages.is_empty()).then(|| event_of(name(url), &messages))
     }
 
-    /// Ends an event as a mapping with `ReportBatchItemFailures` does: what the function names comes back, the rest is
-    /// deleted. After an error, or a response that AWS cannot read, everything comes back.
+    /// Ends an event as a mapping with `ReportBatchItemFailures` does. Messages that the function
+    /// names are redelivered, the rest is deleted. After an error or an unreadable response, all
+    /// messages are redelivered.
     ///
-    /// What comes back can be received when its visibility timeout ends, which the function may have changed.
+    /// A redelivered message can be received when its visibility timeout ends, which the function
+    /// may have changed.
     pub fn settle(&self, url: &str, event: &Value, response: &Result<Value, FunctionError>) {
         self.with_queue(url, |queue, now| {
             for (receipt, _) in verdict(event, response)
                 .into_iter()
                 .filter(|(_, returned)| !returned)
             {
-                // A receipt that expired meanwhile leaves its message in the queue, as at AWS.
+                // A receipt that has expired leaves its message in the queue, as in AWS.
                 queue.delete(receipt, now).unwrap_or_default();
             }
         });
@@ -45,10 +48,10 @@ fn event_of(queue: &str, messages: &[Message]) -> Value {
     json!({ "Records": messages.iter().map(|message| record(queue, message)).collect::<Vec<_>>() })
 }
 
-/// Every receipt of the event, with whether its message comes back.
+/// Every receipt of the event, with whether its message is redelivered.
 ///
-/// Source: "Implementing partial batch responses" in the Lambda developer guide. An empty or absent list is success; a
-/// list that names nothing, or something that was not in the batch, fails the whole batch.
+/// Source: "Implementing partial batch responses" in the Lambda developer guide. An empty or absent
+/// list is success. A list with an empty or unknown identifier fails the whole batch.
 fn verdict<'a>(event: &'a Value, response: &Result<Value, FunctionError>) -> Vec<(&'a str, bool)> {
     let records = event["Records"]
         .as_array()

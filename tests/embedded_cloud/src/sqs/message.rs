@@ -9,29 +9,29 @@ use super::attributes::Attributes;
 /// A message of a FIFO queue.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Unique; a duplicate is told the identifier of the message that it repeats.
+    /// Unique. The response to a duplicate has the identifier of the original.
     pub id: String,
     /// The text, as sent.
     pub body: String,
-    /// The message group, inside which order holds.
+    /// The message group, in which messages are delivered in order.
     pub group: String,
     /// The deduplication identifier.
     pub deduplication: String,
-    /// Twenty digits that grow with every message.
+    /// The sequence number: twenty digits that increase with every message.
     pub sequence_number: String,
-    /// How often it was received so far.
+    /// How many times it was received.
     pub receive_count: u32,
     /// When the queue accepted it.
     pub sent_at: Timestamp,
     pub(super) attributes: Attributes,
     pub(super) first_received_at: Option<Timestamp>,
     pub(super) visible_at: Timestamp,
-    /// Of the latest receive.
+    /// The receipt handle of the latest receive.
     pub(super) receipt: String,
 }
 
 impl Message {
-    /// The system attributes, as a receive or an event shows them.
+    /// The system attributes, as in a receive or an event.
     pub(super) fn system_attributes(&self) -> BTreeMap<&'static str, String> {
         let mut attributes = BTreeMap::from([
             ("ApproximateReceiveCount", self.receive_count.to_string()),

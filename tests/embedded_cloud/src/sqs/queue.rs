@@ -1,6 +1,7 @@
-//! One FIFO queue as a state machine: every step is told the time and returns at once.
+//! One FIFO queue as a state machine. Every step takes the time as an argument and does not wait.
 //!
-//! Rules from <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues.html>.
+//! Rules from
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +13,10 @@ use crate::aws::{AwsError, unique_id};
 
 mod description;
 
-/// How long a deduplication identifier is remembered after the message that brought it.
+/// How long a deduplication identifier is remembered.
 const DEDUPLICATION: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long a message is kept, unless the owner of the queue says otherwise.
+/// Default retention period of a message.
 const RETENTION: SignedDuration = SignedDuration::from_hours(4 * 24);
 
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Queue {
     messages: Vec<Message>,
     /// By deduplication identifier.
     accepted: BTreeMap<String, Accepted>,
-    /// Every receipt handle given out, with the identifier of its message.
+    /// Every receipt handle that was issued, with the identifier of its message.
     receipts: BTreeMap<String, String>,
     last_sequence: u64,
 }
@@ -38,7 +39,7 @@ struct Redrive {
     max_receive_count: u32,
 }
 
-/// The answer to a message, which its duplicates get as well.
+/// The response to a message. Its duplicates get the same.
 #[derive(Clone, Debug)]
 pub(super) struct Accepted {
     pub(super) id: String,
@@ -71,14 +72,14 @@ impl Queue {
         self.redrive.as_ref().map(|redrive| redrive.queue.as_str())
     }
 
-    /// Every message that has not outlived the retention period.
+    /// Every message within the retention period.
     pub(super) fn messages(&mut self, now: Timestamp) -> &[Message] {
         self.messages
             .retain(|message| message.sent_at + RETENTION > now);
         &self.messages
     }
 
-    /// Takes a message in, or forgets it if it repeats one of the last five minutes.
+    /// Accepts a message, and drops it if it repeats one of the last five minutes.
     pub(super) fn send(
         &mut self,
         draft: Draft,
@@ -116,12 +117,12 @@ impl Queue {
         accepted
     }
 
-    /// Takes in what another queue gave up on.
+    /// Accepts a message that another queue moved here.
     pub(super) fn bury(&mut self, messages: Vec<Message>) {
         self.messages.extend(messages);
     }
 
-    /// Removes the messages that were received too often and that a receive would meet now.
+    /// Removes the messages that were received too often and that the next receive would return.
     pub(super) fn take_dead(&mut self, now: Timestamp) -> Vec<Message> {
         let Some(most) = self
             .redrive
@@ -136,7 +137,7 @@ impl Queue {
         self.messages.extract_if(.., is_dead).collect()
     }
 
-    /// Hands out up to `most` messages in order, from groups that have none in flight.
+    /// Receives up to `most` messages in order, from groups that have none in flight.
     pub(super) fn receive(
         &mut self,
         most: usize,
@@ -162,7 +163,7 @@ impl Queue {
         received
     }
 
-    /// Deletes a message; once more is no error.
+    /// Deletes a message. Deleting it again is no error.
     pub(super) fn delete(&mut self, receipt: &str, now: Timestamp) -> Result<(), AwsError> {
         let Some(index) = self.find(receipt)? else {
             return Ok(());
@@ -174,7 +175,7 @@ impl Queue {
         Err(invalid_receipt(receipt, "The receipt handle has expired."))
     }
 
-    /// Hides a message in flight for so many seconds from now; 0 gives it back.
+    /// Sets the visibility timeout of a message in flight, in seconds from now; 0 makes it visible.
     pub(super) fn hide(
         &mut self,
         receipt: &str,
@@ -204,7 +205,7 @@ impl Queue {
             .collect()
     }
 
-    /// The message for which the receipt was given; `None` if it is gone.
+    /// The message of a receipt handle; `None` if it is gone.
     fn find(&self, receipt: &str) -> Result<Option<usize>, AwsError> {
         let id = self.receipts.get(receipt);
         let id = id.ok_or_else(|| {
@@ -216,7 +217,8 @@ impl Queue {
         Ok(self.messages.iter().position(|message| message.id == *id))
     }
 
-    /// A FIFO queue honours only the receipt of the latest receive, and only while the message is in flight.
+    /// A FIFO queue accepts only the receipt of the latest receive, and only while the message is
+    /// in flight.
     fn is_current(&self, index: usize, receipt: &str, now: Timestamp) -> bool {
         let message = &self.messages[index];
         message.receipt == receipt && message.is_in_flight(now)

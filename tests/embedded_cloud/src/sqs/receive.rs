@@ -1,11 +1,11 @@
-//! Receiving: what callers may ask, and how messages look to them.
+//! `ReceiveMessage`: its input, and the format of messages.
 
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::input::{MAX_VISIBILITY_SECONDS, select};
 use super::message::Message;
-use super::request::{MAX_VISIBILITY_SECONDS, select};
 use super::{MAX_BATCH, attributes, rules};
 use crate::aws::AwsError;
 

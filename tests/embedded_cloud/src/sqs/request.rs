@@ -1,18 +1,14 @@
-//! What callers of SQS may ask of one queue, and the answers that they get.
-
-use std::collections::BTreeMap;
+//! The actions of SQS on one queue, and their responses.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::Draft;
+use super::input::{MAX_VISIBILITY_SECONDS, select};
 use super::queue::Queue;
 use super::{attributes, batch, rules};
-use crate::aws::{Answer, AwsError, read};
-
-/// Twelve hours.
-pub(super) const MAX_VISIBILITY_SECONDS: u32 = 43_200;
+use crate::aws::{ActionResult, AwsError, read};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -40,19 +36,8 @@ struct GetAttributes {
     attribute_names: Vec<String>,
 }
 
-/// Separates one text from the rest of an input or of a batch entry.
-pub(super) fn take(input: &Value, name: &str) -> Result<(String, Value), AwsError> {
-    let mut rest = input.clone();
-    let taken = rest.as_object_mut().and_then(|fields| fields.remove(name));
-    let text = taken
-        .as_ref()
-        .and_then(Value::as_str)
-        .ok_or_else(|| rules::missing(name))?;
-    Ok((text.to_owned(), rest))
-}
-
-/// Does what an action asks of one queue, once or for every entry of a batch.
-pub(super) fn act(queue: &mut Queue, action: &str, input: &Value, now: Timestamp) -> Answer {
+/// Runs an action on one queue, once or for every entry of a batch.
+pub(super) fn act(queue: &mut Queue, action: &str, input: &Value, now: Timestamp) -> ActionResult {
     match action {
         "SendMessageBatch" => batch::each(input, |entry| send(queue, read(entry)?, now)),
         "DeleteMessageBatch" => batch::each(input, |entry| delete(queue, &read(entry)?, now)),
@@ -67,7 +52,7 @@ pub(super) fn act(queue: &mut Queue, action: &str, input: &Value, now: Timestamp
     }
 }
 
-fn send(queue: &mut Queue, mut draft: Draft, now: Timestamp) -> Answer {
+fn send(queue: &mut Queue, mut draft: Draft, now: Timestamp) -> ActionResult {
     let (group, deduplication) = draft.check()?;
     let mut output = json!({ "MD5OfMessageBody": attributes::md5_of_text(&draft.message_body) });
     if let Some(md5) = attributes::md5(&draft.message_attributes) {
@@ -79,13 +64,13 @@ fn send(queue: &mut Queue, mut draft: Draft, now: Timestamp) -> Answer {
     Ok(output)
 }
 
-fn delete(queue: &mut Queue, request: &Delete, now: Timestamp) -> Answer {
+fn delete(queue: &mut Queue, request: &Delete, now: Timestamp) -> ActionResult {
     queue
         .delete(&request.receipt_handle, now)
         .map(|()| json!({}))
 }
 
-fn hide(queue: &mut Queue, request: &ChangeVisibility, now: Timestamp) -> Answer {
+fn hide(queue: &mut Queue, request: &ChangeVisibility, now: Timestamp) -> ActionResult {
     rules::number(
         "VisibilityTimeout",
         request.visibility_timeout,
@@ -96,7 +81,7 @@ fn hide(queue: &mut Queue, request: &ChangeVisibility, now: Timestamp) -> Answer
         .map(|()| json!({}))
 }
 
-fn describe(queue: &mut Queue, request: &GetAttributes, now: Timestamp) -> Answer {
+fn describe(queue: &mut Queue, request: &GetAttributes, now: Timestamp) -> ActionResult {
     let attributes = queue.attributes(now);
     let known = |name: &String| {
         name == "All" || name == "RedrivePolicy" || attributes.contains_key(name.as_str())
@@ -108,13 +93,4 @@ fn describe(queue: &mut Queue, request: &GetAttributes, now: Timestamp) -> Answe
         ));
     }
     Ok(json!({ "Attributes": select(attributes, &request.attribute_names) }))
-}
-
-/// The attributes that were asked for by name, or all.
-pub(super) fn select(
-    mut attributes: BTreeMap<&'static str, String>,
-    names: &[String],
-) -> BTreeMap<&'static str, String> {
-    attributes.retain(|name, _| names.iter().any(|wanted| wanted == "All" || wanted == name));
-    attributes
 }

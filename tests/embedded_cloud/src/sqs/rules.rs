@@ -1,11 +1,11 @@
-//! What SQS refuses in a message, in its own words.
+//! The rules of SQS for messages, with its error texts.
 
 use crate::aws::AwsError;
 
 /// The largest message, attributes included, and the largest batch: 1 MiB.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
-/// A body is not empty, not too long, and holds only characters of XML 1.0.
+/// Checks a body: not empty, not too long, and only characters of XML 1.0.
 pub(super) fn body(text: &str, bytes: usize) -> Result<(), AwsError> {
     if text.is_empty() {
         return Err(missing("MessageBody"));
@@ -26,7 +26,7 @@ pub(super) fn body(text: &str, bytes: usize) -> Result<(), AwsError> {
     }
 }
 
-/// Groups and deduplication identifiers: 1 to 128 letters, digits and punctuation marks.
+/// Checks a group or deduplication identifier: 1 to 128 letters, digits and punctuation marks.
 pub(super) fn identifier(name: &str, value: &str) -> Result<(), AwsError> {
     if (1..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
@@ -40,7 +40,7 @@ pub(super) fn identifier(name: &str, value: &str) -> Result<(), AwsError> {
     ))
 }
 
-/// A number inside its bounds.
+/// Checks that a number is in its range.
 pub(super) fn number(
     name: &str,
     value: u32,

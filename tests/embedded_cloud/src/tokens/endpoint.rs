@@ -9,23 +9,25 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::{Scope, TokenService};
-use crate::refusal::Refusal;
-use crate::registry::basic;
-use crate::throttle;
+use crate::credentials::basic;
+use crate::error_response::ErrorResponse;
+use crate::planned_errors;
 
 /// Serves the token endpoint.
 pub(crate) fn router(service: TokenService) -> Router {
-    Router::new().route("/token", get(sell)).with_state(service)
+    Router::new()
+        .route("/token", get(issue_token))
+        .with_state(service)
 }
 
-async fn sell(
+async fn issue_token(
     State(service): State<TokenService>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let terms = &service.terms;
-    terms.counts.hit(&format!("{}.token", terms.name));
-    throttle::check(&terms.faults, "token")?;
+) -> Result<Response, ErrorResponse> {
+    let config = &service.config;
+    config.counts.hit(&format!("{}.token", config.name));
+    planned_errors::check(&config.faults, "token")?;
     let user = service.authenticate(&headers)?;
     let scopes = query
         .iter()
@@ -40,14 +42,14 @@ async fn sell(
 }
 
 impl TokenService {
-    /// The user of a request; a wrong password is an error, never an anonymous user.
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    /// The user of a request. A wrong password is an error, never an anonymous user.
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Option<String>, ErrorResponse> {
         if !headers.contains_key(AUTHORIZATION) {
             return Ok(None);
         }
         match basic(headers) {
             Some((user, password)) if self.knows(&user, &password) => Ok(Some(user)),
-            _ => Err(Refusal::json(
+            _ => Err(ErrorResponse::json(
                 StatusCode::UNAUTHORIZED,
                 &json!({ "details": "incorrect username or password" }),
             )),
@@ -56,9 +58,9 @@ impl TokenService {
 
     fn response(&self, token: &str) -> String {
         let mut response = json!({ "token": token, "access_token": token });
-        if self.terms.announces_lifetime {
-            response["expires_in"] = self.terms.lifetime.as_secs().into();
-            response["issued_at"] = self.terms.clock.now().to_string().into();
+        if self.config.announces_lifetime {
+            response["expires_in"] = self.config.lifetime.as_secs().into();
+            response["issued_at"] = self.config.clock.now().to_string().into();
         }
         response.to_string()
     }

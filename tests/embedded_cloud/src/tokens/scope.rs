@@ -12,7 +12,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Reads a scope; nothing if it is not that of a repository.
+    /// Reads a scope; `None` if it is not a repository scope.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, actions) = text.strip_prefix("repository:")?.rsplit_once(':')?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! A queue as `GetQueueAttributes` shows it.
+//! The attributes of a queue, as `GetQueueAttributes` returns them.
 
 use std::collections::BTreeMap;
 
