@@ -1,10 +1,10 @@
-//! Things of which there is one for each key: made by whoever comes first, and shared with all others.
+//! Shared values, one for each key. The first caller makes the value.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One `V` for each `K`. Whoever holds one keeps it, even when it is forgotten here.
+/// One `V` for each `K`. A caller keeps its value even when it is removed here.
 pub(crate) struct PerKey<K, V>(Mutex<HashMap<K, Arc<V>>>);
 
 impl<K, V> Default for PerKey<K, V> {
@@ -14,21 +14,21 @@ impl<K, V> Default for PerKey<K, V> {
 }
 
 impl<K: Eq + Hash, V> PerKey<K, V> {
-    /// What there is for `key`, else what `make` makes.
+    /// The value for `key`. `make` makes a missing one.
     pub(crate) fn get(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
         Arc::clone(self.lock().entry(key).or_insert_with(|| Arc::new(make())))
     }
 
-    /// Forgets what is for another key than `is_kept` names.
+    /// Removes each entry whose key does not satisfy `is_kept`.
     pub(crate) fn retain(&self, is_kept: impl Fn(&K) -> bool) {
         self.lock().retain(|key, _| is_kept(key));
     }
 
-    /// Forgets everything, where it is for `limit` keys or more.
+    /// Removes all entries if there are `limit` or more.
     pub(crate) fn empty_at(&self, limit: usize) {
-        let mut slots = self.lock();
-        if slots.len() >= limit {
-            slots.clear();
+        let mut values = self.lock();
+        if values.len() >= limit {
+            values.clear();
         }
     }
 
@@ -42,18 +42,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_for_each_key_until_it_is_forgotten() {
-        let slots = PerKey::default();
-        let first = slots.get("a", || 1);
-        assert_eq!((*slots.get("a", || 2), *slots.get("b", || 3)), (1, 3));
-        slots.retain(|key| *key != "a");
+    fn there_is_one_value_for_each_key_until_it_is_removed() {
+        let values = PerKey::default();
+        let first = values.get("a", || 1);
+        assert_eq!((*values.get("a", || 2), *values.get("b", || 3)), (1, 3));
+        values.retain(|key| *key != "a");
         assert_eq!(
-            (*slots.get("a", || 4), *slots.get("b", || 5), *first),
+            (*values.get("a", || 4), *values.get("b", || 5), *first),
             (4, 3, 1)
         );
-        slots.empty_at(3);
-        assert_eq!(*slots.get("a", || 6), 4);
-        slots.empty_at(2);
-        assert_eq!((*slots.get("a", || 7), *slots.get("b", || 8)), (7, 8));
+        values.empty_at(3);
+        assert_eq!(*values.get("a", || 6), 4);
+        values.empty_at(2);
+        assert_eq!((*values.get("a", || 7), *values.get("b", || 8)), (7, 8));
     }
 }

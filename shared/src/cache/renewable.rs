@@ -1,22 +1,22 @@
-//! What is made when it is first needed, while all others wait for it: tokens, credentials, challenges.
+//! A value that is made when it is first needed: a token, a credential, a challenge.
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::Error;
 
-/// A value that is made when it is first needed, and again when it is no longer good.
-pub(crate) struct Renewable<T>(Mutex<Held<T>>);
+/// A value that is made when it is first needed, and made again when it is no longer valid.
+pub(crate) struct Renewable<T>(Mutex<State<T>>);
 
-struct Held<T> {
+struct State<T> {
     value: Option<T>,
-    /// Why it could not be made last, and when that was known.
+    /// The last error of making it, and its time.
     failure: Option<(Error, Instant)>,
 }
 
 impl<T> Default for Renewable<T> {
     fn default() -> Self {
-        Self(Mutex::new(Held {
+        Self(Mutex::new(State {
             value: None,
             failure: None,
         }))
@@ -24,45 +24,49 @@ impl<T> Default for Renewable<T> {
 }
 
 impl<T: Clone> Renewable<T> {
-    /// The value, where there is one that `is_good`, else what `make` makes.
+    /// The value. `make` makes it if there is none that `is_valid`.
     ///
-    /// Whoever waits while another makes it shares what comes of that, an error too: at a server that is silent each would else wait
-    /// for as long again, one after another.
+    /// Callers that wait while another one makes it share the result, even an error. Otherwise each
+    /// would try a silent server again, one after another.
     pub(crate) async fn get<F>(
         &self,
-        is_good: impl Fn(&T) -> bool,
+        is_valid: impl Fn(&T) -> bool,
         make: impl FnOnce() -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let asked = Instant::now();
-        let mut held = self.0.lock().await;
-        if let Some(value) = held.value.as_ref().filter(|value| is_good(value)) {
+        let called_at = Instant::now();
+        let mut state = self.0.lock().await;
+        if let Some(value) = &state.value
+            && is_valid(value)
+        {
             return Ok(value.clone());
         }
-        if let Some((error, _)) = held.failure.as_ref().filter(|(_, known)| *known > asked) {
+        if let Some((error, failed_at)) = &state.failure
+            && *failed_at > called_at
+        {
             return Err(error.clone());
         }
-        // Boxed: what is seldom made should not make every request larger.
+        // Boxed: this future is seldom needed, and would enlarge that of every request.
         let result = Box::pin(make()).await;
         match &result {
             Ok(value) => {
-                *held = Held {
+                *state = State {
                     value: Some(value.clone()),
                     failure: None,
                 }
             }
-            Err(error) => held.failure = Some((error.clone(), Instant::now())),
+            Err(error) => state.failure = Some((error.clone(), Instant::now())),
         }
         result
     }
 
-    /// Forgets the value, where it is the one that `is_it` knows.
-    pub(crate) async fn forget(&self, is_it: impl Fn(&T) -> bool) {
-        let mut held = self.0.lock().await;
-        if held.value.as_ref().is_some_and(is_it) {
-            held.value = None;
+    /// Removes the value if it satisfies `is_outdated`.
+    pub(crate) async fn forget(&self, is_outdated: impl Fn(&T) -> bool) {
+        let mut state = self.0.lock().await;
+        if state.value.as_ref().is_some_and(is_outdated) {
+            state.value = None;
         }
     }
 }
@@ -78,7 +82,7 @@ mod tests {
     use crate::error::{Cause, Side};
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_wait_share_what_comes_and_a_later_one_tries_again() {
+    async fn waiting_callers_share_the_result_and_a_later_caller_tries_again() {
         let (value, tries) = (Renewable::default(), AtomicU32::new(0));
         let make = || async {
             tokio::time::sleep(Duration::from_secs(30)).await;
