@@ -1,4 +1,4 @@
-//! What holds for any list of tags.
+//! Properties of selectors for any list of tags.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::selector;
 
-/// Texts that look like tags, and some that do not.
+/// Texts that resemble tags, and some that do not.
 fn tags() -> impl Strategy<Value = Vec<String>> {
     let tag = "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}|[a-z]{1,6}|[0-9]{8}|\\PC{0,12}";
     prop::collection::vec(tag, 0..40)
@@ -14,7 +14,7 @@ fn tags() -> impl Strategy<Value = Vec<String>> {
 
 /// Selectors of every kind.
 fn selectors() -> impl Strategy<Value = String> {
-    let meant = prop::sample::select(vec![
+    let chosen = prop::sample::select(vec![
         "glob: '*'",
         "glob: '1*'",
         "semver: '>=1 <50'",
@@ -27,7 +27,7 @@ fn selectors() -> impl Strategy<Value = String> {
         ", prereleases: true",
         ", exclude: ['*a*', '*-*']",
     ]);
-    (meant, more, 0..6_u32, 0..6_u32).prop_map(|(meant, more, latest, newest)| {
+    (chosen, more, 0..6_u32, 0..6_u32).prop_map(|(chosen, more, latest, newest)| {
         let limit = |key: &str, most: u32| {
             if most == 0 {
                 String::new()
@@ -36,7 +36,7 @@ fn selectors() -> impl Strategy<Value = String> {
             }
         };
         format!(
-            "{{ {meant}{more}{}{} }}",
+            "{{ {chosen}{more}{}{} }}",
             limit("latest", latest),
             limit("newest", newest)
         )
@@ -56,17 +56,17 @@ proptest! {
     }
 
     #[test]
-    fn the_newest_are_no_more_than_asked_for_and_match_the_glob(tags in tags(), most in 1..5_usize) {
+    fn newest_selects_no_more_tags_than_its_limit_and_only_matching_ones(tags in tags(), most in 1..5_usize) {
         let selector = selector(&format!("{{ glob: '1*', newest: {most} }}"));
         let verdicts = selector.judge(&tags);
-        let taken: Vec<_> = verdicts.iter().filter(|verdict| verdict.is_selected).collect();
+        let selected: Vec<_> = verdicts.iter().filter(|verdict| verdict.is_selected).collect();
         let admitted = verdicts.iter().filter(|verdict| selector.admits(&verdict.tag)).count();
-        prop_assert_eq!(taken.len(), most.min(admitted));
-        prop_assert!(taken.iter().all(|verdict| verdict.tag.starts_with('1')));
+        prop_assert_eq!(selected.len(), most.min(admitted));
+        prop_assert!(selected.iter().all(|verdict| verdict.tag.starts_with('1')));
     }
 
     #[test]
-    fn what_is_taken_passes_by_itself_too(tags in tags(), yaml in selectors()) {
+    fn a_selected_tag_passes_the_rules_that_need_no_list(tags in tags(), yaml in selectors()) {
         let selector = selector(&yaml);
         for verdict in selector.judge(&tags) {
             prop_assert!(!verdict.is_selected || selector.admits(&verdict.tag), "{:?}", verdict);

@@ -1,4 +1,4 @@
-//! Selections in a catalogue, and what they come to.
+//! Selections of a catalogue, and the requests that they lead to.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ fn places() -> DestinationRoots {
     .into()
 }
 
-fn asked(catalogue: &Catalogue) -> Vec<Request> {
+fn build_requests(catalogue: &Catalogue) -> Vec<Request> {
     let trigger = Trigger {
         kind: TriggerKind::Schedule,
         id: "e".to_owned(),
@@ -83,18 +83,18 @@ fn asked(catalogue: &Catalogue) -> Vec<Request> {
 
 /// `0 docker.io/library/node:22 private` for each image.
 fn lines(catalogue: &Catalogue) -> Vec<String> {
-    let line = |wanted: &image_replicator::catalogue::CatalogueImage| {
+    let line = |entry: &image_replicator::catalogue::CatalogueImage| {
         format!(
             "{} {} {}",
-            wanted.options.priority,
-            wanted.image,
-            wanted.options.to.join("+")
+            entry.options.priority,
+            entry.image,
+            entry.options.to.join("+")
         )
     };
     catalogue.images.iter().map(line).collect()
 }
 
-fn trouble(selected: &SelectionResult) -> String {
+fn error_chain(selected: &SelectionResult) -> String {
     selected
         .error()
         .map(|error| error.chain())
@@ -102,7 +102,7 @@ fn trouble(selected: &SelectionResult) -> String {
 }
 
 #[test]
-fn what_is_selected_joins_what_is_named_and_goes_wherever_anybody_wants_it() {
+fn selected_images_join_named_ones_and_go_to_the_destinations_of_both() {
     let catalogue = catalogue(
         "  - { image: node, tags: [lts, 22, { semver: '>=20' }] }\n  - { image: node, tags: { glob: '22*' }, to: [public], priority: 5 }\n",
     );
@@ -132,7 +132,7 @@ drop    docker.io/library/node:lts  has no version; the catalogue names it
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_an_error_and_hides_nothing() {
+fn a_failed_list_is_an_error_of_its_selection_only() {
     let catalogue = catalogue(
         "  - { image: nginx, tags: [stable, { glob: '1.27.*' }] }\n  - { image: node, tags: { semver: '22' } }\n",
     );
@@ -149,13 +149,13 @@ fn a_list_that_cannot_be_read_is_an_error_and_hides_nothing() {
     assert_eq!(selected[0].name, "docker.io/library/nginx:{glob 1.27.*}");
     assert!(!selected[0].is_listed() && selected[1].is_listed());
     assert_eq!(
-        trouble(&selected[0]),
+        error_chain(&selected[0]),
         "source: cannot list the tags of docker.io/library/nginx: the server is unavailable"
     );
 }
 
 #[test]
-fn a_selector_that_takes_nothing_says_which_tags_there_are() {
+fn a_selector_that_takes_nothing_reports_examples_of_dropped_tags() {
     let catalogue = catalogue(
         "  - { image: nginx, tags: { glob: '9.*' } }\n  - { image: node, tags: { glob: '*' } }\n",
     );
@@ -164,17 +164,17 @@ fn a_selector_that_takes_nothing_says_which_tags_there_are() {
         ("node", &[]),
     ]));
     assert_eq!(
-        trouble(&selected[0]),
+        error_chain(&selected[0]),
         "source: cannot select tags of docker.io/library/nginx: not found: none of its 4 tags is taken: 1.3 does not match 9.*, 1.2 does not match 9.*, 1.1 does not match 9.*"
     );
     assert_eq!(
-        trouble(&selected[1]),
+        error_chain(&selected[1]),
         "source: cannot select tags of docker.io/library/node: not found: the repository has no tags"
     );
 }
 
 #[test]
-fn an_image_that_is_asked_for_by_name_is_wanted_where_a_selection_may_take_it() {
+fn an_image_is_resolved_with_the_options_of_selections_that_may_take_it() {
     let catalogue = catalogue(
         "  - { image: node, tags: { semver: '>=20 <23', latest: 1 }, to: [public], priority: 3 }\n  - { image: node, tags: [22], to: [private] }\n",
     );
@@ -188,7 +188,7 @@ fn an_image_that_is_asked_for_by_name_is_wanted_where_a_selection_may_take_it() 
 }
 
 #[test]
-fn a_name_in_the_mirror_leads_back_to_what_a_selection_may_take() {
+fn a_target_identifies_the_image_that_a_selection_may_take() {
     let catalogue =
         catalogue("  - { image: grafana/grafana, tags: { semver: '11' }, to: [public] }\n");
     let back =
@@ -210,12 +210,12 @@ fn a_name_in_the_mirror_leads_back_to_what_a_selection_may_take() {
 }
 
 #[test]
-fn a_selected_tag_never_takes_the_place_of_a_named_image_and_the_others_go_on() {
+fn a_selected_tag_never_gets_the_target_of_a_named_image() {
     let catalogue = catalogue(
         "  - { image: a/tool, tags: ['1'], to: [public] }\n  - { image: b/tool, tags: { glob: '*' }, to: [public, private] }\n",
     );
     let (catalogue, _) = catalogue.expand(&lists(&[("b/tool", &["1", "2"])]));
-    let requests = asked(&catalogue);
+    let requests = build_requests(&catalogue);
     let placed: Vec<_> = requests
         .iter()
         .map(|request| (request.targets.len(), request.unresolved.len()))
@@ -228,13 +228,13 @@ fn a_selected_tag_never_takes_the_place_of_a_named_image_and_the_others_go_on() 
 }
 
 #[test]
-fn of_two_selected_tags_in_one_place_neither_goes_there() {
+fn of_two_selected_tags_with_one_target_neither_is_copied_there() {
     let catalogue = catalogue(
         "  - { image: a/tool, tags: { glob: '*' }, to: [public] }\n  - { image: b/tool, tags: { glob: '1*' }, to: [public] }\n",
     );
     let (catalogue, _) =
         catalogue.expand(&lists(&[("a/tool", &["1", "2"]), ("b/tool", &["1", "3"])]));
-    let refused: Vec<String> = asked(&catalogue)
+    let refused: Vec<String> = build_requests(&catalogue)
         .iter()
         .flat_map(|request| &request.unresolved)
         .map(Error::chain)
@@ -248,14 +248,14 @@ fn of_two_selected_tags_in_one_place_neither_goes_there() {
 }
 
 #[test]
-fn a_place_is_kept_for_a_selection_that_could_not_be_listed() {
+fn a_target_is_reserved_for_a_selection_that_could_not_be_listed() {
     let catalogue = catalogue(
         "  - { image: a/tool, tags: { semver: '1' }, to: [public] }\n  - { image: b/tool, tags: { glob: '*' }, to: [public] }\n",
     );
     let mut lists = lists(&[("b/tool", &["1.5", "2"])]);
     lists.insert(repository("a/tool"), Err(unreadable()));
     let (catalogue, _) = catalogue.expand(&lists);
-    let refused: Vec<String> = asked(&catalogue)
+    let refused: Vec<String> = build_requests(&catalogue)
         .iter()
         .flat_map(|request| &request.unresolved)
         .map(Error::chain)
@@ -267,19 +267,19 @@ fn a_place_is_kept_for_a_selection_that_could_not_be_listed() {
 }
 
 #[test]
-fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_image() {
+fn an_events_selection_uses_its_own_destinations_else_those_of_the_catalogue() {
     let team = document(
         "team",
         &format!(
             "{TWO_DESTINATIONS}images: [{{ image: node, tags: ['22', {{ glob: '20*' }}], to: [public] }}]"
         ),
     );
-    let beside = |event: &str| {
+    let with_event = |event: &str| {
         Catalogue::with_event(std::slice::from_ref(&team), &document("event", event))
             .expect("it makes sense")
     };
     let list = lists(&[("node", &["18", "20.1", "22"])]);
-    let (open, _) = beside("images: [{ image: node, tags: { glob: '*' } }]").expand(&list);
+    let (open, _) = with_event("images: [{ image: node, tags: { glob: '*' } }]").expand(&list);
     assert_eq!(
         lines(&open),
         [
@@ -289,9 +289,10 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
         ]
     );
     let (stated, _) =
-        beside("images: [{ image: node, tags: { semver: '22' }, to: [private] }]").expand(&list);
+        with_event("images: [{ image: node, tags: { semver: '22' }, to: [private] }]")
+            .expand(&list);
     assert_eq!(lines(&stated), ["0 docker.io/library/node:22 private"]);
-    let (named, _) = beside("images: [{ image: 'node:22' }]").expand(&TagLists::new());
+    let (named, _) = with_event("images: [{ image: 'node:22' }]").expand(&TagLists::new());
     assert_eq!(
         lines(&named),
         ["0 docker.io/library/node:22 public"],
@@ -300,7 +301,7 @@ fn an_events_selection_goes_where_it_says_else_where_the_catalogue_sends_each_im
 }
 
 #[test]
-fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
+fn an_events_image_never_gets_the_target_of_a_tag_that_the_catalogue_may_select() {
     let team = document(
         "team",
         &format!(
@@ -311,7 +312,7 @@ fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
         let catalogue =
             Catalogue::with_event(std::slice::from_ref(&team), &document("event", event))
                 .expect("it makes sense");
-        asked(&catalogue)
+        build_requests(&catalogue)
             .iter()
             .flat_map(|request| &request.unresolved)
             .map(Error::chain)
@@ -329,7 +330,7 @@ fn what_an_event_names_takes_no_place_that_the_catalogue_may_select() {
 }
 
 #[test]
-fn every_fault_of_a_selector_is_named_with_its_line_and_key() {
+fn every_fault_of_a_selector_is_reported_with_its_line_and_key() {
     let problems = read(
         "  - image: node\n    tags:\n      - lts\n      - { semver: 'twenty',\n          exclude: ['[', x] }\n  - { image: redis, tags: { regex: '(' } }\n  - { image: mysql, tags: { latest: 3 } }\n  - { image: mongo, tags: { glob: '*' }, to: [nowhere] }\n",
     )
@@ -374,7 +375,7 @@ fn a_tag_that_looks_like_a_number_keeps_its_text() {
         .unwrap()
         .images
         .iter()
-        .map(|wanted| wanted.image.tag().to_owned())
+        .map(|entry| entry.image.tag().to_owned())
         .collect();
     assert_eq!(
         tags,
@@ -386,7 +387,7 @@ fn a_tag_that_looks_like_a_number_keeps_its_text() {
 }
 
 #[test]
-fn a_pin_stands_alone_and_shares_no_place_with_its_tag() {
+fn a_pin_has_no_other_tags_and_shares_no_target_with_its_tag() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let pins = read(&format!(
         "  - {{ image: 'node@{digest}' }}\n  - {{ image: 'node:21@{digest}' }}\n  - {{ image: node, tags: [22] }}\n"
@@ -436,10 +437,10 @@ fn a_pin_stands_alone_and_shares_no_place_with_its_tag() {
     );
 }
 
-/// Ten thousand tags of a thousand repositories, from lists to requests. A step that looked at all images for each of them would
-/// take minutes; the bound leaves room for a slow machine without optimisation.
+/// Ten thousand tags of a thousand repositories. A step that compared each image with all others
+/// would take minutes. The bound leaves room for a slow machine without optimization.
 #[test]
-fn ten_thousand_tags_are_placed_in_no_time() {
+fn ten_thousand_tags_become_requests_within_seconds() {
     let entry = |n: usize| {
         format!(
             "  - {{ image: 'quay.io/team/tool{n}', tags: [stable, {{ semver: '*', newest: 9 }}] }}\n"
@@ -455,16 +456,16 @@ fn ten_thousand_tags_are_placed_in_no_time() {
             )
         })
         .collect();
-    let began = Instant::now();
+    let started = Instant::now();
     let (catalogue, _) = catalogue.expand(&lists);
-    let requests = asked(&catalogue);
-    let wanted: usize = catalogue
+    let requests = build_requests(&catalogue);
+    let targets: usize = catalogue
         .images
         .iter()
-        .map(|wanted| catalogue.resolve(wanted.image.clone()).options.to.len())
+        .map(|entry| catalogue.resolve(entry.image.clone()).options.to.len())
         .sum();
-    let took = began.elapsed();
-    assert_eq!((requests.len(), wanted), (10_000, 10_000));
+    let took = started.elapsed();
+    assert_eq!((requests.len(), targets), (10_000, 10_000));
     assert!(requests.iter().all(|request| request.unresolved.is_empty()));
     assert!(took < Duration::from_secs(20), "{took:?}");
 }

@@ -1,6 +1,6 @@
-//! Lists in the shape of well-known repositories, and what selectors make of them.
+//! Selectors on the tag lists of well-known kinds of repositories.
 
-use super::{judge, taken, text};
+use super::{judge, selected, text};
 
 const NODE: &[&str] = &[
     "latest",
@@ -101,7 +101,7 @@ const WINDOWS: &[&str] = &[
 ];
 
 #[test]
-fn every_tag_is_told_why_it_is_taken_or_dropped() {
+fn every_verdict_has_a_reason() {
     assert_eq!(
         text(&judge(
             "{ semver: '>=20 <23', glob: '*-alpine', latest: 1 }",
@@ -131,12 +131,12 @@ fn every_tag_is_told_why_it_is_taken_or_dropped() {
 }
 
 #[test]
-fn a_range_alone_means_tags_without_a_variant() {
+fn a_range_alone_selects_tags_without_a_variant() {
     assert_eq!(
-        taken("{ semver: '>=20 <23' }", NODE),
+        selected("{ semver: '>=20 <23' }", NODE),
         ["22.11", "22.11.0", "22", "20.17.0", "20"]
     );
-    assert_eq!(taken("{ semver: '20' }", NODE), ["20.17.0", "20"]);
+    assert_eq!(selected("{ semver: '20' }", NODE), ["20.17.0", "20"]);
     let variants = text(&judge("{ semver: '20' }", NODE));
     assert!(
         variants.contains("- 20-alpine: has the variant alpine; add a glob to select it\n"),
@@ -146,26 +146,26 @@ fn a_range_alone_means_tags_without_a_variant() {
 }
 
 #[test]
-fn a_version_is_latest_with_all_of_its_tags() {
+fn latest_keeps_all_tags_of_a_version() {
     assert_eq!(
-        taken("{ semver: '*', latest: 2 }", NODE),
+        selected("{ semver: '*', latest: 2 }", NODE),
         ["22.11", "22.11.0", "22"]
     );
     assert_eq!(
-        taken("{ glob: '*-slim-bookworm', latest: 1 }", PYTHON),
+        selected("{ glob: '*-slim-bookworm', latest: 1 }", PYTHON),
         ["3.13.0-slim-bookworm"]
     );
     assert_eq!(
-        taken("{ glob: '*-slim-bookworm', latest: 2 }", PYTHON),
+        selected("{ glob: '*-slim-bookworm', latest: 2 }", PYTHON),
         ["3.13.0-slim-bookworm", "3.12.7-slim-bookworm"]
     );
 }
 
 #[test]
-fn pre_releases_come_only_when_they_are_asked_for() {
-    assert_eq!(taken("{ semver: '>=3.13' }", PYTHON), ["3.13", "3.13.0"]);
+fn pre_releases_are_selected_only_with_prereleases() {
+    assert_eq!(selected("{ semver: '>=3.13' }", PYTHON), ["3.13", "3.13.0"]);
     assert_eq!(
-        taken("{ semver: '>=3.13', prereleases: true }", PYTHON),
+        selected("{ semver: '>=3.13', prereleases: true }", PYTHON),
         ["3.14.0a2", "3.13", "3.13.0", "3.13.0rc3"]
     );
     let why = text(&judge("{ glob: '3.1[34]*' }", PYTHON));
@@ -178,14 +178,14 @@ fn pre_releases_come_only_when_they_are_asked_for() {
         "{why}"
     );
     assert_eq!(
-        taken(
+        selected(
             "{ regex: '1[67]\\.\\d+', newest: 3, prereleases: true }",
             POSTGRES
         ),
         ["17.1", "17.0", "16.5"]
     );
     assert_eq!(
-        taken(
+        selected(
             "{ glob: '17*', newest: 2, prereleases: true, exclude: '*.*' }",
             POSTGRES
         ),
@@ -194,9 +194,9 @@ fn pre_releases_come_only_when_they_are_asked_for() {
 }
 
 #[test]
-fn a_glob_and_an_expression_are_about_the_whole_tag() {
+fn a_glob_and_a_regex_match_the_whole_tag() {
     assert_eq!(
-        taken("{ glob: '1.27.*' }", NGINX),
+        selected("{ glob: '1.27.*' }", NGINX),
         [
             "1.27.3",
             "1.27.3-alpine3.20-perl",
@@ -205,15 +205,15 @@ fn a_glob_and_an_expression_are_about_the_whole_tag() {
         ]
     );
     assert_eq!(
-        taken("{ regex: '1\\.27\\.\\d+' }", NGINX),
+        selected("{ regex: '1\\.27\\.\\d+' }", NGINX),
         ["1.27.3", "1.27.2"]
     );
     assert_eq!(
-        taken("{ regex: 'stable-alpine|mainline' }", NGINX),
+        selected("{ regex: 'stable-alpine|mainline' }", NGINX),
         ["mainline", "stable-alpine"]
     );
     assert_eq!(
-        taken("{ glob: '1.27.*', exclude: ['*-otel', '*-perl'] }", NGINX),
+        selected("{ glob: '1.27.*', exclude: ['*-otel', '*-perl'] }", NGINX),
         ["1.27.3", "1.27.2"]
     );
     let why = text(&judge(
@@ -227,13 +227,13 @@ fn a_glob_and_an_expression_are_about_the_whole_tag() {
 }
 
 #[test]
-fn a_leading_v_is_no_part_of_the_version() {
+fn a_leading_v_is_not_part_of_the_version() {
     assert_eq!(
-        taken("{ semver: '^1.2' }", GO_PROJECT),
+        selected("{ semver: '^1.2' }", GO_PROJECT),
         ["v1.10.0", "v1.2.3", "v1.2.2"]
     );
     assert_eq!(
-        taken("{ semver: '>=1.2.3', prereleases: true }", GO_PROJECT),
+        selected("{ semver: '>=1.2.3', prereleases: true }", GO_PROJECT),
         [
             "v2.0.0-rc.2",
             "v1.10.0",
@@ -243,23 +243,23 @@ fn a_leading_v_is_no_part_of_the_version() {
         ]
     );
     assert_eq!(
-        taken("{ glob: 'v*', newest: 2 }", GO_PROJECT),
+        selected("{ glob: 'v*', newest: 2 }", GO_PROJECT),
         ["v1.10.0", "v1.2.3"]
     );
 }
 
 #[test]
-fn dates_are_ordered_below_versions_and_are_in_no_range() {
+fn dates_are_below_versions_and_in_no_range() {
     assert_eq!(
-        taken("{ glob: '20*', newest: 3 }", DATED),
+        selected("{ glob: '20*', newest: 3 }", DATED),
         ["2024.01.05", "2024-04-01", "20240311"]
     );
     assert_eq!(
-        taken("{ regex: '\\d{8}', latest: 2 }", DATED),
+        selected("{ regex: '\\d{8}', latest: 2 }", DATED),
         ["20240311", "20240105"]
     );
     assert_eq!(
-        taken("{ glob: '*', latest: 2 }", DATED),
+        selected("{ glob: '*', latest: 2 }", DATED),
         ["2024.01.05", "3.19"]
     );
     let why = text(&judge("{ semver: '>=3' }", DATED));
@@ -272,7 +272,7 @@ fn dates_are_ordered_below_versions_and_are_in_no_range() {
 #[test]
 fn windows_tags_are_selected_by_their_names() {
     assert_eq!(
-        taken(
+        selected(
             "{ glob: '*nanoserver*', semver: '8', prereleases: true }",
             WINDOWS
         ),
@@ -283,21 +283,21 @@ fn windows_tags_are_selected_by_their_names() {
         ]
     );
     assert_eq!(
-        taken("{ glob: 'ltsc*', newest: 2 }", WINDOWS),
+        selected("{ glob: 'ltsc*', newest: 2 }", WINDOWS),
         ["ltsc2019", "ltsc2022"]
     );
-    assert_eq!(taken("{ semver: '8' }", WINDOWS), ["8.0"]);
+    assert_eq!(selected("{ semver: '8' }", WINDOWS), ["8.0"]);
     assert_eq!(
-        taken("{ regex: '10\\..*' }", WINDOWS),
+        selected("{ regex: '10\\..*' }", WINDOWS),
         ["10.0.17763.5329-amd64"]
     );
 }
 
 #[test]
-fn the_newest_are_ordered_by_version_then_variant_then_name() {
+fn newest_orders_by_version_then_variant_then_name() {
     let tags = ["b", "a", "2-z", "2-a", "2", "1", "2.0", "3rc1"];
     assert_eq!(
-        taken("{ glob: '*', newest: 6 }", &tags),
+        selected("{ glob: '*', newest: 6 }", &tags),
         ["2", "2.0", "2-a", "2-z", "1", "a"]
     );
     let why = text(&judge("{ glob: '*', newest: 1 }", &tags));

@@ -1,4 +1,4 @@
-//! Selectors on lists of tags as registries have them.
+//! Tests of selectors with tag lists as registries have them.
 
 mod anything;
 mod catalogue;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use image_replicator::catalogue::{Catalogue, Document, Selector, TagVerdict};
 
-/// The selector that stands as `yaml` under `tags`.
+/// The selector that is written as `yaml` under `tags`.
 fn selector(yaml: &str) -> Selector {
     let document = Document::parse("test", &format!("images: [{{ image: x, tags: {yaml} }}]"))
         .expect("it can be read");
@@ -28,15 +28,21 @@ fn judge(yaml: &str, tags: &[&str]) -> Vec<TagVerdict> {
 
 /// `+ 22: is within >=20` for each tag, newest first.
 fn text(verdicts: &[TagVerdict]) -> String {
-    verdicts.iter().fold(String::new(), |mut text, verdict| {
-        let sign = if verdict.is_selected { '+' } else { '-' };
-        let _ = writeln!(text, "{sign} {}: {}", verdict.tag, verdict.why);
-        text
-    })
+    let mut text = String::new();
+    for TagVerdict {
+        tag,
+        is_selected,
+        why,
+    } in verdicts
+    {
+        let sign = if *is_selected { '+' } else { '-' };
+        let _ = writeln!(text, "{sign} {tag}: {why}");
+    }
+    text
 }
 
-/// The tags that are taken, newest first.
-fn taken(yaml: &str, tags: &[&str]) -> Vec<String> {
+/// The tags that the selector takes, newest first.
+fn selected(yaml: &str, tags: &[&str]) -> Vec<String> {
     judge(yaml, tags)
         .into_iter()
         .filter(|verdict| verdict.is_selected)
