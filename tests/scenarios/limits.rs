@@ -23,7 +23,7 @@ async fn without_enough_pulls_an_image_is_deferred_and_an_outdated_copy_is_stale
     let report = world.refresh().await;
     assert_eq!(report["images"][0]["status"], "stale", "{report:#}");
     assert_eq!(count_status(&report, "deferred"), 7, "{report:#}");
-    assert_reason(&report, "the pulls that are left do not suffice");
+    assert_reason(&report, "not enough Docker Hub pulls left");
     assert_eq!(world.count("hub.manifest.get"), 0);
     assert_eq!(world.mirrored("library/node", "21"), Some(old.digest()));
     assert_eq!(world.mirrored("library/node", "22"), None);

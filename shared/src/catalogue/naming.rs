@@ -107,12 +107,11 @@ impl Destination {
             let (_, value) = captured.iter().find(|(known, _)| **known == part)?;
             Some(*value)
         };
-        let upstream_path = match value_of(Part::Repository) {
-            Some(repository) => repository.to_owned(),
-            None => {
-                let namespace = value_of(Part::Namespace).unwrap_or("library");
-                format!("{namespace}/{}", value_of(Part::Name)?)
-            }
+        let upstream_path = if let Some(repository) = value_of(Part::Repository) {
+            repository.to_owned()
+        } else {
+            let namespace = value_of(Part::Namespace).unwrap_or("library");
+            format!("{namespace}/{}", value_of(Part::Name)?)
         };
         let repository = RepositoryRef {
             registry: value_of(Part::Registry).unwrap_or(DOCKER_HUB).to_owned(),

@@ -90,24 +90,24 @@ impl Selector {
         if digest_in(tag).is_some() {
             return Err("is the name of a digest".to_owned());
         }
-        let mut passed = Vec::new();
+        let mut reasons = Vec::new();
         if let Some(glob) = &self.glob {
-            passed.push(check_match(glob.is_match(tag), glob.glob().glob())?);
+            reasons.push(check_match(glob.is_match(tag), glob.glob().glob())?);
         }
         if let Some(whole) = &self.regex {
-            passed.push(check_match(whole.regex.is_match(tag), &whole.text)?);
+            reasons.push(check_match(whole.regex.is_match(tag), &whole.text)?);
         }
         if let Some(glob) = self.exclude.iter().find(|glob| glob.is_match(tag)) {
             return Err(format!("is excluded by {}", glob.glob()));
         }
         if let Some(range) = &self.semver {
-            passed.push(self.check_range(range, parsed)?);
+            reasons.push(self.check_range(range, parsed)?);
         }
         let is_pre_release = parsed.is_some_and(|tag| tag.version.stage != Stage::Release);
         if is_pre_release && !self.prereleases {
             return Err("is a pre-release".to_owned());
         }
-        Ok(passed)
+        Ok(reasons)
     }
 
     fn check_range(&self, range: &Range, parsed: Option<&ParsedTag>) -> Result<String, String> {
