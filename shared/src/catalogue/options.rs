@@ -53,28 +53,21 @@ impl Options {
     /// the default.
     #[must_use]
     pub fn for_message(&self) -> Self {
-        let platforms = self
-            .platforms
-            .clone()
-            .filter(|platforms| !platforms.is_all());
-        Self {
-            to: Vec::new(),
-            priority: 0,
-            platforms,
-            ..self.clone()
-        }
+        let mut options = self.clone();
+        options.to.clear();
+        options.priority = 0;
+        options.platforms = options.platforms.filter(|platforms| !platforms.is_all());
+        options
     }
 
     /// The options with which a retry asks for the image again, at the destinations `to` only.
     #[must_use]
     pub fn for_retry(&self, to: Vec<String>) -> Self {
-        let platforms = Some(self.platforms().clone());
-        Self {
-            to,
-            priority: 0,
-            platforms,
-            ..self.clone()
-        }
+        let mut options = self.clone();
+        options.to = to;
+        options.priority = 0;
+        options.platforms = Some(self.platforms().clone());
+        options
     }
 }
 
@@ -86,6 +79,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 mod platforms_spec {
     use super::{Deserialize, Platforms, PlatformsSpec, Serialize};
 
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
     pub(super) fn serialize<S: serde::Serializer>(
         platforms: &Option<Platforms>,
         serializer: S,
