@@ -1,9 +1,9 @@
-//! Amazon Web Services: clients that are made when they are first needed, and what is asked of them.
+//! Amazon Web Services: clients that are created when they are first needed, and the calls.
 //!
-//! * `keychain`: credentials of registries, from Secrets Manager and ECR,
-//! * `ecr`, `ecr_public`: repositories and their resource tags,
-//! * `repository`: one repository, of either kind,
-//! * `parameters`, `queue`, `scheduler`, `logs`, `notices`.
+//! * `keychain`: credentials of registries, from Secrets Manager and ECR;
+//! * `ecr`, `ecr_public`: repositories and their resource tags;
+//! * `repository`: a repository of either service;
+//! * `parameters`, `queue`, `scheduler`, `logs`, `notices`: one service each.
 
 mod ecr;
 mod ecr_public;
@@ -17,7 +17,7 @@ mod repository;
 mod scheduler;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -38,24 +38,26 @@ pub use repository::{MAX_LAYERS_PER_CALL, Prepared, Repository};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::plan::survey::RepositoryTags;
+use crate::sync::lock;
 
-/// How long one attempt of a call may take, and its connection to come about: the SDK itself waits for an answer without end.
-const ATTEMPT: Duration = Duration::from_secs(20);
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long one attempt of a call may take. The SDK's default is no limit.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// AWS, reached with the credentials of the environment.
 #[derive(Default)]
 pub struct Aws {
     emulator: Option<String>,
     config: OnceCell<SdkConfig>,
-    /// Clients by region: each image that is copied needs one.
+    /// Clients by region: each image needs one.
     ecr: Mutex<HashMap<String, aws_sdk_ecr::Client>>,
     ecr_public: OnceCell<aws_sdk_ecrpublic::Client>,
     public_registry: OnceCell<PublicRegistry>,
 }
 
 impl Aws {
-    /// An emulator of AWS at `endpoint`, in us-east-1, with credentials that mean nothing elsewhere.
+    /// An emulator of AWS at `endpoint`, in us-east-1, with credentials that no other endpoint accepts.
     pub fn emulated_at(endpoint: &str) -> Self {
         Self {
             emulator: Some(endpoint.to_owned()),
@@ -64,7 +66,7 @@ impl Aws {
     }
 
     async fn config(&self) -> &SdkConfig {
-        // Boxed: whatever reaches AWS would carry these 11 KB, most of it once for each image.
+        // Boxed: the futures of all callers would otherwise hold these 11 KB, mostly once per image.
         self.config
             .get_or_init(|| Box::pin(load(self.emulator.as_deref())))
             .await
@@ -81,34 +83,30 @@ impl Aws {
 
     async fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
         let config = self.config().await;
-        let mut clients = self.ecr.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let config =
-                aws_sdk_ecr::config::Builder::from(config).region(Region::new(region.to_owned()));
+        let mut clients = lock(&self.ecr);
+        let client = clients.entry(region.to_owned()).or_insert_with(|| {
+            let region = Region::new(region.to_owned());
+            let config = aws_sdk_ecr::config::Builder::from(config).region(region);
             aws_sdk_ecr::Client::from_conf(config.build())
-        };
-        clients
-            .entry(region.to_owned())
-            .or_insert_with(make)
-            .clone()
+        });
+        client.clone()
     }
 
-    /// ECR Public has its API in us-east-1 alone, whatever region its callers are in.
+    /// The API of ECR Public exists in us-east-1 only, whatever the region of its callers.
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
-        let make = || async {
+        let create = || async {
+            let region = Region::from_static("us-east-1");
             let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await);
-            aws_sdk_ecrpublic::Client::from_conf(
-                config.region(Region::from_static("us-east-1")).build(),
-            )
+            aws_sdk_ecrpublic::Client::from_conf(config.region(region).build())
         };
-        self.ecr_public.get_or_init(make).await.clone()
+        self.ecr_public.get_or_init(create).await.clone()
     }
 }
 
 async fn load(emulator: Option<&str>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
@@ -128,8 +126,8 @@ async fn load(emulator: Option<&str>) -> SdkConfig {
     }
 }
 
-/// What the SDK would make for each of its clients, made once: all of them share its connections. Else each would connect, and read
-/// the system's certificates, for every repository that is looked at.
+/// One HTTP client for all SDK clients, which share its connections. By default the SDK creates one
+/// for each of its clients: each would connect, and read the system's certificates, again.
 fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
@@ -140,39 +138,42 @@ fn http_client() -> SharedHttpClient {
     })
 }
 
-/// Takes in one image of a page: each of its tags stands for its digest.
-fn take_in(mirror: &mut RepositoryTags, digest: Option<&str>, tags: &[String]) {
-    if let Some(digest) = digest.and_then(|digest| digest.parse::<Digest>().ok()) {
-        mirror.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
+/// Adds the tags of one image to `repository_tags`.
+fn add_image(repository_tags: &mut RepositoryTags, digest: Option<&str>, tags: &[String]) {
+    let digest = digest.and_then(|digest| digest.parse::<Digest>().ok());
+    let Some(digest) = digest else {
+        return;
+    };
+    for tag in tags {
+        repository_tags.insert(tag.clone(), digest.clone());
     }
 }
 
-/// What an SDK's error means, by its code. The SDK has retried what is worth it by the time it answers.
+/// The error of an SDK call. The SDK has already retried what is worth a retry.
 fn error<E>(side: Side, action: &str, error: &SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let cause = match (error.code(), error) {
+    let mut cause = match (error.code(), error) {
         (Some(code), _) => cause(code),
         (None, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)) => Cause::Unexpected,
         (None, SdkError::ResponseError(_)) => Cause::Interrupted,
-        (None, _) if said(error).contains("credentials") => Cause::BadCredential,
+        (None, _) if messages(error).contains("credentials") => Cause::BadCredential,
         (None, _) => Cause::Interrupted,
     };
-    let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let cause = if cause == Cause::Unexpected && status.is_some_and(|status| status >= 500) {
-        Cause::Unavailable
-    } else {
-        cause
+    let status = error.raw_response().map(|response| response.status());
+    if cause == Cause::Unexpected && status.is_some_and(|status| status.is_server_error()) {
+        cause = Cause::Unavailable;
+    }
+    let why = match error.message() {
+        Some(message) => format!("{}: {message}", error.code().unwrap_or("error")),
+        None => messages(error),
     };
-    let message = error
-        .message()
-        .map(|message| format!("{}: {message}", error.code().unwrap_or("error")));
-    Error::new(side, cause, action).because(message.unwrap_or_else(|| said(error)))
+    Error::new(side, cause, action).because(why)
 }
 
-/// The messages of an error and its causes, and never their `Debug`, which can hold the body of an answer.
-fn said(error: &dyn std::error::Error) -> String {
+/// The messages of an error and its causes. Never their `Debug`, which can hold a response's body.
+fn messages(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -182,7 +183,8 @@ fn said(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Codes that the AWS APIs share, with and without `Exception` at their end.
+/// The cause that an error code means. The AWS APIs use the same codes, with or without `Exception`
+/// at the end.
 fn cause(code: &str) -> Cause {
     match code.trim_end_matches("Exception") {
         "Throttling" | "Throttled" | "TooManyRequests" | "RequestThrottled" => {

@@ -1,20 +1,21 @@
-//! Registries over HTTP, by the [OCI distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
+//! Registries over HTTP, by the
+//! [OCI distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
 //!
-//! [`Source`] reads and [`Destination`] writes; both are views of one repository. `oci-client` supplies the types of
-//! manifests. Its transport is not used, because it hides what this project decides by: the quota headers, the
-//! `Retry-After` and the kind of a refusal; because a HEAD that fails becomes a metered GET there; and because ECR refuses
-//! its chunked uploads and panics its manifest PUT by digest.
+//! [`Source`] reads and [`Destination`] writes one repository.
 //!
-//! * `keychain`: the port through which credentials come,
-//! * `auth`: which header a request carries, and where a credential may go,
-//! * `meter`, `pace`: how much may be asked for, and how fast,
-//! * `mounts`: what a registry has already, in another repository,
-//! * `patience`: what is tried again, and when,
-//! * `reader`: a blob on its way, read on where an answer breaks off,
-//! * `refusal`: the one table from answers to causes,
-//! * `source`, `destination`: the verbs,
-//! * `transport`, `connector`, `ahead`, `tls`: requests and redirects, the connections below them, those made early, and whom all trust,
-//! * `verify`: bytes in flight are held back until they are known to be right.
+//! `oci-client` supplies only the structs and media types of manifests. Its transport is not used. It
+//! hides what this project decides by: the quota headers, `Retry-After`, and the kind of a refusal.
+//! It turns a HEAD that fails into a metered GET. ECR refuses its chunked uploads, and ECR's response
+//! to a manifest PUT by digest makes it panic.
+//!
+//! * `source`, `destination`: the verbs;
+//! * `keychain`: the port through which credentials come;
+//! * `auth`: which `Authorization` header a request carries, and where a credential may go;
+//! * `blob`: reading a blob, with further requests for the rest (`reader`), verifying its bytes
+//!   (`verify`), and blobs that a registry can mount (`mounts`);
+//! * `limits`: Docker Hub's pulls (`meter`), and the pace of requests (`pace`);
+//! * `transport`: requests and redirects, connections (`connector`, `prewarm`, `tls`), retries
+//!   (`retry`), and the table from responses to causes (`refusal`).
 
 mod auth;
 mod blob;
@@ -30,11 +31,12 @@ use http::Method;
 use http::header::AUTHORIZATION;
 use url::Url;
 
+pub use blob::BlobStream;
 pub use blob::verify::{Fault, verified};
 pub use destination::Destination;
 pub(crate) use keychain::authorization_header;
 pub use keychain::{Access, Credential, Keychain};
-pub use source::{BlobStream, Source};
+pub use source::Source;
 
 use crate::error::{Cause, Error, Side};
 use crate::image::endpoints::Endpoints;
@@ -47,14 +49,14 @@ use blob::mounts::Mounts;
 pub(crate) use limits::meter::{Claim, Meter};
 use limits::pace::{Api, Pace};
 use transport::refusal::Refusal;
-pub(crate) use transport::retry::{TRIES, persistently};
+pub(crate) use transport::retry::{MAX_RETRIES, with_retries};
 use transport::{Failure, Request, Response, Transport};
 
-/// Every registry, with the connections and tokens for all of them. Clones share those.
+/// All registries, with their connections and tokens. Clones share these.
 #[derive(Clone)]
 pub struct Registries(Arc<Shared>);
 
-/// What all views of all repositories share.
+/// What all repositories share.
 struct Shared {
     transport: Transport,
     endpoints: Endpoints,
@@ -66,7 +68,7 @@ struct Shared {
 }
 
 impl Registries {
-    /// Registries with the credentials of `keychain`. Nothing is sent yet.
+    /// Registries with the credentials of `keychain`. This sends nothing.
     pub fn new(settings: &Settings, keychain: Arc<dyn Keychain>) -> Result<Self, Error> {
         let transport = Transport::new().map_err(|error| {
             Error::new(Side::Configuration, Cause::Invalid, "set up TLS").because(error)
@@ -82,17 +84,17 @@ impl Registries {
         })))
     }
 
-    /// `repository`, to be read.
+    /// The source that reads `repository`.
     pub fn source(&self, repository: &RepositoryRef) -> Source {
         Source::new(self.remote(repository, Access::Pull))
     }
 
-    /// `repository`, to be written.
+    /// The destination that writes `repository`.
     pub fn destination(&self, repository: &RepositoryRef) -> Destination {
         Destination::new(self.remote(repository, Access::Push))
     }
 
-    /// Docker Hub's quota.
+    /// The meter of Docker Hub's pulls.
     pub(crate) fn meter(&self) -> &Meter {
         &self.0.meter
     }
@@ -111,7 +113,7 @@ impl Registries {
     }
 }
 
-/// One repository, seen from one side.
+/// One repository, with the access of its side of a copy.
 #[derive(Clone)]
 struct Remote {
     registries: Arc<Shared>,
@@ -122,15 +124,14 @@ struct Remote {
 impl Remote {
     /// The address of `tail` in this repository, such as `manifests/latest`.
     fn url(&self, tail: &str) -> Result<Url, Error> {
+        let invalid = |problem: String| {
+            let action = format!("form the address of {}", self.repository);
+            self.error(Cause::Invalid, &action).because(problem)
+        };
         let base = self.registries.endpoints.base(&self.repository.registry);
-        base.and_then(|base| {
-            base.join(&format!("/v2/{}/{tail}", self.repository.path))
-                .map_err(|error| error.to_string())
-        })
-        .map_err(|problem| {
-            self.error(Cause::Invalid, "make an address")
-                .because(problem)
-        })
+        let path = format!("/v2/{}/{tail}", self.repository.path);
+        let url = base.map_err(invalid)?.join(&path);
+        url.map_err(|error| invalid(error.to_string()))
     }
 
     /// A request for `tail`.
@@ -138,9 +139,9 @@ impl Remote {
         Ok(Request::new(method, self.url(tail)?))
     }
 
-    /// Asks, again and again as far as that is worth it, and gives an answer of success.
-    async fn ask(&self, action: &str, request: &Request) -> Result<Response, Error> {
-        persistently(|| self.send(action, request)).await
+    /// As [`Remote::send`], with retries.
+    async fn send_with_retries(&self, action: &str, request: &Request) -> Result<Response, Error> {
+        with_retries(|| self.send(action, request)).await
     }
 
     /// Sends one request, and once more if a fresh authorization may help. A response that is no
@@ -171,12 +172,12 @@ impl Remote {
         let registry = &self.repository.registry;
         let api = Api::from_request(&request.method, request.url.path());
         // No token is fetched while the registry limits requests.
-        pace.calm(registry, api).await;
+        pace.wait_for_pause(registry, api).await;
         let authorization = self.authorize(&request).await?;
         if let Some(authorization) = &authorization {
             request = request.header(AUTHORIZATION, authorization.header.clone());
         }
-        pace.turn(registry, api).await;
+        pace.wait_for_turn(registry, api).await;
         let response = match body {
             Some(body) => transport.stream(request, body).await,
             None => transport.send(request).await,
@@ -185,12 +186,12 @@ impl Remote {
         self.note_quota(&response);
         tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "response");
         if response.status().is_success() {
-            pace.well(registry, api);
+            pace.note_success(registry, api);
             return Ok(response);
         }
         let host = Host::parse(registry);
         let refusal = Refusal::read(self.access.side(), action, (&host, api), response).await;
-        pace.note(registry, api, &refusal.error);
+        pace.note_refusal(registry, api, &refusal.error);
         Err(SendError {
             error: refusal.error,
             refused_authorization: authorization.filter(|_| refusal.is_expired_credential),
@@ -209,9 +210,7 @@ impl Remote {
         let authorizer = &self.registries.authorizer;
         let authorization = authorizer.authorize(&self.repository, self.access).await;
         authorization.inspect_err(|error| {
-            self.registries
-                .pace
-                .note_at_the_token_service(registry, error);
+            self.registries.pace.note_token_refusal(registry, error);
         })
     }
 
@@ -223,19 +222,19 @@ impl Remote {
             .await;
     }
 
+    /// Records the quota of Docker Hub's response to a request for a manifest.
     fn note_quota(&self, response: &Response) {
-        if self.repository.registry == DOCKER_HUB && response.url().path().contains("/manifests/") {
-            let header = |name| {
-                response
-                    .headers()
-                    .get(name)
-                    .and_then(|value| value.to_str().ok())
-            };
-            let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
-            self.registries
-                .meter
-                .note(quota, response.status().is_success());
+        let is_manifest = response.url().path().contains("/manifests/");
+        if self.repository.registry != DOCKER_HUB || !is_manifest {
+            return;
         }
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok())
+        };
+        let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
+        let meter = &self.registries.meter;
+        meter.note(quota, response.status().is_success());
     }
 
     fn error(&self, cause: Cause, action: &str) -> Error {

@@ -232,7 +232,9 @@ async fn a_scheduled_retry_is_created_merged_and_moved_forward() {
             .expect("the scheduler answers")
     };
     assert_eq!(
-        aws.wake_up(&settings).await.expect("the scheduler answers"),
+        aws.retry_schedule(&settings)
+            .await
+            .expect("the scheduler answers"),
         None
     );
     assert_eq!(merge(&retry(hours(6), "node:21")).await, hours(6));
@@ -247,7 +249,7 @@ async fn a_scheduled_retry_is_created_merged_and_moved_forward() {
         "the earliest time counts"
     );
     let both = aws
-        .wake_up(&settings)
+        .retry_schedule(&settings)
         .await
         .expect("the scheduler answers")
         .expect("a retry is scheduled");

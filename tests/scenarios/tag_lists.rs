@@ -76,11 +76,11 @@ async fn unusual_pages_end_in_a_complete_list_or_in_an_error() {
                     "<http://127.0.0.2/v2/tool/tags/list>; rel=\"next\"",
                 )
             },
-            "failed: at another origin",
+            "failed: the link to the next page leads to another origin",
         ),
         (
             |_| page(&numbered(0, 2), "<?n=1000>; rel=next"),
-            "failed: a page brings nothing new",
+            "failed: a page has no new tag",
         ),
         (
             |_| "{\"name\":\"tool\"}".into_response(),
@@ -92,7 +92,7 @@ async fn unusual_pages_end_in_a_complete_list_or_in_an_error() {
         ),
         (
             |_| "x".repeat(9_000_000).into_response(),
-            "failed: it has more than 8388608 bytes",
+            "failed: the response has more than 8388608 bytes",
         ),
         (
             |_| (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response(),

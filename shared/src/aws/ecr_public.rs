@@ -1,20 +1,17 @@
 //! Repositories of Amazon ECR Public.
 
 use aws_sdk_ecrpublic::Client;
+use aws_sdk_ecrpublic::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecrpublic::operation::create_repository::CreateRepositoryError;
-use aws_sdk_ecrpublic::types::{Layer, LayerAvailability, RepositoryCatalogDataInput, Tag};
+use aws_sdk_ecrpublic::types::{LayerAvailability, Registry, RepositoryCatalogDataInput, Tag};
 
-use super::ecr::CREATED_BY;
-use super::{Aws, Mutability, Prepared, error, take_in};
+use super::repository::{CREATED_BY, Created, PAGE_SIZE};
+use super::{Aws, Mutability, add_image, error};
 use crate::error::{Cause, Error, Side};
-use crate::image::digest::Digest;
 use crate::image::host::{ECR_PUBLIC, Host};
 use crate::image::reference::RepositoryRef;
-use crate::outcome::state::{ResourceTags, TagChanges};
+use crate::outcome::state::ResourceTags;
 use crate::plan::survey::RepositoryTags;
-
-/// The most images that one page of an answer holds.
-const PAGE: i32 = 1000;
 
 /// One repository of ECR Public.
 pub(super) struct EcrPublicRepository<'a> {
@@ -23,23 +20,23 @@ pub(super) struct EcrPublicRepository<'a> {
     name: String,
 }
 
-/// Whose registry it is.
+/// The public registry of this account.
 pub struct PublicRegistry {
-    /// The alias that images are pulled by.
+    /// The alias in the names of its images.
     pub alias: String,
     account: String,
 }
 
 impl Aws {
-    /// The repository `at`, whose path begins with the registry's alias.
+    /// The repository `at`, whose path begins with the alias of the registry.
     pub(super) async fn ecr_public_repository(
         &self,
         at: &RepositoryRef,
     ) -> Option<EcrPublicRepository<'_>> {
-        let (_, name) = at
-            .path
-            .split_once('/')
-            .filter(|_| Host::parse(&at.registry) == Host::EcrPublic)?;
+        if Host::parse(&at.registry) != Host::EcrPublic {
+            return None;
+        }
+        let (_alias, name) = at.path.split_once('/')?;
         Some(EcrPublicRepository {
             aws: self,
             client: self.ecr_public().await,
@@ -47,166 +44,146 @@ impl Aws {
         })
     }
 
-    /// This account's public registry, asked for once.
+    /// This account's public registry. It is requested once.
     pub async fn public_registry(&self) -> Result<&PublicRegistry, Error> {
-        self.public_registry
-            .get_or_try_init(|| async { describe(&self.ecr_public().await).await })
-            .await
+        let describe = || async { describe_registry(&self.ecr_public().await).await };
+        self.public_registry.get_or_try_init(describe).await
     }
 }
 
-async fn describe(client: &Client) -> Result<PublicRegistry, Error> {
+async fn describe_registry(client: &Client) -> Result<PublicRegistry, Error> {
     let action = "describe the public registry";
-    let answer = client
+    let response = client
         .describe_registries()
         .send()
         .await
         .map_err(|failure| error(Side::Destination, action, &failure))?;
-    let registry = answer.registries().first();
-    let alias = registry.and_then(|registry| {
-        registry
-            .aliases()
-            .iter()
-            .find(|alias| alias.primary_registry_alias())
-    });
-    match (registry, alias) {
-        (Some(registry), Some(alias)) => {
-            Ok(PublicRegistry { alias: alias.name().to_owned(), account: registry.registry_id().to_owned() })
-        }
-        _ => Err(Error::new(Side::Destination, Cause::NotFound, action).because(
-            "it has no alias yet; create a first public repository by hand, or name the alias in the catalogue",
-        )),
+    if let Some(registry) = response.registries().first()
+        && let Some(alias) = primary_alias(registry)
+    {
+        return Ok(PublicRegistry {
+            alias: alias.to_owned(),
+            account: registry.registry_id().to_owned(),
+        });
     }
+    Err(Error::new(Side::Destination, Cause::NotFound, action).because(
+        "it has no alias yet; create a first public repository by hand, or name the alias in the catalogue",
+    ))
+}
+
+fn primary_alias(registry: &Registry) -> Option<&str> {
+    let mut aliases = registry.aliases().iter();
+    let primary = aliases.find(|alias| alias.primary_registry_alias())?;
+    Some(primary.name())
 }
 
 impl EcrPublicRepository<'_> {
     /// Tags and digests: one call for every 1,000 images. The API has no filter for tagged ones.
-    pub(super) async fn mirror(&self) -> Result<RepositoryTags, Error> {
-        let request = self.client.describe_images().repository_name(&self.name);
-        let mut pages = request.max_results(PAGE).into_paginator().send();
-        let mut mirror = RepositoryTags::new();
+    pub(super) async fn list_images(&self) -> Result<RepositoryTags, Error> {
+        let request = self
+            .client
+            .describe_images()
+            .repository_name(&self.name)
+            .max_results(PAGE_SIZE);
+        let mut pages = request.into_paginator().send();
+        let mut tags = RepositoryTags::new();
         while let Some(page) = pages.next().await {
-            let page = match page.map_err(|failure| self.error("list images of", &failure)) {
-                Err(error) if *error.cause() == Cause::NotFound => return Ok(RepositoryTags::new()),
-                other => other?,
-            };
+            let page = page.map_err(|failure| self.error("list images of", &failure))?;
             for image in page.image_details() {
-                take_in(&mut mirror, image.image_digest(), image.image_tags());
+                add_image(&mut tags, image.image_digest(), image.image_tags());
             }
         }
-        Ok(mirror)
+        Ok(tags)
     }
 
-    /// Makes sure that the repository is there. ECR Public knows no immutable tags, no scanning and no lifecycle rules.
-    pub(super) async fn prepare(&self) -> Result<Prepared, Error> {
-        let described = self
+    /// Which tags may move: all of them. ECR Public has no immutable tags.
+    pub(super) async fn describe(&self) -> Result<Mutability, Error> {
+        let request = self
             .client
             .describe_repositories()
-            .repository_names(&self.name)
-            .send()
-            .await;
-        match described.map_err(|failure| self.error("describe", &failure)) {
-            Err(error) if *error.cause() == Cause::NotFound => self.create().await,
-            other => other.map(|_| Prepared::default()),
+            .repository_names(&self.name);
+        match request.send().await {
+            Ok(_) => Ok(Mutability::default()),
+            Err(failure) => Err(self.error("describe", &failure)),
         }
     }
 
-    async fn create(&self) -> Result<Prepared, Error> {
-        let about = RepositoryCatalogDataInput::builder()
+    /// Creates the repository. ECR Public has no scanning and no lifecycle policies.
+    pub(super) async fn create(&self) -> Result<Created, Error> {
+        let catalog_data = RepositoryCatalogDataInput::builder()
             .description("Mirrored by image-replicator")
             .build();
-        let tag = Tag::builder().key(CREATED_BY.0).value(CREATED_BY.1).build();
+        let (key, value) = CREATED_BY;
         let request = self
             .client
             .create_repository()
             .repository_name(&self.name)
-            .catalog_data(about)
-            .tags(tag);
-        if let Err(failure) = request.send().await {
-            let error = failure.as_service_error();
-            let is_there =
-                error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
-            return if is_there {
-                Ok(Prepared::default())
-            } else {
-                Err(self.error("create", &failure))
-            };
+            .catalog_data(catalog_data)
+            .tags(tag(key, value));
+        let Err(failure) = request.send().await else {
+            return Ok(Created::Now);
+        };
+        let error = failure.as_service_error();
+        if error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception) {
+            Ok(Created::ByOthers)
+        } else {
+            Err(self.error("create", &failure))
         }
-        Ok(Prepared {
-            mutability: Mutability::default(),
-            is_new: true,
-        })
     }
 
-    /// Which of `digests` are there.
-    pub(super) async fn layers(&self, digests: &[&Digest]) -> Result<Vec<String>, Error> {
-        let digests = digests.iter().map(ToString::to_string).collect();
+    /// Which of `digests` exist.
+    pub(super) async fn layers(&self, digests: Vec<String>) -> Result<Vec<String>, Error> {
         let request = self
             .client
             .batch_check_layer_availability()
-            .repository_name(&self.name);
-        let answer = request.set_layer_digests(Some(digests)).send().await;
-        let layers = answer
-            .map_err(|failure| self.error("look for layers in", &failure))?
-            .layers
-            .unwrap_or_default();
-        let is_there =
-            |layer: &Layer| layer.layer_availability == Some(LayerAvailability::Available);
-        Ok(layers
-            .into_iter()
-            .filter(is_there)
-            .filter_map(|layer| layer.layer_digest)
-            .collect())
+            .repository_name(&self.name)
+            .set_layer_digests(Some(digests));
+        let response = request
+            .send()
+            .await
+            .map_err(|failure| self.error("look for layers in", &failure))?;
+        let layers = response.layers.unwrap_or_default().into_iter();
+        let available =
+            layers.filter(|layer| layer.layer_availability == Some(LayerAvailability::Available));
+        Ok(available.filter_map(|layer| layer.layer_digest).collect())
     }
 
-    /// The repository's resource tags.
+    /// The resource tags.
     pub(super) async fn tags(&self) -> Result<ResourceTags, Error> {
-        let answer = self
+        let request = self
             .client
             .list_tags_for_resource()
-            .resource_arn(self.arn().await?)
+            .resource_arn(self.arn().await?);
+        let response = request
             .send()
-            .await;
-        let tags = answer
-            .map_err(|failure| self.error("read the tags of", &failure))?
-            .tags
-            .unwrap_or_default();
-        Ok(tags
-            .into_iter()
-            .filter_map(|tag| Some((tag.key?, tag.value?)))
-            .collect())
+            .await
+            .map_err(|failure| self.error("read the tags of", &failure))?;
+        let tags = response.tags.unwrap_or_default().into_iter();
+        let tags = tags.filter_map(|tag| Some((tag.key?, tag.value?)));
+        Ok(tags.collect())
     }
 
-    /// Writes `changes`: what goes first makes room for what comes.
-    pub(super) async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
-        let arn = self.arn().await?;
-        if !changes.remove.is_empty() {
-            let keys = Some(changes.remove.clone());
-            let request = self
-                .client
-                .untag_resource()
-                .resource_arn(&arn)
-                .set_tag_keys(keys);
-            request
-                .send()
-                .await
-                .map_err(|failure| self.error("untag", &failure))?;
-        }
-        if !changes.set.is_empty() {
-            let tag =
-                |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-            let tags = changes.set.iter().map(tag).collect();
-            let request = self
-                .client
-                .tag_resource()
-                .resource_arn(&arn)
-                .set_tags(Some(tags));
-            request
-                .send()
-                .await
-                .map_err(|failure| self.error("tag", &failure))?;
-        }
-        Ok(())
+    /// Removes the resource tags with these `keys`.
+    pub(super) async fn remove_tags(&self, keys: Vec<String>) -> Result<(), Error> {
+        let request = self
+            .client
+            .untag_resource()
+            .resource_arn(self.arn().await?)
+            .set_tag_keys(Some(keys));
+        let removed = request.send().await.map(drop);
+        removed.map_err(|failure| self.error("untag", &failure))
+    }
+
+    /// Sets these resource tags.
+    pub(super) async fn set_tags(&self, tags: &ResourceTags) -> Result<(), Error> {
+        let tags = tags.iter().map(|(key, value)| tag(key, value)).collect();
+        let request = self
+            .client
+            .tag_resource()
+            .resource_arn(self.arn().await?)
+            .set_tags(Some(tags));
+        let set = request.send().await.map(drop);
+        set.map_err(|failure| self.error("tag", &failure))
     }
 
     /// `arn:aws:ecr-public::ACCOUNT:repository/NAME`, without a region.
@@ -218,18 +195,15 @@ impl EcrPublicRepository<'_> {
         ))
     }
 
-    fn error<E>(&self, verb: &str, failure: &aws_sdk_ecrpublic::error::SdkError<E>) -> Error
+    fn error<E>(&self, verb: &str, failure: &SdkError<E>) -> Error
     where
-        E: aws_sdk_ecrpublic::error::ProvideErrorMetadata
-            + std::error::Error
-            + Send
-            + Sync
-            + 'static,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        error(
-            Side::Destination,
-            &format!("{verb} repository {} in {ECR_PUBLIC}", self.name),
-            failure,
-        )
+        let action = format!("{verb} repository {} in {ECR_PUBLIC}", self.name);
+        error(Side::Destination, &action, failure)
     }
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build()
 }

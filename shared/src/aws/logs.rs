@@ -1,10 +1,10 @@
-//! The end of a build's log.
+//! The last lines of a build's log.
 
 use super::{Aws, error};
 use crate::error::{Error, Side};
 
-/// The most lines that are read: a pull that fails ends its build soon.
-const LINES: i32 = 2000;
+/// The most lines that are read: a build ends soon after a failed pull.
+const MAX_LINES: i32 = 2000;
 
 impl Aws {
     /// The last lines of a log stream, oldest first.
@@ -14,16 +14,15 @@ impl Aws {
             .get_log_events()
             .log_group_name(group)
             .log_stream_name(stream)
-            .limit(LINES);
-        let answer = request.start_from_head(false).send().await;
-        let answer = answer.map_err(|failure| {
-            error(
-                Side::Source,
-                &format!("read the log {group} {stream}"),
-                &failure,
-            )
-        })?;
-        let lines = answer.events().iter().filter_map(|event| event.message());
-        Ok(lines.map(str::trim_end).collect::<Vec<_>>().join("\n"))
+            .limit(MAX_LINES);
+        let action = format!("read the log {group} {stream}");
+        let response = request.start_from_head(false).send().await;
+        let response = response.map_err(|failure| error(Side::Source, &action, &failure))?;
+        let events = response.events().iter();
+        let lines: Vec<&str> = events
+            .filter_map(|event| event.message())
+            .map(str::trim_end)
+            .collect();
+        Ok(lines.join("\n"))
     }
 }

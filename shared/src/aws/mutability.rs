@@ -3,41 +3,38 @@
 use aws_sdk_ecr::types::{ImageTagMutability, Repository};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// What a repository says about tags that are there already; by default they may all move.
+/// Which existing tags of a repository may move to another digest; by default all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Mutability {
     is_immutable: bool,
-    /// Tags for which the opposite holds.
-    except: GlobSet,
+    /// Tags for which the opposite is true.
+    exceptions: GlobSet,
 }
 
 impl Mutability {
-    /// Reads `imageTagMutability` and its exclusion filters, which know the wildcard `*` alone.
+    /// Reads `imageTagMutability` and its exclusion filters, whose only wildcard is `*`.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html>.
     pub(super) fn from_sdk(repository: &Repository) -> Self {
-        let mode = repository.image_tag_mutability();
         let is_immutable = matches!(
-            mode,
+            repository.image_tag_mutability(),
             Some(ImageTagMutability::Immutable | ImageTagMutability::ImmutableWithExclusion)
         );
-        let mut except = GlobSetBuilder::new();
-        let filters = repository.image_tag_mutability_exclusion_filters();
-        let patterns = filters
-            .iter()
-            .filter_map(|filter| GlobBuilder::new(filter.filter()).build().ok());
-        for pattern in patterns {
-            except.add(pattern);
+        let mut exceptions = GlobSetBuilder::new();
+        for filter in repository.image_tag_mutability_exclusion_filters() {
+            if let Ok(pattern) = GlobBuilder::new(filter.filter()).build() {
+                exceptions.add(pattern);
+            }
         }
         Self {
             is_immutable,
-            except: except.build().unwrap_or_default(),
+            exceptions: exceptions.build().unwrap_or_default(),
         }
     }
 
-    /// Whether `tag`, which is there, may stand for another digest.
+    /// Whether the existing `tag` may move to another digest.
     pub fn lets_move(&self, tag: &str) -> bool {
-        self.is_immutable == self.except.is_match(tag)
+        self.is_immutable == self.exceptions.is_match(tag)
     }
 }
 
@@ -65,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_four_modes_is_understood() {
+    fn the_four_modes_of_tag_mutability_are_read() {
         assert!(mutability(ImageTagMutability::Mutable, &[]).lets_move("latest"));
         assert!(!mutability(ImageTagMutability::Immutable, &[]).lets_move("latest"));
         let except = mutability(

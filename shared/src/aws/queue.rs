@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::{Aws, error};
 use crate::error::{Cause, Error, Side};
 use crate::plan::message::Message;
 
-/// The most messages that one request takes.
-const BATCH: usize = 10;
+/// The most messages that one `SendMessageBatch` request takes.
+const MAX_MESSAGES_PER_REQUEST: usize = 10;
 
 impl Aws {
-    /// Lets the message with this receipt come back after `delay`, instead of after the queue's visibility timeout.
+    /// Makes SQS redeliver the message with this receipt after `delay`, instead of after the queue's
+    /// visibility timeout.
     pub async fn change_visibility(
         &self,
         url: &str,
@@ -26,19 +28,22 @@ impl Aws {
             .queue_url(url)
             .receipt_handle(receipt)
             .visibility_timeout(seconds);
-        request
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|failure| error(Side::Queue, "hand a message back", &failure))
+        let changed = request.send().await.map(drop);
+        let action = "change the visibility timeout of a message";
+        changed.map_err(|failure| error(Side::Queue, action, &failure))
     }
 
-    /// Sends `messages` to the FIFO queue at `url`, in order. Each message has a result of its own.
+    /// Sends `messages` to the FIFO queue at `url`, in order. Returns one result for each message.
     pub async fn send(&self, url: &str, messages: &[Message]) -> Vec<Result<(), Error>> {
         let client = aws_sdk_sqs::Client::new(self.config().await);
         let mut results = Vec::with_capacity(messages.len());
-        for batch in messages.chunks(BATCH) {
-            results.extend(send_batch(&client, url, batch).await);
+        for batch in messages.chunks(MAX_MESSAGES_PER_REQUEST) {
+            match send_batch(&client, url, batch).await {
+                Ok(response) => {
+                    results.extend((0..batch.len()).map(|index| entry_result(&response, index)));
+                }
+                Err(error) => results.extend(batch.iter().map(|_| Err(error.clone()))),
+            }
         }
         results
     }
@@ -48,45 +53,31 @@ async fn send_batch(
     client: &aws_sdk_sqs::Client,
     url: &str,
     batch: &[Message],
-) -> Vec<Result<(), Error>> {
+) -> Result<SendMessageBatchOutput, Error> {
     let action = "send messages";
-    let entries: Result<Vec<_>, _> = batch
-        .iter()
-        .enumerate()
-        .map(|(index, message)| entry(index, message))
-        .collect();
-    let sent = match entries {
-        Ok(entries) => {
-            let request = client
-                .send_message_batch()
-                .queue_url(url)
-                .set_entries(Some(entries));
-            request
-                .send()
-                .await
-                .map_err(|failure| error(Side::Queue, action, &failure))
-        }
-        Err(failure) => Err(Error::new(Side::Queue, Cause::Invalid, action).because(failure)),
+    let mut entries = Vec::with_capacity(batch.len());
+    for (index, message) in batch.iter().enumerate() {
+        let entry = entry(index, message)
+            .map_err(|failure| Error::new(Side::Queue, Cause::Invalid, action).because(failure))?;
+        entries.push(entry);
+    }
+    let request = client
+        .send_message_batch()
+        .queue_url(url)
+        .set_entries(Some(entries));
+    let sent = request.send().await;
+    sent.map_err(|failure| error(Side::Queue, action, &failure))
+}
+
+/// The result of the message at `index` of a batch.
+fn entry_result(response: &SendMessageBatchOutput, index: usize) -> Result<(), Error> {
+    let id = index.to_string();
+    let Some(failed) = response.failed().iter().find(|failed| failed.id() == id) else {
+        return Ok(());
     };
-    let sent = match sent {
-        Ok(sent) => sent,
-        Err(error) => return vec![Err(error); batch.len()],
-    };
-    let result = |index: usize| {
-        let refused = sent
-            .failed()
-            .iter()
-            .find(|failed| failed.id() == index.to_string());
-        refused.map_or(Ok(()), |failed| {
-            let why = format!(
-                "{}: {}",
-                failed.code(),
-                failed.message().unwrap_or_default()
-            );
-            Err(Error::new(Side::Queue, Cause::Unavailable, action).because(why))
-        })
-    };
-    (0..batch.len()).map(result).collect()
+    let message = failed.message().unwrap_or_default();
+    let why = format!("{}: {message}", failed.code());
+    Err(Error::new(Side::Queue, Cause::Unavailable, "send messages").because(why))
 }
 
 fn entry(

@@ -1,90 +1,136 @@
-//! One repository at AWS, private or public: what both control planes offer.
+//! A repository of ECR or ECR Public: what both control planes offer.
 
 use std::collections::HashSet;
 
 use super::ecr::EcrRepository;
 use super::ecr_public::EcrPublicRepository;
 use super::{Aws, Mutability};
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
 use crate::outcome::state::{ResourceTags, TagChanges};
 use crate::plan::survey::RepositoryTags;
 
 /// One repository with a control plane.
-pub struct Repository<'a>(Either<'a>);
+pub struct Repository<'a>(Service<'a>);
 
 /// A repository that can be pushed to.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
     /// Which of its tags may move.
     pub mutability: Mutability,
-    /// Whether it was made just now, so that it holds nothing.
+    /// Whether it was created just now, so that it is empty.
     pub is_new: bool,
 }
 
-/// The most layers that one call asks for (`BatchedOperationLayerDigestList` in ECR's API model).
+/// The most layers that one call checks (`BatchedOperationLayerDigestList` in ECR's API model).
 pub const MAX_LAYERS_PER_CALL: usize = 100;
 
-enum Either<'a> {
-    Private(EcrRepository),
-    Public(EcrPublicRepository<'a>),
+enum Service<'a> {
+    Ecr(EcrRepository),
+    EcrPublic(EcrPublicRepository<'a>),
 }
 
+/// Who created a repository.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Created {
+    /// This call: it is empty.
+    Now,
+    /// Somebody else, such as another worker, between the two calls.
+    ByOthers,
+}
+
+/// The resource tag of a new repository: key and value.
+pub(super) const CREATED_BY: (&str, &str) = ("created-by", "image-replicator");
+
+/// The most images that one page of `DescribeImages` has.
+pub(super) const PAGE_SIZE: i32 = 1000;
+
 impl Aws {
-    /// The control plane of `at`; `None` for a registry that is not Amazon's.
+    /// The control plane of `at`; `None` for other registries than ECR and ECR Public.
     pub async fn repository(&self, at: &RepositoryRef) -> Option<Repository<'_>> {
         if let Some(private) = self.ecr_repository(at).await {
-            return Some(Repository(Either::Private(private)));
+            return Some(Repository(Service::Ecr(private)));
         }
         self.ecr_public_repository(at)
             .await
-            .map(|public| Repository(Either::Public(public)))
+            .map(|public| Repository(Service::EcrPublic(public)))
     }
 }
 
 impl Repository<'_> {
-    /// Its tags and their digests; none where there is no repository.
-    pub async fn mirror(&self) -> Result<RepositoryTags, Error> {
-        match &self.0 {
-            Either::Private(repository) => repository.mirror().await,
-            Either::Public(repository) => repository.mirror().await,
-        }
-    }
-
-    /// Describes it, and creates it where it is missing. Safe to run twice.
-    pub async fn prepare(&self) -> Result<Prepared, Error> {
-        match &self.0 {
-            Either::Private(repository) => repository.prepare().await,
-            Either::Public(repository) => repository.prepare().await,
-        }
-    }
-
-    /// Which of `digests`, [`MAX_LAYERS_PER_CALL`] at the most, it holds as blobs: one call.
-    pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
-        let found = match &self.0 {
-            Either::Private(repository) => repository.layers(digests).await?,
-            Either::Public(repository) => repository.layers(digests).await?,
+    /// Its tags and their digests; none if the repository does not exist.
+    pub async fn image_tags(&self) -> Result<RepositoryTags, Error> {
+        let listed = match &self.0 {
+            Service::Ecr(repository) => repository.list_images().await,
+            Service::EcrPublic(repository) => repository.list_images().await,
         };
-        Ok(found
-            .iter()
-            .filter_map(|digest| digest.parse().ok())
-            .collect())
+        match listed {
+            Err(error) if *error.cause() == Cause::NotFound => Ok(RepositoryTags::new()),
+            result => result,
+        }
+    }
+
+    /// Describes it, and creates it if it does not exist. Safe to run twice.
+    pub async fn prepare(&self) -> Result<Prepared, Error> {
+        let described = match &self.0 {
+            Service::Ecr(repository) => repository.describe().await,
+            Service::EcrPublic(repository) => repository.describe().await,
+        };
+        match described {
+            Err(error) if *error.cause() == Cause::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(mutability) => {
+                return Ok(Prepared {
+                    mutability,
+                    is_new: false,
+                });
+            }
+        }
+        let created = match &self.0 {
+            Service::Ecr(repository) => repository.create().await?,
+            Service::EcrPublic(repository) => repository.create().await?,
+        };
+        Ok(Prepared {
+            mutability: Mutability::default(),
+            is_new: created == Created::Now,
+        })
+    }
+
+    /// Which of `digests`, at most [`MAX_LAYERS_PER_CALL`], it has as blobs: one call.
+    pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
+        let digests = digests.iter().map(ToString::to_string).collect();
+        let found = match &self.0 {
+            Service::Ecr(repository) => repository.layers(digests).await?,
+            Service::EcrPublic(repository) => repository.layers(digests).await?,
+        };
+        let digests = found.iter().filter_map(|digest| digest.parse().ok());
+        Ok(digests.collect())
     }
 
     /// Its resource tags.
     pub async fn tags(&self) -> Result<ResourceTags, Error> {
         match &self.0 {
-            Either::Private(repository) => repository.tags().await,
-            Either::Public(repository) => repository.tags().await,
+            Service::Ecr(repository) => repository.tags().await,
+            Service::EcrPublic(repository) => repository.tags().await,
         }
     }
 
-    /// Writes `changes` to its resource tags.
+    /// Writes `changes` to its resource tags. Tags are removed first: their number is limited.
     pub async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
-        match &self.0 {
-            Either::Private(repository) => repository.write_tags(changes).await,
-            Either::Public(repository) => repository.write_tags(changes).await,
+        if !changes.remove.is_empty() {
+            let keys = changes.remove.clone();
+            match &self.0 {
+                Service::Ecr(repository) => repository.remove_tags(keys).await?,
+                Service::EcrPublic(repository) => repository.remove_tags(keys).await?,
+            }
         }
+        if !changes.set.is_empty() {
+            match &self.0 {
+                Service::Ecr(repository) => repository.set_tags(&changes.set).await?,
+                Service::EcrPublic(repository) => repository.set_tags(&changes.set).await?,
+            }
+        }
+        Ok(())
     }
 }

@@ -131,7 +131,7 @@ impl Replicator {
         session: &Session,
     ) -> Result<RepositoryTags, Error> {
         if let Some(control) = self.aws.repository(repository).await {
-            return control.mirror().await;
+            return control.image_tags().await;
         }
         let destination = &self.registries.destination(repository);
         let head = |tag: String| async move {

@@ -15,7 +15,6 @@ mod token;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
@@ -30,25 +29,8 @@ use crate::image::host::Host;
 use crate::image::reference::{DOCKER_HUB, RepositoryRef};
 use challenge::{Challenge, TokenService};
 use login::Logins;
+pub(crate) use token::Authorization;
 use token::{Token, TokenRequest};
-
-/// The `Authorization` header of a request, and the credential that it was made of.
-#[derive(Clone)]
-pub(crate) struct Authorization {
-    /// The header.
-    pub(crate) header: HeaderValue,
-    /// The keychain's credential if the registry sees it; `None` for a token.
-    credential: Option<Arc<Credential>>,
-}
-
-impl From<Arc<Credential>> for Authorization {
-    fn from(credential: Arc<Credential>) -> Self {
-        Self {
-            header: credential.header(),
-            credential: Some(credential),
-        }
-    }
-}
 
 /// Finds the header of each request.
 pub(crate) struct Authorizer {

@@ -1,5 +1,13 @@
-//! Blobs: reading one from its source, checking its bytes in flight, and sending it to its destination.
+//! Blobs: reading, verifying and mounting them.
 
 pub(crate) mod mounts;
 pub(crate) mod reader;
 pub(crate) mod verify;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::error::Error;
+
+/// The bytes of a blob in flight.
+pub type BlobStream = BoxStream<'static, Result<Bytes, Error>>;

@@ -5,7 +5,7 @@ mod upload;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use super::{Remote, Source, persistently};
+use super::{Remote, Source, with_retries};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
@@ -28,70 +28,72 @@ impl Destination {
         self.0.prewarm();
     }
 
-    /// The digest of `tag`; `None` where there is no such tag.
+    /// The digest of `tag`; `None` if there is no such tag.
     pub async fn digest(&self, tag: &str) -> Result<Option<Digest>, Error> {
-        absent(self.0.seen(tag, None).await.map(|seen| seen.digest))
+        let seen = self.0.seen(tag, None).await;
+        none_if_not_found(seen.map(|seen| seen.digest))
     }
 
-    /// Whether the manifest is there. A manifest that is there vouches for what is below it, because children go first.
+    /// Whether the manifest exists. If so, its blobs and children exist too, because they are sent
+    /// first.
     pub async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
         self.has(&format!("manifests/{digest}")).await
     }
 
-    /// The manifest with this digest, read back from here.
+    /// The manifest with this digest, read back from the destination.
     pub async fn manifest(&self, digest: &Digest) -> Result<Manifest, Error> {
-        persistently(|| self.0.manifest_once(digest, None)).await
+        with_retries(|| self.0.manifest_once(digest, None)).await
     }
 
-    /// Whether the blob is there.
+    /// Whether the blob exists.
     pub async fn has_blob(&self, digest: &Digest) -> Result<bool, Error> {
         self.has(&format!("blobs/{digest}")).await
     }
 
     async fn has(&self, tail: &str) -> Result<bool, Error> {
         let request = accepting(self.remote().request(Method::HEAD, tail)?);
-        let answer = self
-            .remote()
-            .ask(&format!("look for {tail}"), &request)
-            .await;
-        absent(answer).map(|found| found.is_some())
+        let action = format!("look for {tail} in {}", self.remote().repository);
+        let response = self.remote().send_with_retries(&action, &request).await;
+        let found = none_if_not_found(response)?;
+        Ok(found.is_some())
     }
 
     /// Puts `manifest` under `reference`, a tag or its digest, byte for byte.
     pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
-        let action = format!("put manifest {reference} {}", manifest.digest);
+        let remote = self.remote();
+        let action = format!(
+            "put manifest {reference} {} in {}",
+            manifest.digest, remote.repository
+        );
         let media_type = HeaderValue::try_from(&manifest.media_type)
-            .map_err(|error| self.remote().error(Cause::Invalid, &action).because(error))?;
-        let request = self
-            .remote()
-            .request(Method::PUT, &format!("manifests/{reference}"))?;
-        let request = request
+            .map_err(|error| remote.error(Cause::Invalid, &action).because(error))?;
+        let request = remote
+            .request(Method::PUT, &format!("manifests/{reference}"))?
             .header(CONTENT_TYPE, media_type)
             .body(manifest.bytes.clone());
-        let response = match self.remote().ask(&action, &request).await {
-            // So ECR answers a second PUT of the same, whose first answer was lost.
+        let response = match remote.send_with_retries(&action, &request).await {
+            // ECR's response to a retry of a PUT that succeeded, but whose response was lost.
             Err(error) if *error.cause() == Cause::Immutable => {
-                let is_there = self.digest(reference).await?.as_ref() == Some(&manifest.digest);
-                return if is_there { Ok(()) } else { Err(error) };
+                let digest = self.digest(reference).await?;
+                let is_same = digest.as_ref() == Some(&manifest.digest);
+                return if is_same { Ok(()) } else { Err(error) };
             }
-            response => response?,
+            result => result?,
         };
-        let stored = response
-            .headers()
-            .get("docker-content-digest")
-            .and_then(|value| value.to_str().ok());
+        let header = response.headers().get("docker-content-digest");
+        let stored = header.and_then(|value| value.to_str().ok());
         match stored {
-            Some(stored) if stored != manifest.digest.as_str() => Err(self
-                .remote()
-                .error(Cause::Mismatch, &action)
-                .because(format!("it was stored as {stored}"))),
+            Some(stored) if stored != manifest.digest.as_str() => {
+                let why = format!("the registry stored it with digest {stored}");
+                Err(remote.error(Cause::Mismatch, &action).because(why))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// Nothing there is an answer, not an error.
-fn absent<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+/// `None` instead of the error that the destination has no such content.
+fn none_if_not_found<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Ok(value) => Ok(Some(value)),
         Err(error) if *error.cause() == Cause::NotFound && error.side() == Side::Destination => {

@@ -1,4 +1,4 @@
-//! Limits: how much may be asked of a registry, and how fast.
+//! Limits of a registry: how many pulls are left, and how fast requests may follow each other.
 
 pub(crate) mod meter;
 pub(crate) mod pace;

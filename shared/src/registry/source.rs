@@ -3,42 +3,38 @@
 mod tags;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use http::Method;
 use http::header::{
     ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
 };
 
-use super::{Fault, Remote, Shared, persistently, verified};
+use super::blob::BlobStream;
+use super::{Fault, Remote, Shared, verified, with_retries};
 use crate::error::{Cause, Error};
 use crate::image::digest::Digest;
 use crate::image::manifest::{ACCEPT, Blob, MAX_MANIFEST_BYTES, Manifest, is_index};
 use crate::image::reference::DOCKER_HUB;
 use crate::plan::survey::UpstreamTag;
-use crate::registry::blob::reader::Reader;
 use crate::registry::limits::meter::Pull;
 use crate::registry::transport::{Request, Response};
 use crate::settings::Hashing;
 
-/// Connections that are made to a registry when the first image is about to be copied from or to it: an image has some five layers.
-const AHEAD: usize = 5;
-/// An answer about a manifest with this header was counted, or would have been; a HEAD is free.
-const METERED: &str = "ratelimit-remaining";
+/// Connections that are prewarmed for the first image at a registry: an image has about five layers.
+const PREWARMED_CONNECTIONS: usize = 5;
+/// Docker Hub sends this header if it counts a GET of the manifest as a pull. A HEAD is not counted.
+const METERED_HEADER: &str = "ratelimit-remaining";
 
 /// A repository that is read.
 #[derive(Clone)]
 pub struct Source(pub(super) Remote);
-
-/// A blob on its way.
-pub type BlobStream = BoxStream<'static, Result<Bytes, Error>>;
 
 impl Source {
     pub(super) fn new(remote: Remote) -> Self {
         Self(remote)
     }
 
-    /// Connects while a copy's first manifest is on its way, for the requests that come after it.
+    /// Opens connections while the first manifest of a copy is in flight, for the requests after it.
     pub(crate) fn prewarm(&self) {
         let Shared {
             endpoints,
@@ -46,18 +42,20 @@ impl Source {
             ..
         } = &*self.0.registries;
         if let Ok(base) = endpoints.base(&self.0.repository.registry) {
-            transport.prewarm(&base, AHEAD);
+            transport.prewarm(&base, PREWARMED_CONNECTIONS);
         }
     }
 
-    /// What `tag` stands for, or whether there is what is pinned by `pin`: by a HEAD, which Docker Hub does not count as a pull.
+    /// What `tag` points to, or whether the content of `pin` exists: a HEAD, which Docker Hub does
+    /// not count as a pull.
     ///
-    /// A registry that names no digest of a tag is asked for the manifest itself, except Docker Hub, where that would cost.
+    /// If the response to a HEAD of a tag has no digest, the manifest itself is fetched, except from
+    /// Docker Hub, where that costs a pull.
     pub async fn seen(&self, tag: &str, pin: Option<&Digest>) -> Result<UpstreamTag, Error> {
-        persistently(|| self.seen_once(tag, pin)).await
+        with_retries(|| self.seen_once(tag, pin)).await
     }
 
-    /// The same, asked once.
+    /// The same without retries.
     pub(crate) async fn seen_once(
         &self,
         tag: &str,
@@ -66,36 +64,30 @@ impl Source {
         let Some(pin) = pin else {
             return self.tagged(tag).await;
         };
-        let headers = self
-            .head(&format!("find {}@{pin}", self.0.repository), pin.as_str())
-            .await?;
-        Ok(seen(pin.clone(), &headers))
+        let action = format!("find {}@{pin}", self.0.repository);
+        let headers = self.head(&action, pin.as_str()).await?;
+        Ok(upstream_tag(pin.clone(), &headers))
     }
 
     async fn tagged(&self, tag: &str) -> Result<UpstreamTag, Error> {
         let action = format!("find {}:{tag}", self.0.repository);
         let headers = self.head(&action, tag).await?;
-        match text(&headers, "docker-content-digest") {
-            Some(digest) => {
-                let digest = digest
-                    .parse()
-                    .map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
-                Ok(seen(digest, &headers))
-            }
-            None if self.0.repository.registry == DOCKER_HUB => Err(self
-                .0
-                .error(Cause::Unexpected, &action)
-                .because("Docker Hub named no digest")),
-            None => {
-                let manifest = self.fetch(tag, None).await?;
-                let (is_index, size_bytes) = (manifest.is_index(), manifest.bytes.len() as u64);
-                Ok(UpstreamTag {
-                    is_index: Some(is_index),
-                    size_bytes: Some(size_bytes),
-                    ..manifest.digest.into()
-                })
-            }
+        if let Some(digest) = text(&headers, "docker-content-digest") {
+            let digest = digest
+                .parse()
+                .map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
+            return Ok(upstream_tag(digest, &headers));
         }
+        if self.0.repository.registry == DOCKER_HUB {
+            let error = self.0.error(Cause::Unexpected, &action);
+            return Err(error.because("the response of Docker Hub has no digest"));
+        }
+        let manifest = self.fetch_manifest(tag, None).await?;
+        Ok(UpstreamTag {
+            is_index: Some(manifest.is_index()),
+            size_bytes: Some(manifest.bytes.len() as u64),
+            ..manifest.digest.into()
+        })
     }
 
     async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {
@@ -106,32 +98,40 @@ impl Source {
         Ok(response.headers().clone())
     }
 
-    /// The manifest with this digest, checked.
+    /// The manifest with this digest, verified. Without retries.
     ///
-    /// Asks once. `pull` is on its way until the answer begins, which was counted where it carries a quota.
+    /// `pull` is in flight until the response starts. It was counted if the response has a quota.
     pub(crate) async fn manifest_once(
         &self,
         digest: &Digest,
         pull: Option<Pull<'_>>,
     ) -> Result<Manifest, Error> {
-        let manifest = self.fetch(digest.as_str(), pull).await?;
+        let manifest = self.fetch_manifest(digest.as_str(), pull).await?;
         if manifest.digest == *digest {
             return Ok(manifest);
         }
-        let error = self
-            .0
-            .error(Cause::Mismatch, &format!("get manifest {digest}"));
-        Err(error.because(format!("the bytes have digest {}", manifest.digest)))
+        let error = self.0.error(
+            Cause::Mismatch,
+            &format!("get manifest {}@{digest}", self.0.repository),
+        );
+        Err(error.because(format!(
+            "the source sent bytes with digest {}",
+            manifest.digest
+        )))
     }
 
-    async fn fetch(&self, reference: &str, pull: Option<Pull<'_>>) -> Result<Manifest, Error> {
+    async fn fetch_manifest(
+        &self,
+        reference: &str,
+        pull: Option<Pull<'_>>,
+    ) -> Result<Manifest, Error> {
         let action = format!("get manifest {}@{reference}", self.0.repository);
         let request = self
             .0
             .request(Method::GET, &format!("manifests/{reference}"))?;
         let response = self.0.send(&action, &accepting(request)).await?;
         if let Some(pull) = pull {
-            pull.answered(response.headers().contains_key(METERED));
+            pull.answered(response.headers().contains_key(METERED_HEADER));
         }
         let served_as = content_type(response.headers());
         let bytes = self.read(&action, response, MAX_MANIFEST_BYTES).await?;
@@ -139,46 +139,43 @@ impl Source {
         manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))
     }
 
-    /// The bytes of `blob`, checked: for small ones, such as an image's configuration. `tries` as for [`Source::blob`].
-    pub async fn small_blob(&self, blob: &Blob, tries: usize) -> Result<Bytes, Error> {
-        let action = format!("get blob {}", blob.digest);
+    /// The bytes of `blob`, verified: for small ones, such as an image's configuration. `retries` as
+    /// for [`Source::blob`].
+    pub async fn small_blob(&self, blob: &Blob, retries: usize) -> Result<Bytes, Error> {
+        let action = format!("get blob {} from {}", blob.digest, self.0.repository);
         if blob.size_bytes > MAX_MANIFEST_BYTES as u64 {
             return Err(self
                 .0
                 .error(Cause::Invalid, &action)
-                .because("it is larger than any configuration"));
+                .because(format!("it has more than {MAX_MANIFEST_BYTES} bytes")));
         }
         let mut bytes = Vec::new();
-        let mut stream = self.hashed(blob, tries).await?;
+        let mut stream = self.hashed(blob, retries).await?;
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
         }
         Ok(bytes.into())
     }
 
-    /// Reads `blob` for nothing but its digest: an error where the bytes are others. `tries` as for [`Source::blob`].
-    pub(crate) async fn check_blob(&self, blob: &Blob, tries: usize) -> Result<(), Error> {
-        self.hashed(blob, tries)
+    /// Reads `blob` to verify its digest, and drops the bytes. `retries` as for [`Source::blob`].
+    pub(crate) async fn check_blob(&self, blob: &Blob, retries: usize) -> Result<(), Error> {
+        self.hashed(blob, retries)
             .await?
             .try_for_each(async |_| Ok(()))
             .await
     }
 
-    async fn hashed(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
-        Ok(verified(
-            self.blob(blob, tries).await?,
-            blob.clone(),
-            Hashing::Here,
-            Fault::default(),
-        )
-        .boxed())
+    async fn hashed(&self, blob: &Blob, retries: usize) -> Result<BlobStream, Error> {
+        let bytes = self.blob(blob, retries).await?;
+        let verified = verified(bytes, blob.clone(), Hashing::Here, Fault::default());
+        Ok(verified.boxed())
     }
 
     async fn read(
         &self,
         action: &str,
         mut response: Response,
-        most_bytes: usize,
+        max_bytes: usize,
     ) -> Result<Bytes, Error> {
         let mut body = Vec::new();
         while let Some(chunk) = response
@@ -187,52 +184,47 @@ impl Source {
             .map_err(|error| self.0.unanswered(action, error))?
         {
             body.extend_from_slice(&chunk);
-            if body.len() > most_bytes {
-                let why = format!("it has more than {most_bytes} bytes");
+            if body.len() > max_bytes {
+                let why = format!("the response has more than {max_bytes} bytes");
                 return Err(self.0.error(Cause::Invalid, action).because(why));
             }
         }
         Ok(body.into())
     }
 
-    /// The bytes of `blob` as they arrive, unchecked. An answer that breaks off is read on from there: `tries` times at most
-    /// without a byte of progress.
-    pub async fn blob(&self, blob: &Blob, tries: usize) -> Result<BlobStream, Error> {
-        Reader::open(self.clone(), blob.clone(), tries)
-            .await
-            .map(Reader::into_stream)
-    }
-
-    /// The answer to a GET of `blob`, from the byte `first` on where that is not the first of all. Asks once.
+    /// The response to a GET of `blob`, with a range from the byte `first` if that is above zero.
+    /// Without retries.
     pub(crate) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
-        let action = format!("get blob {}", blob.digest);
+        let action = format!("get blob {} from {}", blob.digest, self.0.repository);
         let mut request = self
             .0
             .request(Method::GET, &format!("blobs/{}", blob.digest))?
             .blob(blob.size_bytes);
         if first > 0 {
-            let rest =
-                HeaderValue::try_from(format!("bytes={first}-")).expect("a number is plain ASCII");
-            request = request.header(RANGE, rest);
+            let range = format!("bytes={first}-");
+            let range = HeaderValue::try_from(range).expect("a number is plain ASCII");
+            request = request.header(RANGE, range);
         }
         self.0.send(&action, &request).await
     }
 }
 
-fn seen(digest: Digest, headers: &HeaderMap) -> UpstreamTag {
+fn upstream_tag(digest: Digest, headers: &HeaderMap) -> UpstreamTag {
+    let length = text(headers, CONTENT_LENGTH.as_str());
     UpstreamTag {
         digest,
         is_index: content_type(headers).as_deref().and_then(is_index),
-        size_bytes: text(headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
-        is_metered: headers.contains_key(METERED),
+        size_bytes: length.and_then(|length| length.parse().ok()),
+        is_metered: headers.contains_key(METERED_HEADER),
     }
 }
 
-/// Tells all kinds of manifest that are copied.
+/// Adds the `Accept` header with all media types of manifests that are copied.
 pub(crate) fn accepting(request: Request) -> Request {
+    let media_types = HeaderValue::from_str(&ACCEPT.join(", "));
     request.header(
         ACCEPT_HEADER,
-        HeaderValue::from_str(&ACCEPT.join(", ")).expect("media types are plain ASCII"),
+        media_types.expect("media types are plain ASCII"),
     )
 }
 

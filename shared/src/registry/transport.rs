@@ -1,8 +1,10 @@
-//! HTTP/1.1: requests, answers, and the redirects between them.
+//! HTTP/1.1: requests, responses, and redirects.
 //!
-//! hyper-util's client, and not reqwest, which wraps it: hyper reads and writes through buffers of up to 400 KiB, of which a blob on
-//! its way fills several, and reqwest has no setting for that. Many images at once took 10 MB more by it, at the same speed.
+//! This uses hyper-util's client, not reqwest, which wraps it. hyper reads and writes through buffers
+//! of up to 400 KiB, of which a blob in flight fills several, and reqwest has no setting for that.
+//! With many concurrent images it took 10 MB more, at the same speed.
 
+mod connection;
 mod connector;
 mod prewarm;
 mod redirect;
@@ -23,23 +25,26 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::BlobStream;
+use super::blob::BlobStream;
 use crate::error::{Cause, Error, Side};
-use crate::registry::transport::connector::{BoxError, Connector};
+use connection::BoxError;
+use connector::Connector;
 
-/// What a connection buffers, in bytes, of what it reads, and again of what it writes.
-const BUFFER: usize = 32 * 1024;
-/// The same of a connection for large blobs: a tenth less processor time for each byte.
-const LARGE_BUFFER: usize = 256 * 1024;
-/// From so many bytes on a blob is large. Few such are on their way at once, and a connection of their own is soon paid for.
-const LARGE: u64 = 4_000_000;
-/// The same over TLS, which has buffers of its own, and of which a read brings 16 KiB at most: there larger ones gain less.
-const LARGE_OVER_TLS: u64 = 16_000_000;
-/// How long an answer may take, with its body unless that is a blob's.
-const ANSWER: Duration = Duration::from_secs(30);
-/// How many redirects are followed.
-const REDIRECTS: usize = 5;
-const WHO_ASKS: HeaderValue =
+/// The buffer of a connection, in each direction.
+const BUFFER_BYTES: usize = 32 * 1024;
+/// The buffer of a connection for large blobs: a tenth less processor time for each byte.
+const LARGE_BUFFER_BYTES: usize = 256 * 1024;
+/// The size from which a blob is large. Few large blobs are in flight at a time, and a separate
+/// connection soon pays off.
+const LARGE_BLOB_BYTES: u64 = 4_000_000;
+/// The same over TLS, which has buffers of its own, and of which a read returns at most 16 KiB: a
+/// larger buffer gains less.
+const LARGE_BLOB_OVER_TLS_BYTES: u64 = 16_000_000;
+/// How long a response may take, including its body unless that is a blob.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
+const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("image-replicator/", env!("CARGO_PKG_VERSION")));
 
 type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -49,7 +54,7 @@ type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) struct Transport {
     connector: Connector,
     client: Client<Connector, Body>,
-    for_large_blobs: Client<Connector, Body>,
+    large_blob_client: Client<Connector, Body>,
 }
 
 /// A request that can be sent again.
@@ -59,11 +64,11 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     headers: HeaderMap,
     body: Bytes,
-    /// The size of the blob that it is for.
+    /// The size of the blob that it sends or gets.
     blob_bytes: Option<u64>,
 }
 
-/// An answer whose body is still to be read.
+/// A response whose body is not read yet.
 pub(crate) struct Response {
     url: Url,
     head: response::Parts,
@@ -71,11 +76,11 @@ pub(crate) struct Response {
     deadline: Option<Instant>,
 }
 
-/// Why there was no whole answer. No address is in it: those can carry signatures.
+/// Why there is no complete response. It never contains an address, which can carry a signature.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("no whole answer came in time")]
-    Late,
+    #[error("no complete response in time")]
+    Timeout,
     #[error("{0}")]
     Refused(&'static str),
     #[error(transparent)]
@@ -93,10 +98,10 @@ impl Failure {
         Error::new(side, cause, action).because(self)
     }
 
-    /// Whether asking again would end in the same way.
+    /// Whether another attempt would end with the same failure.
     fn is_final(&self) -> bool {
         match self {
-            Self::Late => false,
+            Self::Timeout => false,
             Self::Refused(_) => true,
             Self::Broken(error) => connector::is_final(error.as_ref()),
         }
@@ -104,88 +109,78 @@ impl Failure {
 }
 
 impl Transport {
-    /// No connection is made yet.
+    /// A transport without connections.
     pub(crate) fn new() -> Result<Self, rustls::Error> {
         let connector = Connector::new()?;
-        let client = |buffer| {
-            let mut client = Client::builder(TokioExecutor::new());
-            client
+        let client = |buffer_bytes| {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder
                 .pool_timer(TokioTimer::new())
-                .http1_max_buf_size(buffer)
+                .http1_max_buf_size(buffer_bytes)
                 .build(connector.clone())
         };
-        let (client, for_large_blobs) = (client(BUFFER), client(LARGE_BUFFER));
         Ok(Self {
+            client: client(BUFFER_BYTES),
+            large_blob_client: client(LARGE_BUFFER_BYTES),
             connector,
-            client,
-            for_large_blobs,
         })
     }
 
-    /// Sees to it that requests to the origin of `url` soon find `count` connections.
+    /// Opens up to `count` connections to the origin of `url` before they are needed.
     pub(crate) fn prewarm(&self, url: &Url, count: usize) {
         if let Ok(uri) = url.as_str().parse() {
             self.connector.prewarm(&uri, count);
         }
     }
 
-    /// Sends `request`, and follows redirects. Whoever reads a blob watches the time from its first byte on.
+    /// Sends `request`, and follows redirects. The caller limits the time for the body of a blob.
     pub(crate) async fn send(&self, mut request: Request) -> Result<Response, Failure> {
-        let deadline = Some(Instant::now() + ANSWER);
-        for _ in 0..=REDIRECTS {
+        let deadline = Some(Instant::now() + RESPONSE_TIMEOUT);
+        for _ in 0..=MAX_REDIRECTS {
             let body = Full::new(request.body.clone())
                 .map_err(|never| match never {})
                 .boxed_unsync();
-            let response = self.once(&request, body, deadline).await?;
-            match redirect::next(request, response.status(), response.headers().get(LOCATION))? {
-                Some(onward) => request = onward,
+            let response = self.send_once(&request, body, deadline).await?;
+            let location = response.headers().get(LOCATION);
+            match redirect::follow(request, response.status(), location)? {
+                Some(next) => request = next,
                 None => return Ok(response),
             }
         }
         Err(Failure::Refused("too many redirects"))
     }
 
-    /// Sends `request` with `body`, once, for as long as that takes.
+    /// Sends `request` once, with `body`, without a time limit.
     pub(crate) async fn stream(
         &self,
         request: Request,
         body: BlobStream,
     ) -> Result<Response, Failure> {
-        self.once(&request, streamed(body), None).await
+        self.send_once(&request, streamed(body), None).await
     }
 
-    async fn once(
+    async fn send_once(
         &self,
         request: &Request,
         body: Body,
         deadline: Option<Instant>,
     ) -> Result<Response, Failure> {
-        let mut sent = http::Request::new(body);
-        *sent.method_mut() = request.method.clone();
-        *sent.uri_mut() = request
-            .url
-            .as_str()
-            .parse()
-            .map_err(|_| Failure::Refused("this is no address for HTTP"))?;
-        *sent.headers_mut() = request.headers.clone();
-        sent.headers_mut().insert(USER_AGENT, WHO_ASKS);
         let client = if request.is_for_large_blob() {
-            &self.for_large_blobs
+            &self.large_blob_client
         } else {
             &self.client
         };
-        let answer = in_time(deadline, client.request(sent)).await?;
-        let (head, body) = answer
-            .map_err(|error| Failure::Broken(error.into()))?
-            .into_parts();
-        let body = body.map_err(BoxError::from).boxed_unsync();
+        let sent = client.request(request.to_http(body)?);
+        let response = in_time(deadline, sent)
+            .await?
+            .map_err(|error| Failure::Broken(error.into()))?;
+        let (head, body) = response.into_parts();
         let is_blob = request.blob_bytes.is_some() && head.status.is_success();
-        let deadline = deadline.filter(|_| !is_blob);
         Ok(Response {
             url: request.url.clone(),
             head,
-            body,
-            deadline,
+            body: body.map_err(BoxError::from).boxed_unsync(),
+            deadline: deadline.filter(|_| !is_blob),
         })
     }
 }
@@ -201,7 +196,9 @@ async fn in_time<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, Failure> {
     match deadline {
-        Some(deadline) => timeout_at(deadline, work).await.map_err(|_| Failure::Late),
+        Some(deadline) => timeout_at(deadline, work)
+            .await
+            .map_err(|_| Failure::Timeout),
         None => Ok(work.await),
     }
 }
@@ -227,19 +224,29 @@ impl Request {
         self
     }
 
-    /// Makes this a request for or with a blob of so many bytes.
+    /// Makes this a request that sends or gets a blob of `size_bytes`.
     pub(crate) fn blob(mut self, size_bytes: u64) -> Self {
         self.blob_bytes = Some(size_bytes);
         self
     }
 
     fn is_for_large_blob(&self) -> bool {
-        let least = if self.url.scheme() == "https" {
-            LARGE_OVER_TLS
+        let min_bytes = if self.url.scheme() == "https" {
+            LARGE_BLOB_OVER_TLS_BYTES
         } else {
-            LARGE
+            LARGE_BLOB_BYTES
         };
-        self.blob_bytes.is_some_and(|bytes| bytes >= least)
+        self.blob_bytes.is_some_and(|bytes| bytes >= min_bytes)
+    }
+
+    fn to_http(&self, body: Body) -> Result<http::Request<Body>, Failure> {
+        let uri = self.url.as_str().parse();
+        let mut http = http::Request::new(body);
+        *http.uri_mut() = uri.map_err(|_| Failure::Refused("this is no address for HTTP"))?;
+        *http.method_mut() = self.method.clone();
+        *http.headers_mut() = self.headers.clone();
+        http.headers_mut().insert(USER_AGENT, USER_AGENT_VALUE);
+        Ok(http)
     }
 }
 
@@ -252,7 +259,7 @@ impl Response {
         &self.head.headers
     }
 
-    /// Where the answer came from, behind all redirects.
+    /// The address that responded, after all redirects.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
@@ -272,9 +279,9 @@ impl Response {
         }
     }
 
-    /// An answer that nobody gave.
+    /// A response for tests, which no server sent.
     #[cfg(test)]
-    pub(crate) fn made_up(body: BlobStream) -> Self {
+    pub(crate) fn from_body(body: BlobStream) -> Self {
         let (head, ()) = http::Response::new(()).into_parts();
         let url = Url::parse("http://127.0.0.1/").expect("it is an address");
         Self {

@@ -14,7 +14,7 @@ use crate::aws::MAX_LAYERS_PER_CALL;
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Blob, Manifest};
-use crate::registry::{BlobStream, persistently};
+use crate::registry::{BlobStream, with_retries};
 
 impl Delivery<'_, '_> {
     /// Brings the blobs of `manifests`, the largest first, so that none of those is left to wait for at
@@ -118,7 +118,7 @@ impl Delivery<'_, '_> {
                 result => result.map(Ok),
             }
         };
-        persistently(once).await?
+        with_retries(once).await?
     }
 }
 

@@ -20,7 +20,7 @@ use crate::image::reference::{ImageRef, RepositoryRef};
 use crate::image::subset::{self, subset};
 use crate::outcome::Spent;
 use crate::plan::Planned;
-use crate::registry::{BlobStream, Claim, Registries, Source, TRIES};
+use crate::registry::{BlobStream, Claim, MAX_RETRIES, Registries, Source};
 use crate::settings::Hashing;
 
 /// Attempts to read on from an origin that breaks off, without a byte of progress. Upstream is the
@@ -195,7 +195,7 @@ impl<'a> UpstreamContent<'a> {
                 Err(error) => origin.note_error(&error),
             }
         }
-        let bytes = self.source.small_blob(configuration, TRIES).await?;
+        let bytes = self.source.small_blob(configuration, MAX_RETRIES).await?;
         Ok(Platform::from_configuration(&bytes))
     }
 
@@ -214,7 +214,7 @@ impl<'a> UpstreamContent<'a> {
                 result => return result,
             }
         }
-        self.blob_from(&self.source, TRIES, blob, &put).await
+        self.blob_from(&self.source, MAX_RETRIES, blob, &put).await
     }
 
     async fn blob_from<F>(

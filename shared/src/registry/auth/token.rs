@@ -1,15 +1,15 @@
 //! Tokens of a token service
 //! (<https://distribution.github.io/distribution/spec/auth/token/>).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::Authorization;
 use super::challenge::TokenService;
 use crate::error::{Cause, Error, Side};
 use crate::image::host::Host;
@@ -28,7 +28,25 @@ const MAX_LIFETIME_SECONDS: u64 = 24 * 3600;
 /// The largest response of a token service that is read.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// What a request shows to the registry.
+/// The `Authorization` header of a request, and the credential that it was made of.
+#[derive(Clone)]
+pub(crate) struct Authorization {
+    /// The header.
+    pub(crate) header: HeaderValue,
+    /// The keychain's credential if the registry sees it; `None` for a token.
+    pub(crate) credential: Option<Arc<Credential>>,
+}
+
+impl From<Arc<Credential>> for Authorization {
+    fn from(credential: Arc<Credential>) -> Self {
+        Self {
+            header: credential.header(),
+            credential: Some(credential),
+        }
+    }
+}
+
+/// The authorization of requests to one repository, and how long it is used.
 #[derive(Clone)]
 pub(crate) struct Token {
     /// `None` if the registry needs none.

@@ -1,41 +1,48 @@
-//! Blobs that a registry can take over from another of its repositories, so that nobody sends them.
+//! Blobs that a registry can mount from another of its repositories, so that they are not sent.
 //!
-//! Amazon ECR does so where the account's setting `BLOB_MOUNTING` allows it, and only with blobs that a manifest of the other
-//! repository names (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html>). So a blob is known here once a
-//! manifest that names it was put. A registry that refuses is not asked again.
+//! Amazon ECR mounts if the account's setting `BLOB_MOUNTING` allows it, and only blobs that a
+//! manifest of the other repository names
+//! (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html>). So a blob is
+//! recorded here once a manifest that names it was put. After a refusal, the registry gets no more
+//! mount requests.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
+use crate::sync::lock;
 
-/// Blobs that are remembered at once: a few megabytes at the most.
-const BLOBS: usize = 10_000;
+/// The most blobs that are recorded: a few megabytes of memory.
+const MAX_BLOBS: usize = 10_000;
 
-/// Which repository has what, at every registry.
+/// Which repository has which blob, at every registry.
 #[derive(Default)]
 pub(crate) struct Mounts(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    refused: HashSet<String>,
-    /// Paths of repositories, by registry and blob.
+    /// Registries that refused to mount.
+    refusing: HashSet<String>,
+    /// The path of a repository, by registry and blob.
     holders: HashMap<(String, Digest), String>,
 }
 
 impl Mounts {
-    /// The path of another repository than `to`, at the same registry, that has `digest`.
-    pub(crate) fn holder(&self, to: &RepositoryRef, digest: &Digest) -> Option<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The path of a repository that has `digest`: another one than `to`, at the same registry.
+    pub(crate) fn find_holder(&self, to: &RepositoryRef, digest: &Digest) -> Option<String> {
+        let known = lock(&self.0);
+        if known.refusing.contains(&to.registry) {
+            return None;
+        }
         let holder = known.holders.get(&(to.registry.clone(), digest.clone()))?;
-        (*holder != to.path && !known.refused.contains(&to.registry)).then(|| holder.clone())
+        (*holder != to.path).then(|| holder.clone())
     }
 
-    /// Takes note that a manifest of `repository` names `digest`, which is there.
-    pub(crate) fn note(&self, repository: &RepositoryRef, digest: &Digest) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.holders.len() >= BLOBS {
+    /// Records that `repository` has `digest`, and a manifest that names it.
+    pub(crate) fn note_blob(&self, repository: &RepositoryRef, digest: &Digest) {
+        let mut known = lock(&self.0);
+        if known.holders.len() >= MAX_BLOBS {
             known.holders.clear();
         }
         known.holders.insert(
@@ -44,13 +51,9 @@ impl Mounts {
         );
     }
 
-    /// Takes note that `registry` does not do it.
-    pub(crate) fn refused(&self, registry: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .refused
-            .insert(registry.to_owned());
+    /// Records that `registry` refused to mount a blob.
+    pub(crate) fn note_refusal(&self, registry: &str) {
+        lock(&self.0).refusing.insert(registry.to_owned());
     }
 }
 
@@ -59,20 +62,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blob_comes_from_another_repository_of_the_same_registry_until_that_is_refused() {
+    fn a_blob_is_mounted_from_another_repository_of_the_registry_until_it_refuses() {
         let at = |registry: &str, path: &str| RepositoryRef {
             registry: registry.to_owned(),
             path: path.to_owned(),
         };
         let (mounts, digest) = (Mounts::default(), Digest::from_content(b"layer"));
-        mounts.note(&at("ecr", "a"), &digest);
+        mounts.note_blob(&at("ecr", "a"), &digest);
         assert_eq!(
-            mounts.holder(&at("ecr", "b"), &digest).as_deref(),
+            mounts.find_holder(&at("ecr", "b"), &digest).as_deref(),
             Some("a")
         );
-        assert_eq!(mounts.holder(&at("ecr", "a"), &digest), None);
-        assert_eq!(mounts.holder(&at("other", "b"), &digest), None);
-        mounts.refused("ecr");
-        assert_eq!(mounts.holder(&at("ecr", "b"), &digest), None);
+        assert_eq!(mounts.find_holder(&at("ecr", "a"), &digest), None);
+        assert_eq!(mounts.find_holder(&at("other", "b"), &digest), None);
+        mounts.note_refusal("ecr");
+        assert_eq!(mounts.find_holder(&at("ecr", "b"), &digest), None);
     }
 }

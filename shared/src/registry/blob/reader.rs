@@ -1,7 +1,7 @@
-//! A blob on its way: where an answer breaks off, the next one begins at the byte that was reached.
+//! Reading a blob: where a response breaks off, the next request starts at the byte that was reached.
 //!
-//! The bytes are not checked here: whoever takes them hashes them, those after a break as those before it. So a source that goes on
-//! with something else is found out by the digest.
+//! The bytes are not verified here. The consumer hashes them, those after a break like those before
+//! it. So the digest reveals a source that continues with other bytes.
 
 use std::time::Duration;
 
@@ -11,67 +11,75 @@ use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
 
+use super::BlobStream;
 use crate::error::{Cause, Error};
 use crate::image::manifest::Blob;
+use crate::registry::Source;
 use crate::registry::transport::Response;
-use crate::registry::transport::retry::{as_asked, patience};
-use crate::registry::{BlobStream, Source};
+use crate::registry::transport::retry;
 
 /// How long a source may send nothing.
-const IDLE: Duration = Duration::from_secs(30);
-/// How many answers one blob may take, however much each of them brings.
-const ANSWERS: usize = 1000;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most requests for one blob, however many bytes each of them gets.
+const MAX_REQUESTS: usize = 1000;
 
-/// A blob that is being read.
-pub(crate) struct Reader {
-    source: Source,
-    blob: Blob,
-    /// Bytes handed on so far.
-    reached: u64,
-    answer: Option<Answer>,
-    answers: usize,
-    /// Whether the source is asked for the rest alone.
-    by_range: bool,
-    tries: usize,
-    waits: ExponentialBackoff,
-    /// Whether the last answer brought anything: then there is nothing to wait for.
-    has_gained: bool,
+impl Source {
+    /// The bytes of `blob` as they arrive, not verified. If a response breaks off, a further request
+    /// gets the rest: after at most `retries` requests in a row without a new byte, this fails.
+    pub async fn blob(&self, blob: &Blob, retries: usize) -> Result<BlobStream, Error> {
+        let reader = Reader::open(self.clone(), blob.clone(), retries).await?;
+        Ok(reader.into_stream())
+    }
 }
 
-/// One answer, and how many of its bytes have been read before.
-struct Answer {
-    body: Response,
-    known: u64,
+/// A blob that is being read.
+struct Reader {
+    source: Source,
+    blob: Blob,
+    /// Bytes passed on so far.
+    reached: u64,
+    part: Option<Part>,
+    requests: usize,
+    /// Whether requests ask for the rest only.
+    uses_range: bool,
+    retries: usize,
+    delays: ExponentialBackoff,
+    /// Whether the last response had new bytes. Then the next request needs no delay.
+    has_progress: bool,
+}
+
+/// One response, and how many of its next bytes were read before.
+struct Part {
+    response: Response,
+    bytes_to_skip: u64,
 }
 
 impl Reader {
-    fn new(source: Source, blob: Blob, tries: usize) -> Self {
-        let waits = patience(tries).build();
-        let (reached, answer, answers, by_range, has_gained) = (0, None, 0, true, false);
+    fn new(source: Source, blob: Blob, retries: usize) -> Self {
         Self {
             source,
             blob,
-            reached,
-            answer,
-            answers,
-            by_range,
-            tries,
-            waits,
-            has_gained,
+            reached: 0,
+            part: None,
+            requests: 0,
+            uses_range: true,
+            retries,
+            delays: retry::backoff(retries).build(),
+            has_progress: false,
         }
     }
 
-    /// Begins to read: an error when no answer began, after `tries` more than one where that was worth it.
-    pub(crate) async fn open(source: Source, blob: Blob, tries: usize) -> Result<Self, Error> {
-        let mut reader = Self::new(source, blob, tries);
-        while let Err(error) = reader.ask().await {
-            reader.wait(error).await?;
+    /// Opens the first response, with up to `retries` retries.
+    async fn open(source: Source, blob: Blob, retries: usize) -> Result<Self, Error> {
+        let mut reader = Self::new(source, blob, retries);
+        while let Err(error) = reader.request_rest().await {
+            reader.wait_for_retry(error).await?;
         }
         Ok(reader)
     }
 
-    /// The bytes; after an error there are no more.
-    pub(crate) fn into_stream(self) -> BlobStream {
+    /// The bytes. The stream ends after an error.
+    fn into_stream(self) -> BlobStream {
         let read = |reader: Option<Self>| async move {
             let mut reader = reader?;
             match reader.next().await {
@@ -84,49 +92,39 @@ impl Reader {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            match self.chunk().await {
+            let error = match self.next_of_response().await {
                 Ok(Some(chunk)) => {
                     self.reached += chunk.len() as u64;
-                    self.has_gained = true;
+                    self.has_progress = true;
                     return Ok(Some(chunk));
                 }
                 Ok(None) if self.reached >= self.blob.size_bytes => return Ok(None),
-                Ok(None) => {
-                    let why = format!("{} of {} bytes arrived", self.reached, self.blob.size_bytes);
-                    self.wait(self.broken(why)).await?;
-                }
-                Err(error) => self.wait(error).await?,
-            }
+                Ok(None) => self.interrupted(format!(
+                    "{} of {} bytes arrived",
+                    self.reached, self.blob.size_bytes
+                )),
+                Err(error) => error,
+            };
+            self.wait_for_retry(error).await?;
         }
     }
 
-    /// The next bytes that were not read before; `None` at the end of an answer.
-    async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        if self.answer.is_none() {
-            self.ask().await?;
+    /// The next bytes that were not read before; `None` at the end of a response.
+    async fn next_of_response(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.part.is_none() {
+            self.request_rest().await?;
         }
-        let Self {
-            source,
-            blob,
-            answer,
-            ..
-        } = self;
-        while let Some(answer) = answer {
-            let Ok(chunk) = tokio::time::timeout(IDLE, answer.body.chunk()).await else {
-                return Err(broken(
-                    source,
-                    blob,
-                    format!("nothing arrived for {} s", IDLE.as_secs()),
-                ));
+        while let Some(part) = &mut self.part {
+            let chunk = match tokio::time::timeout(IDLE_TIMEOUT, part.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(failure)) => return Err(self.interrupted(failure)),
+                Err(_) => {
+                    let seconds = IDLE_TIMEOUT.as_secs();
+                    return Err(self.interrupted(format!("no byte arrived for {seconds} s")));
+                }
             };
-            let Some(mut chunk) = chunk.map_err(|error| broken(source, blob, error))? else {
-                break;
-            };
-            let known = usize::try_from(answer.known)
-                .unwrap_or(usize::MAX)
-                .min(chunk.len());
-            chunk.advance(known);
-            answer.known -= known as u64;
+            let chunk = part.skip_known(chunk);
             if !chunk.is_empty() {
                 return Ok(Some(chunk));
             }
@@ -134,87 +132,91 @@ impl Reader {
         Ok(None)
     }
 
-    /// Asks for what is left. A source that does not know ranges sends everything, of which what is known is skipped.
-    async fn ask(&mut self) -> Result<(), Error> {
-        self.answers += 1;
-        let first = if self.by_range { self.reached } else { 0 };
-        let body = match self.source.blob_once(&self.blob, first).await {
-            // Such as 416: not everybody who has the blob sends a part of it.
+    /// Requests the bytes that are left. Of a source without ranges, which sends everything, the
+    /// bytes that were read before are skipped.
+    async fn request_rest(&mut self) -> Result<(), Error> {
+        self.requests += 1;
+        let first = if self.uses_range { self.reached } else { 0 };
+        let response = match self.source.blob_once(&self.blob, first).await {
+            // Such as 416: some servers that have the blob do not send a part of it.
             Err(error) if first > 0 && *error.cause() == Cause::Unexpected => {
-                return Err(self.without_range(error));
+                return Err(self.stop_ranges(error));
             }
-            answer => answer?,
+            result => result?,
         };
-        let known = match (first, body.status()) {
-            (0, _) | (_, StatusCode::OK) => self.reached,
-            (first, StatusCode::PARTIAL_CONTENT) if begins_at(&body, first) => 0,
-            _ => return Err(self.without_range("the answer is not the rest that was asked for")),
+        let is_whole = first == 0 || response.status() == StatusCode::OK;
+        let is_rest =
+            response.status() == StatusCode::PARTIAL_CONTENT && starts_at(&response, first);
+        let bytes_to_skip = match (is_whole, is_rest) {
+            (true, _) => self.reached,
+            (false, true) => 0,
+            (false, false) => {
+                return Err(self.stop_ranges("the response is not the requested range"));
+            }
         };
-        self.answer = Some(Answer { body, known });
+        self.part = Some(Part {
+            response,
+            bytes_to_skip,
+        });
         Ok(())
     }
 
-    /// From now on everything is asked for; this is why.
-    fn without_range(&mut self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        self.by_range = false;
-        self.broken(why)
+    /// Makes further requests ask for the whole blob. Returns the error to report for this one.
+    fn stop_ranges(&mut self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        self.uses_range = false;
+        self.interrupted(why)
     }
 
-    /// Lets the time until the next try pass, or gives up with `error`.
-    async fn wait(&mut self, error: Error) -> Result<(), Error> {
-        self.answer = None;
-        let is_worth_it = error.is_retryable_now() && self.answers < ANSWERS;
-        let planned = if std::mem::take(&mut self.has_gained) {
-            self.waits = patience(self.tries).build();
+    /// Waits until the next request, or fails with `error` if none is worth it.
+    async fn wait_for_retry(&mut self, error: Error) -> Result<(), Error> {
+        self.part = None;
+        let planned = if std::mem::take(&mut self.has_progress) {
+            self.delays = retry::backoff(self.retries).build();
             Some(Duration::ZERO)
         } else {
-            self.waits.next()
+            self.delays.next()
         };
-        let wait = planned
-            .filter(|_| is_worth_it)
-            .and_then(|planned| as_asked(&error, planned));
-        let Some(wait) = wait else { return Err(error) };
-        tracing::debug!(
-            wait_ms = wait.as_millis(),
-            reached = self.reached,
-            "reading on: {error}"
-        );
-        tokio::time::sleep(wait).await;
+        let may_retry = error.is_retryable_now() && self.requests < MAX_REQUESTS;
+        let Some(planned) = planned.filter(|_| may_retry) else {
+            return Err(error);
+        };
+        let Some(delay) = retry::delay(&error, planned) else {
+            return Err(error);
+        };
+        let (delay_ms, reached) = (delay.as_millis(), self.reached);
+        tracing::debug!(delay_ms, reached, "reading the rest of a blob: {error}");
+        tokio::time::sleep(delay).await;
         Ok(())
     }
 
-    fn broken(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        broken(&self.source, &self.blob, why)
+    fn interrupted(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let remote = &self.source.0;
+        let action = format!("get blob {} from {}", self.blob.digest, remote.repository);
+        let error = remote.error(Cause::Interrupted, &action);
+        error.because(why)
     }
 }
 
-fn broken(
-    source: &Source,
-    blob: &Blob,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    source
-        .0
-        .error(Cause::Interrupted, &format!("get blob {}", blob.digest))
-        .because(why)
+impl Part {
+    /// `chunk` without the bytes that were read before.
+    fn skip_known(&mut self, mut chunk: Bytes) -> Bytes {
+        let to_skip = usize::try_from(self.bytes_to_skip).unwrap_or(usize::MAX);
+        let skipped = to_skip.min(chunk.len());
+        chunk.advance(skipped);
+        self.bytes_to_skip -= skipped as u64;
+        chunk
+    }
 }
 
-/// Whether the answer says that it begins with the byte `first` (`bytes FIRST-LAST/SIZE`, RFC 9110, section 14.4).
-fn begins_at(answer: &Response, first: u64) -> bool {
-    let range = answer
-        .headers()
-        .get(CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok());
-    let begin = range.and_then(|range| {
-        range
-            .strip_prefix("bytes ")?
-            .split_once('-')?
-            .0
-            .trim()
-            .parse::<u64>()
-            .ok()
-    });
-    begin == Some(first)
+/// Whether a partial response starts with the byte `first` (`Content-Range: bytes FIRST-LAST/SIZE`,
+/// [RFC 9110, section 14.4](https://www.rfc-editor.org/rfc/rfc9110#section-14.4)).
+fn starts_at(response: &Response, first: u64) -> bool {
+    let value = response.headers().get(CONTENT_RANGE);
+    let range = value.and_then(|value| value.to_str().ok()?.strip_prefix("bytes "));
+    let Some((start, _)) = range.and_then(|range| range.split_once('-')) else {
+        return false;
+    };
+    start.trim().parse() == Ok(first)
 }
 
 #[cfg(test)]
@@ -229,7 +231,7 @@ mod tests {
     use crate::settings::Settings;
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_that_falls_silent_is_cut() {
+    async fn a_silent_source_is_an_interruption() {
         let keychain = Arc::new(AwsKeychain::new(Arc::new(Aws::default()), None));
         let registries = Registries::new(&Settings::default(), keychain).unwrap();
         let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
@@ -238,12 +240,15 @@ mod tests {
             size_bytes: 3,
         };
         let silent = stream::iter([Ok(Bytes::from_static(b"ab"))]).chain(stream::pending());
-        let body = Response::made_up(silent.boxed());
-        let answer = Some(Answer { body, known: 0 });
-        // No other answer may be asked for: the test stays on this machine.
+        let response = Response::from_body(silent.boxed());
+        let part = Some(Part {
+            response,
+            bytes_to_skip: 0,
+        });
+        // No further request is allowed: the test stays on this machine.
         let mut reader = Reader {
-            answer,
-            answers: ANSWERS,
+            part,
+            requests: MAX_REQUESTS,
             ..Reader::new(source, blob, 0)
         };
         assert_eq!(reader.next().await.unwrap().unwrap(), "ab");

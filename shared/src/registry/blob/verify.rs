@@ -1,7 +1,8 @@
-//! Bytes in flight, held back until they are known to be right.
+//! Verification of a blob's bytes while they pass.
 //!
-//! An upload of known length is complete when its last byte arrives. So the last chunk stays here until the size and the digest
-//! of all bytes match: bytes that are wrong can never complete an upload, whatever the destination checks.
+//! An upload of known length is complete when its last byte arrives. So the last chunk is held back
+//! until size and digest of all bytes match: wrong bytes never complete an upload, whether or not the
+//! destination verifies them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,22 +14,22 @@ use crate::image::digest::Hasher;
 use crate::image::manifest::Blob;
 use crate::settings::Hashing;
 
-/// Why a stream ended early, for the one who sends it: an HTTP client only knows that its body broke.
+/// Why a stream ended early. An HTTP client only reports that the body of its request broke.
 pub type Fault = Arc<OnceLock<Error>>;
 
-struct Held<S> {
+struct Verifier<S> {
     bytes: S,
     blob: Blob,
-    /// `None` where the destination hashes.
+    /// `None` if the destination hashes.
     hasher: Option<Hasher>,
     is_over: bool,
-    seen: u64,
-    last: Option<Bytes>,
+    seen_bytes: u64,
+    held_back: Option<Bytes>,
     fault: Fault,
 }
 
-/// Passes on `bytes`, one chunk behind, and the last chunk only when all of them are what `blob` says: their number, and by
-/// [`Hashing::Here`] their digest.
+/// Passes `bytes` on, one chunk behind. The last chunk passes only if all bytes match `blob`: their
+/// number, and with [`Hashing::Here`] their digest. An error is also stored in `fault`.
 pub fn verified<S>(
     bytes: S,
     blob: Blob,
@@ -38,89 +39,78 @@ pub fn verified<S>(
 where
     S: Stream<Item = Result<Bytes, Error>> + Unpin,
 {
-    let hasher = (hashing == Hashing::Here).then(Hasher::new);
-    let held = Held {
+    let verifier = Verifier {
         bytes,
         blob,
-        hasher,
+        hasher: (hashing == Hashing::Here).then(Hasher::new),
         is_over: false,
-        seen: 0,
-        last: None,
+        seen_bytes: 0,
+        held_back: None,
         fault,
     };
-    stream::unfold(held, |mut held| async {
-        let item = held.next().await?;
+    stream::unfold(verifier, |mut verifier| async {
+        let item = verifier.next().await.transpose()?;
         if let Err(error) = &item {
-            let _ = held.fault.set(error.clone());
+            verifier.is_over = true;
+            let _ = verifier.fault.set(error.clone());
         }
-        Some((item, held))
+        Some((item, verifier))
     })
 }
 
-impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Held<S> {
-    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
-        if self.is_over {
-            return None;
-        }
-        loop {
-            match self.bytes.next().await {
-                Some(Ok(chunk)) if chunk.is_empty() => {}
-                Some(Ok(chunk)) => {
-                    self.take_in(&chunk);
-                    if self.seen > self.blob.size_bytes {
-                        return self.end(
-                            Cause::Mismatch,
-                            format!("more than the {} bytes announced", self.blob.size_bytes),
-                        );
-                    }
-                    if let Some(previous) = self.last.replace(chunk) {
-                        return Some(Ok(previous));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.is_over = true;
-                    return Some(Err(error));
-                }
-                None => return self.finish(),
+impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Verifier<S> {
+    /// The next chunk that may pass; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while !self.is_over {
+            let Some(chunk) = self.bytes.next().await else {
+                self.is_over = true;
+                self.check_end()?;
+                return Ok(self.held_back.take());
+            };
+            let chunk = chunk?;
+            if chunk.is_empty() {
+                continue;
+            }
+            self.check_chunk(&chunk)?;
+            if let Some(previous) = self.held_back.replace(chunk) {
+                return Ok(Some(previous));
             }
         }
+        Ok(None)
     }
 
-    fn take_in(&mut self, chunk: &Bytes) {
-        self.seen += chunk.len() as u64;
+    fn check_chunk(&mut self, chunk: &Bytes) -> Result<(), Error> {
+        self.seen_bytes += chunk.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(chunk);
         }
+        let size = self.blob.size_bytes;
+        if self.seen_bytes > size {
+            let why = format!("the source sent more than the {size} bytes of the blob");
+            return Err(self.error(Cause::Mismatch, why));
+        }
+        Ok(())
     }
 
-    fn finish(&mut self) -> Option<Result<Bytes, Error>> {
-        self.is_over = true;
-        if self.seen < self.blob.size_bytes {
-            return self.end(
-                Cause::Interrupted,
-                format!("{} of {} bytes arrived", self.seen, self.blob.size_bytes),
-            );
+    fn check_end(&mut self) -> Result<(), Error> {
+        let size = self.blob.size_bytes;
+        if self.seen_bytes < size {
+            let why = format!("{} of {size} bytes arrived", self.seen_bytes);
+            return Err(self.error(Cause::Interrupted, why));
         }
-        if let Some(found) = self.hasher.take().map(Hasher::finish)
+        let found = self.hasher.take().map(Hasher::finish);
+        if let Some(found) = found
             && found != self.blob.digest
         {
-            return self.end(
-                Cause::Mismatch,
-                format!("the source's bytes have digest {found}"),
-            );
+            let why = format!("the source's bytes have digest {found}");
+            return Err(self.error(Cause::Mismatch, why));
         }
-        self.last.take().map(Ok)
+        Ok(())
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "what the stream yields last")]
-    fn end(&mut self, cause: Cause, why: String) -> Option<Result<Bytes, Error>> {
-        self.is_over = true;
-        Some(Err(Error::new(
-            Side::Source,
-            cause,
-            format!("get blob {}", self.blob.digest),
-        )
-        .because(why)))
+    fn error(&self, cause: Cause, why: String) -> Error {
+        let action = format!("get blob {}", self.blob.digest);
+        Error::new(Side::Source, cause, action).because(why)
     }
 }
 
@@ -129,7 +119,7 @@ mod tests {
     use super::*;
     use crate::image::digest::Digest;
 
-    /// What comes out of `chunks` when they are announced as `announced`.
+    /// The bytes of `chunks` that pass when `announced` is expected, and the cause of an error.
     async fn check(chunks: &[&'static str], announced: &str) -> (String, Option<Cause>) {
         check_as(Hashing::Here, chunks, announced).await
     }
@@ -161,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn right_bytes_pass() {
+    async fn matching_bytes_pass() {
         assert_eq!(
             check(&["ab", "", "cd", "e"], "abcde").await,
             ("abcde".to_owned(), None)
@@ -170,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wrong_bytes_never_pass_whole() {
+    async fn the_last_chunk_of_wrong_bytes_never_passes() {
         assert_eq!(
             check(&["ab", "cX"], "abcd").await,
             ("ab".to_owned(), Some(Cause::Mismatch))
@@ -182,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_destination_hashes_the_size_alone_is_checked() {
+    async fn if_the_destination_hashes_only_the_size_is_checked() {
         let check = |chunks| check_as(Hashing::Destination, chunks, "abcd");
         assert_eq!(check(&["ab", "cX"]).await, ("abcX".to_owned(), None));
         assert_eq!(
@@ -196,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_few_bytes_are_an_interruption_and_too_many_a_lie() {
+    async fn too_few_bytes_are_an_interruption_and_too_many_a_mismatch() {
         assert_eq!(
             check(&["ab", "c"], "abcd").await,
             ("ab".to_owned(), Some(Cause::Interrupted))

@@ -1,4 +1,4 @@
-//! Sending blobs: sessions, mounts, and the one streamed PUT.
+//! Uploads of blobs: mounts, sessions, and the one streamed PUT.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, future};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 use url::Url;
 
 use super::Destination;
@@ -17,29 +16,31 @@ use crate::image::manifest::Blob;
 use crate::registry::transport::{Request, Response};
 use crate::registry::{BlobStream, Fault, verified};
 
-/// How long an upload may stand still. A registry takes its time over the last byte of a large layer, and a source that falls silent is
-/// asked again for almost four minutes before it is given up.
-const STANDSTILL: Duration = Duration::from_mins(5);
+/// How long an upload may make no progress. A registry takes time to finish a large layer, and a
+/// silent source gets retries for almost four minutes.
+const STALL_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How far an upload has come before its first byte.
-enum Begun {
-    /// The registry had the blob, and needs nothing.
+/// The state of an upload before its first byte.
+enum Start {
+    /// The registry has mounted the blob.
     Mounted,
-    /// A session is open.
+    /// A session is open at this address.
     Session(Url),
-    /// Nothing was asked.
-    Nothing,
+    /// No request was sent.
+    Unknown,
 }
 
 impl Destination {
-    /// Sends what `reading` gives as `blob`: one POST, while the source is asked, then one streamed PUT of known length. `moved`
-    /// counts the bytes on their way, and `is_renewed` tells whether a credential was renewed for this blob: what refuses a fresh one
-    /// too is not sent everything again. Where the registry can take the blob from another of its repositories, nothing is read.
+    /// Uploads the bytes of `reading` as `blob`: one POST, while the source responds, then one
+    /// streamed PUT of known length. If the registry can mount the blob from another of its
+    /// repositories, nothing is read. Returns the number of bytes that were sent.
     ///
-    /// Gives the bytes that were sent.
+    /// `moved` counts the bytes in flight. `is_renewed` is set once a credential was renewed for this
+    /// blob. The blob is not sent again if a fresh credential is refused too.
     ///
-    /// Never in chunks, which Amazon ECR answers wrongly. After a failure the session is left behind: a second PUT in it would
-    /// be refused (416). Tried once: a stream cannot be sent again, so that the caller starts over with a new one.
+    /// Never in chunks, to which Amazon ECR responds wrongly. After a failure the session is
+    /// abandoned: a second PUT in it would be refused (416). There is no retry here: a stream cannot
+    /// be sent again, so the caller starts again with a new one.
     pub async fn put_blob(
         &self,
         blob: &Blob,
@@ -47,87 +48,80 @@ impl Destination {
         moved: &Arc<AtomicU64>,
         is_renewed: &AtomicBool,
     ) -> Result<u64, Error> {
-        let (session, bytes) = match self.mount(blob).await? {
-            Begun::Mounted => return Ok(0),
-            Begun::Session(session) => (session, reading.await?),
-            Begun::Nothing => future::try_join(self.begin(blob), reading).await?,
+        let (session, bytes) = match self.try_mount(blob).await? {
+            Start::Mounted => return Ok(0),
+            Start::Session(session) => (session, reading.await?),
+            Start::Unknown => future::try_join(self.open_session(blob), reading).await?,
         };
-        let (hashing, fault) = (self.remote().registries.hashing, Fault::default());
-        let counted = count(
-            verified(bytes, blob.clone(), hashing, Arc::clone(&fault)),
-            Arc::clone(moved),
-        );
-        let upload = self.upload(blob, session, counted.boxed(), is_renewed);
-        let result = moving(
-            upload,
-            moved,
-            self.remote().error(Cause::Interrupted, &put(blob)),
-        )
-        .await;
-        // The source's fault comes first: the destination only saw a body that broke.
-        fault
-            .get()
-            .map_or(result, |error| Err(error.clone()))
-            .map(|()| blob.size_bytes)
+        let hashing = self.remote().registries.hashing;
+        let fault = Fault::default();
+        let verified = verified(bytes, blob.clone(), hashing, Arc::clone(&fault));
+        let body = count(verified, Arc::clone(moved)).boxed();
+        let upload = self.upload(blob, session, body, is_renewed);
+        let stalled = self.error(Cause::Interrupted, blob);
+        let result = while_moving(upload, moved, stalled).await;
+        // The source's error is the cause: the destination only saw a body that broke.
+        if let Some(error) = fault.get() {
+            return Err(error.clone());
+        }
+        result.map(|()| blob.size_bytes)
     }
 
-    /// Takes note that a manifest which is here names `blobs`, and that they are here too: other repositories may take them over.
+    /// Records that `blobs` exist here and are named by a manifest: other repositories of the
+    /// registry may mount them.
     pub(crate) fn vouch_for(&self, blobs: &[Blob]) {
         let remote = self.remote();
+        let mounts = &remote.registries.mounts;
         for blob in blobs {
-            remote
-                .registries
-                .mounts
-                .note(&remote.repository, &blob.digest);
+            mounts.note_blob(&remote.repository, &blob.digest);
         }
     }
 
-    /// Has the registry take `blob` from another of its repositories, where one is known to have it.
-    async fn mount(&self, blob: &Blob) -> Result<Begun, Error> {
-        let remote = self.remote();
-        let mounts = &remote.registries.mounts;
-        let Some(holder) = mounts.holder(&remote.repository, &blob.digest) else {
-            return Ok(Begun::Nothing);
+    /// Mounts `blob` from another repository of the registry, if one is known to have it.
+    async fn try_mount(&self, blob: &Blob) -> Result<Start, Error> {
+        let repository = &self.remote().repository;
+        let mounts = &self.remote().registries.mounts;
+        let Some(holder) = mounts.find_holder(repository, &blob.digest) else {
+            return Ok(Start::Unknown);
         };
-        match self
-            .post_upload(blob, &[("mount", blob.digest.as_str()), ("from", &holder)])
-            .await
-        {
-            Ok(answer) if answer.status() == StatusCode::CREATED => Ok(Begun::Mounted),
-            Ok(answer) => {
-                mounts.refused(&remote.repository.registry);
-                self.location(&put(blob), &answer).map(Begun::Session)
+        let query = [("mount", blob.digest.as_str()), ("from", &holder)];
+        match self.post_upload(blob, &query).await {
+            Ok(response) if response.status() == StatusCode::CREATED => Ok(Start::Mounted),
+            Ok(response) => {
+                mounts.note_refusal(&repository.registry);
+                self.location(blob, &response).map(Start::Session)
             }
             Err(error) if error.is_retryable_now() => Err(error),
             Err(error) => {
                 tracing::info!(
-                    "blobs are not taken from other repositories: {}",
+                    registry = repository.registry,
+                    "the registry refuses to mount blobs of other repositories: {}",
                     error.chain()
                 );
-                mounts.refused(&remote.repository.registry);
-                Ok(Begun::Nothing)
+                mounts.note_refusal(&repository.registry);
+                Ok(Start::Unknown)
             }
         }
     }
 
-    /// Opens an upload session, and gives its address.
-    async fn begin(&self, blob: &Blob) -> Result<Url, Error> {
-        let answer = self.post_upload(blob, &[]).await?;
-        self.location(&put(blob), &answer)
+    /// Opens an upload session, and returns its address.
+    async fn open_session(&self, blob: &Blob) -> Result<Url, Error> {
+        let response = self.post_upload(blob, &[]).await?;
+        self.location(blob, &response)
     }
 
     async fn post_upload(&self, blob: &Blob, query: &[(&str, &str)]) -> Result<Response, Error> {
-        let mut request = self
-            .remote()
+        let remote = self.remote();
+        let mut request = remote
             .request(Method::POST, "blobs/uploads/")?
             .header(CONTENT_LENGTH, 0);
         if !query.is_empty() {
             request.url.query_pairs_mut().extend_pairs(query);
         }
-        self.remote().send(&put(blob), &request).await
+        remote.send(&self.action(blob), &request).await
     }
 
-    /// Sends all of `body` in `session`, and completes it.
+    /// Sends all of `body` in `session`, which completes it.
     async fn upload(
         &self,
         blob: &Blob,
@@ -138,16 +132,14 @@ impl Destination {
         session
             .query_pairs_mut()
             .append_pair("digest", blob.digest.as_str());
-        let remote = self.remote();
+        let media_type = HeaderValue::from_static("application/octet-stream");
         let request = Request::new(Method::PUT, session)
             .blob(blob.size_bytes)
-            .header(CONTENT_LENGTH, blob.size_bytes);
-        let request = request.header(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
-        let sent = remote.send_once(&put(blob), request, Some(body)).await;
-        let Err(failed) = sent else {
+            .header(CONTENT_LENGTH, blob.size_bytes)
+            .header(CONTENT_TYPE, media_type);
+        let remote = self.remote();
+        let action = self.action(blob);
+        let Err(failed) = remote.send_once(&action, request, Some(body)).await else {
             return Ok(());
         };
         let Some(refused) = &failed.refused_authorization else {
@@ -157,39 +149,42 @@ impl Destination {
         if is_renewed.swap(true, Ordering::Relaxed) {
             return Err(failed.error);
         }
-        Err(remote
-            .error(Cause::Interrupted, &put(blob))
-            .because(failed.error))
+        Err(self.error(Cause::Interrupted, blob).because(failed.error))
     }
 
-    fn location(&self, action: &str, response: &Response) -> Result<Url, Error> {
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok());
-        address(response.url(), location)
-            .map_err(|(cause, why)| self.remote().error(cause, action).because(why))
+    fn location(&self, blob: &Blob, response: &Response) -> Result<Url, Error> {
+        let header = response.headers().get(LOCATION);
+        let location = header.and_then(|value| value.to_str().ok());
+        session_url(response.url(), location)
+            .map_err(|(cause, why)| self.error(cause, blob).because(why))
+    }
+
+    fn action(&self, blob: &Blob) -> String {
+        format!("put blob {} in {}", blob.digest, self.remote().repository)
+    }
+
+    fn error(&self, cause: Cause, blob: &Blob) -> Error {
+        self.remote().error(cause, &self.action(blob))
     }
 }
 
-/// The address of an upload that `asked` opened. TLS, once begun, is kept.
-fn address(asked: &Url, location: Option<&str>) -> Result<Url, (Cause, &'static str)> {
-    let url = location.and_then(|location| asked.join(location).ok());
-    let url = url.ok_or((Cause::Unexpected, "the upload has no location"))?;
-    if asked.scheme() == "https" && url.scheme() != "https" {
+/// The address of the upload session that a POST to `posted_to` opened. It never leads from TLS to
+/// plain HTTP.
+fn session_url(posted_to: &Url, location: Option<&str>) -> Result<Url, (Cause, &'static str)> {
+    let url = location.and_then(|location| posted_to.join(location).ok());
+    let Some(url) = url else {
+        return Err((Cause::Unexpected, "the upload has no location"));
+    };
+    if posted_to.scheme() == "https" && url.scheme() != "https" {
         return Err((
             Cause::Invalid,
-            "asked over TLS, it wants the blob without; what is in front of it has to say X-Forwarded-Proto",
+            "the registry redirects the upload from TLS to plain HTTP; a proxy in front of it must set X-Forwarded-Proto",
         ));
     }
     Ok(url)
 }
 
-fn put(blob: &Blob) -> String {
-    format!("put blob {}", blob.digest)
-}
-
-/// Adds what passes to `counter`.
+/// Adds the number of bytes that pass to `counter`.
 fn count<S>(bytes: S, counter: Arc<AtomicU64>) -> impl Stream<Item = Result<Bytes, Error>>
 where
     S: Stream<Item = Result<Bytes, Error>>,
@@ -199,25 +194,24 @@ where
     })
 }
 
-/// Waits for `upload` as long as bytes move.
-async fn moving<T>(
+/// Waits for `upload`, and fails with `stalled` once no byte moves for [`STALL_TIMEOUT`].
+async fn while_moving<T>(
     upload: impl Future<Output = Result<T, Error>>,
     moved: &AtomicU64,
     stalled: Error,
 ) -> Result<T, Error> {
     tokio::pin!(upload);
-    let mut seen = moved.load(Ordering::Relaxed);
+    let mut last_moved = moved.load(Ordering::Relaxed);
     loop {
-        tokio::select! {
-            result = &mut upload => return result,
-            () = tokio::time::sleep_until(Instant::now() + STANDSTILL) => {
-                let now = moved.load(Ordering::Relaxed);
-                if now == seen {
-                    return Err(stalled.because(format!("no byte moved for {} s", STANDSTILL.as_secs())));
-                }
-                seen = now;
-            }
+        if let Ok(result) = tokio::time::timeout(STALL_TIMEOUT, &mut upload).await {
+            return result;
         }
+        let now_moved = moved.load(Ordering::Relaxed);
+        if now_moved == last_moved {
+            let seconds = STALL_TIMEOUT.as_secs();
+            return Err(stalled.because(format!("no byte moved for {seconds} s")));
+        }
+        last_moved = now_moved;
     }
 }
 
@@ -226,9 +220,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_goes_on_over_tls_where_it_began_so() {
-        let asked = Url::parse("https://registry.example/v2/a/blobs/uploads/").unwrap();
-        let at = |location| address(&asked, location).map(String::from);
+    fn an_upload_that_starts_over_tls_continues_over_tls() {
+        let posted_to = Url::parse("https://registry.example/v2/a/blobs/uploads/").unwrap();
+        let at = |location| session_url(&posted_to, location).map(String::from);
         assert_eq!(
             at(Some("/v2/a/blobs/uploads/1?s=x")).unwrap(),
             "https://registry.example/v2/a/blobs/uploads/1?s=x"
@@ -242,9 +236,11 @@ mod tests {
             Cause::Invalid
         );
         assert_eq!(at(None).unwrap_err().0, Cause::Unexpected);
-        let asked = Url::parse("http://127.0.0.1:5000/v2/a/blobs/uploads/").unwrap();
+        let posted_to = Url::parse("http://127.0.0.1:5000/v2/a/blobs/uploads/").unwrap();
         assert_eq!(
-            address(&asked, Some("/1")).map(String::from).unwrap(),
+            session_url(&posted_to, Some("/1"))
+                .map(String::from)
+                .unwrap(),
             "http://127.0.0.1:5000/1"
         );
     }

@@ -1,19 +1,22 @@
-//! Docker Hub's quota as this process knows it: what the answers said, what is set aside, and what is on its way.
+//! Docker Hub's quota as this process knows it: the quota of the last responses, the reserved
+//! pulls, and the pulls in flight.
 //!
-//! Whoever is going to pull sets its pulls aside first ([`Claim::reach`]), so that copies side by side cannot each count on the same
-//! ones. Answers come in any order: until the last of the pulls that were on their way together has landed, the lowest counts, and
-//! one that comes alone counts as it is, because the window moves on. Processes share nothing but the answers: each looks at the last one before every pull, and stops
-//! when it no longer covers what it has left to do.
+//! A copy reserves its pulls first ([`Claim::reach`]), so that concurrent copies cannot count on the
+//! same ones. Responses arrive in any order. While pulls are in flight, the lowest remaining count
+//! seen is used. A single response counts as it is, because the window moves on. Processes share
+//! nothing but the responses: each checks the last one before every pull, and stops when it no
+//! longer covers the pulls that it has left to do.
 
 mod claim;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::plan::budget::Budget;
 use crate::plan::quota::Quota;
 use crate::settings::Reserve;
+use crate::sync::lock;
 pub(crate) use claim::{Claim, Pull};
 
 /// The quota of the one account that this process pulls with.
@@ -21,25 +24,28 @@ pub(crate) use claim::{Claim, Pull};
 pub(crate) struct Meter {
     reserve: Reserve,
     state: Mutex<State>,
-    settled: Notify,
+    /// Wakes those that wait for pulls in flight or for reserved ones.
+    changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     quota: Option<Quota>,
-    /// Pulls that are set aside, those on their way included.
-    claimed: u32,
-    on_their_way: u32,
-    /// Whether an answer came since the first of those set out.
-    is_answered: bool,
+    /// Reserved pulls, including those in flight.
+    reserved: u32,
+    in_flight: u32,
+    /// Whether a response arrived since pulls were last sent while none was in flight.
+    has_response: bool,
 }
 
 impl State {
-    /// One of those on their way is answered.
-    fn land(&mut self) {
-        self.on_their_way -= 1;
-        self.claimed -= 1;
-        self.is_answered &= self.on_their_way > 0;
+    /// Ends a pull in flight.
+    fn finish_pull(&mut self) {
+        self.in_flight -= 1;
+        self.reserved -= 1;
+        if self.in_flight == 0 {
+            self.has_response = false;
+        }
     }
 }
 
@@ -52,65 +58,70 @@ impl Meter {
         }
     }
 
-    /// What the last answers said; `None` when nobody was asked.
+    /// The quota of the last responses; `None` if there was none.
     pub(crate) fn quota(&self) -> Option<Quota> {
         self.state().quota
     }
 
-    /// Forgets what earlier answers said: a new run reports what it sees itself.
+    /// Forgets earlier responses: a new run reports the quota that it sees itself.
     pub(crate) fn forget(&self) {
         self.state().quota = None;
     }
 
-    /// Takes note of an answer. What is not metered (an image that is sponsored, a refusal) says nothing of the account.
+    /// Records the quota of a response. An unmetered response (a sponsored image, a refusal) does
+    /// not replace the account's quota.
     pub(crate) fn note(&self, seen: Quota, is_success: bool) {
         let mut state = self.state();
-        let is_higher = state.quota.and_then(|quota| quota.remaining) < seen.remaining;
-        let is_late = state.is_answered && is_higher;
-        if (seen.metered && !is_late) || (state.quota.is_none() && is_success) {
+        let known_remaining = state.quota.and_then(|quota| quota.remaining);
+        let is_out_of_order = state.has_response && known_remaining < seen.remaining;
+        let is_news = seen.metered && !is_out_of_order;
+        let is_first = state.quota.is_none() && is_success;
+        if is_news || is_first {
             state.quota = Some(seen);
-            state.is_answered = seen.metered && state.on_their_way > 0;
+            state.has_response = seen.metered && state.in_flight > 0;
         }
     }
 
-    /// A claim of nothing yet.
+    /// A claim without reserved pulls.
     pub(crate) fn claim(&self) -> Claim<'_> {
-        Claim::none(self)
+        Claim::new(self)
     }
 
-    /// What may be spent; `None` where nothing is counted, or nothing is known.
+    /// The pulls that may be spent; `None` if nothing is metered, or nothing is known.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        self.budget_by(&self.state())
+        self.budget_in(&self.state())
     }
 
-    fn budget_by(&self, state: &State) -> Option<Budget> {
+    fn budget_in(&self, state: &State) -> Option<Budget> {
         Budget::from_quota(state.quota, self.reserve)
     }
 
-    /// What `take` takes, tried again with each pull that is answered; `None` when none is on its way and it takes nothing.
+    /// Calls `take` until it takes something, again after each change. `None` if it takes nothing
+    /// and no pull is in flight whose response could change that.
     async fn take<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
         loop {
-            let settled = self.settled.notified();
+            let changed = self.changed.notified();
             {
                 let mut state = self.state();
                 let taken = take(&mut state);
-                if taken.is_some() || state.on_their_way == 0 {
+                if taken.is_some() || state.in_flight == 0 {
                     return taken;
                 }
             }
-            settled.await;
+            changed.await;
         }
     }
 
-    /// Pulls that nobody has set aside; all there can be where nothing is counted.
-    fn free(&self, state: &State) -> u32 {
-        self.budget_by(state).map_or(u32::MAX, |budget| {
-            budget.available().saturating_sub(state.claimed)
-        })
+    /// Pulls that may be spent and are not reserved; `u32::MAX` if nothing is metered.
+    fn unreserved_in(&self, state: &State) -> u32 {
+        match self.budget_in(state) {
+            Some(budget) => budget.available().saturating_sub(state.reserved),
+            None => u32::MAX,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -134,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn copies_side_by_side_never_count_on_the_same_pulls() {
+    async fn concurrent_copies_never_reserve_the_same_pulls() {
         let meter = meter(20);
         let six = claim(&meter, 6).await.unwrap();
         assert!(claim(&meter, 5).await.is_none());
@@ -147,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pull_counts_once_before_and_after_its_answer() {
+    async fn a_pull_counts_once_before_and_after_its_response() {
         let meter = meter(13);
         let claim = claim(&meter, 3).await.unwrap();
         for remaining in [12, 11, 10] {
@@ -159,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_out_of_order_count_as_the_lowest() {
+    async fn of_responses_out_of_order_the_lowest_remaining_count_is_used() {
         let meter = meter(20);
         let claim = claim(&meter, 2).await.unwrap();
         let (first, second) = (claim.pull().await.unwrap(), claim.pull().await.unwrap());
@@ -180,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_cannot_be_finished_any_more_is_stopped_at_the_next_pull() {
+    async fn a_copy_that_the_quota_no_longer_covers_stops_at_its_next_pull() {
         let meter = meter(20);
         let claim = claim(&meter, 6).await.unwrap();
         let pull = claim.pull().await.unwrap();
@@ -193,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_claim_waits_for_what_is_on_its_way() {
+    async fn a_claim_waits_for_pulls_in_flight() {
         let meter = meter(12);
         let first = claim(&meter, 1).await.unwrap();
         let pull = first.pull().await.unwrap();
@@ -203,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_counted_is_nothing_refused() {
+    async fn without_a_metered_response_every_claim_is_granted() {
         let meter = Meter::new(Reserve::default());
         meter.note(Quota::UNMETERED, true);
         assert!(claim(&meter, 1000).await.is_some());
@@ -212,7 +223,7 @@ mod tests {
         assert_eq!(
             meter.quota(),
             Some(quota(10)),
-            "a sponsored image says nothing of the account"
+            "a sponsored image does not replace the quota of the account"
         );
     }
 }

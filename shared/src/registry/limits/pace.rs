@@ -1,11 +1,12 @@
-//! The pace of requests: who was told to wait waits, and so does whoever asks for the same.
+//! The pace of requests: how far apart they are, and how long a limit stops them.
 //!
-//! A limit is met by all requests of its kind at once. So it holds them all back here, instead of letting each find out for itself
-//! and make things worse. [`Api`] says how far a limit reaches: Docker Hub's abuse limit to everything at that host, the limit of
-//! tag lists to tag lists, and each of Amazon ECR's to its own API.
+//! A limit applies to all requests of its kind. So it stops them all here, instead of letting each
+//! request meet it and make things worse. [`Api`] is the scope of a limit. Docker Hub's abuse limit
+//! applies to all requests to that host, the limit of tag lists to tag lists, and each limit of
+//! Amazon ECR to one API.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Method;
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use crate::error::{Cause, Error};
 use crate::image::host::Host;
-use crate::registry::transport::retry::LONGEST_WAIT;
+use crate::registry::transport::retry::MAX_RETRY_AFTER;
+use crate::sync::lock;
 
 /// Kinds of requests that have limits of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +24,7 @@ pub(crate) enum Api {
     GetManifest,
     /// PUT of manifests: ECR's `PutImage`.
     PutManifest,
-    /// Lists of tags.
+    /// Tag lists.
     ListTags,
     /// Blobs, uploads and tokens.
     Rest,
@@ -50,15 +52,15 @@ impl Api {
     }
 }
 
-/// `PutImage` allows 10 a second, in every region and at ECR Public
+/// The usual time between two `PutImage`: ECR allows 10 a second, in every region and at ECR Public
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>).
-const PUT_IMAGE: Duration = Duration::from_millis(100);
-/// So many may come at once after a pause.
-const BURST: u32 = 10;
-/// The slowest that throttling makes requests of one kind.
-const SLOWEST: Duration = Duration::from_secs(1);
-/// For so long a limit that names no time holds back.
-const A_MOMENT: Duration = Duration::from_secs(1);
+const PUT_IMAGE_INTERVAL: Duration = Duration::from_millis(100);
+/// How many requests may follow each other without an interval after a pause.
+const MAX_BURST: u32 = 10;
+/// The longest interval that throttling leads to.
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a limit without `Retry-After` stops requests.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pace at every registry.
 #[derive(Default)]
@@ -66,124 +68,137 @@ pub(crate) struct Pace {
     lanes: Mutex<HashMap<(String, Api), Lane>>,
 }
 
-/// Requests of one kind at one registry: the time at which the next has its turn, how far apart they are, and until when none has.
+/// Requests of one kind to one registry.
 struct Lane {
-    next: Instant,
-    apart: Duration,
-    held_until: Instant,
+    /// When the next request may be sent.
+    next_turn: Instant,
+    /// The time between two requests.
+    interval: Duration,
+    /// When the pause ends that a limit asked for.
+    paused_until: Instant,
+}
+
+impl Lane {
+    fn new(interval: Duration, now: Instant) -> Self {
+        Self {
+            next_turn: now,
+            interval,
+            paused_until: now,
+        }
+    }
 }
 
 impl Pace {
-    /// Waits as long as `registry` wants to be left alone by requests of this kind.
-    pub(crate) async fn calm(&self, registry: &str, api: Api) {
-        while let Some(until) = self
-            .held_until(registry, api)
-            .filter(|until| Instant::now() < *until)
+    /// Waits until no limit stops requests of this kind to `registry`.
+    pub(crate) async fn wait_for_pause(&self, registry: &str, api: Api) {
+        while let Some(until) = self.paused_until(registry, api)
+            && Instant::now() < until
         {
             tokio::time::sleep_until(until).await;
         }
     }
 
-    /// Waits until a request of this kind has its turn at `registry`.
-    pub(crate) async fn turn(&self, registry: &str, api: Api) {
+    /// Waits for the turn of a request of this kind to `registry`.
+    pub(crate) async fn wait_for_turn(&self, registry: &str, api: Api) {
         while let Some(turn) = self.take_turn(registry, api, Instant::now()) {
             tokio::time::sleep_until(turn).await;
-            // Another may have been refused meanwhile.
-            if self
-                .held_until(registry, api)
-                .is_none_or(|until| until <= turn)
-            {
+            // Another request may have met a limit meanwhile.
+            let paused_until = self.paused_until(registry, api);
+            if paused_until.is_none_or(|until| until <= turn) {
                 return;
             }
         }
     }
 
-    fn held_until(&self, registry: &str, api: Api) -> Option<Instant> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes
-            .get(&(registry.to_owned(), api))
-            .map(|lane| lane.held_until)
+    fn paused_until(&self, registry: &str, api: Api) -> Option<Instant> {
+        let lanes = lock(&self.lanes);
+        let lane = lanes.get(&(registry.to_owned(), api))?;
+        Some(lane.paused_until)
     }
 
-    /// Takes the next turn; `None` where nothing holds requests back.
+    /// Takes the next turn; `None` if nothing limits requests of this kind.
     fn take_turn(&self, registry: &str, api: Api, now: Instant) -> Option<Instant> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = lock(&self.lanes);
         let key = (registry.to_owned(), api);
-        let usual = usual(registry, api);
+        let usual = usual_interval(registry, api);
         if usual.is_zero() && !lanes.contains_key(&key) {
             return None;
         }
-        let lane = lanes.entry(key).or_insert_with(|| Lane {
-            next: now,
-            apart: usual,
-            held_until: now,
-        });
+        let lane = lanes.entry(key).or_insert_with(|| Lane::new(usual, now));
         // Turns that nobody took are kept for a burst.
-        lane.next = lane
-            .next
-            .max(now.checked_sub(lane.apart * BURST).unwrap_or(now));
-        let turn = lane.next;
-        lane.next += lane.apart;
+        let burst_start = now.checked_sub(lane.interval * MAX_BURST).unwrap_or(now);
+        let turn = lane.next_turn.max(burst_start);
+        lane.next_turn = turn + lane.interval;
         Some(turn)
     }
 
-    /// Takes note that `registry` refused a request of this kind with `error`.
-    pub(crate) fn note(&self, registry: &str, api: Api, error: &Error) {
-        let pause = error.retry_after().unwrap_or(A_MOMENT).min(LONGEST_WAIT);
+    /// Adapts the pace to `error`, with which `registry` refused a request of this kind.
+    pub(crate) fn note_refusal(&self, registry: &str, api: Api, error: &Error) {
+        let pause = error.retry_after().unwrap_or(DEFAULT_PAUSE);
+        let pause = pause.min(MAX_RETRY_AFTER);
         match error.cause() {
-            Cause::AbuseLimit { .. } => Api::ALL
-                .into_iter()
-                .for_each(|api| self.hold(registry, api, pause, false)),
-            Cause::ListingLimit { .. } => self.hold(registry, api, pause, false),
-            Cause::Throttled { .. } => self.hold(registry, api, pause, true),
-            // The usual answer to who looks for what is new.
-            Cause::NotFound => self.well(registry, api),
+            Cause::AbuseLimit { .. } => {
+                for api in Api::ALL {
+                    self.pause(registry, api, pause);
+                }
+            }
+            Cause::ListingLimit { .. } => self.pause(registry, api, pause),
+            Cause::Throttled { .. } => {
+                self.pause(registry, api, pause);
+                self.slow_down(registry, api);
+            }
+            // The usual response to a HEAD for new content is no sign of overload.
+            Cause::NotFound => self.note_success(registry, api),
             _ => {}
         }
     }
 
-    /// The same for what is needed to ask `registry`: of its own limits only that for abusers reaches so far.
-    pub(crate) fn note_at_the_token_service(&self, registry: &str, error: &Error) {
+    /// Adapts the pace to `error`, with which a token service refused a token for `registry`. Of
+    /// the registry's own limits, only the abuse limit includes its token service.
+    pub(crate) fn note_token_refusal(&self, registry: &str, error: &Error) {
         if matches!(error.cause(), Cause::AbuseLimit { .. }) {
-            self.note(registry, Api::Rest, error);
+            self.note_refusal(registry, Api::Rest, error);
         }
     }
 
-    /// Lets nothing pass for `pause`, and afterwards less than before where `slower` says so.
-    fn hold(&self, registry: &str, api: Api, pause: Duration, slower: bool) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Stops requests of this kind for `pause`.
+    fn pause(&self, registry: &str, api: Api, pause: Duration) {
         let now = Instant::now();
-        let apart = usual(registry, api);
-        let lane = lanes.entry((registry.to_owned(), api)).or_insert(Lane {
-            next: now,
-            apart,
-            held_until: now,
-        });
-        lane.held_until = lane.held_until.max(now + pause);
-        lane.next = lane.next.max(lane.held_until);
-        if slower {
-            lane.apart = (lane.apart * 2).clamp(PUT_IMAGE, SLOWEST);
+        let mut lanes = lock(&self.lanes);
+        let lane = lanes
+            .entry((registry.to_owned(), api))
+            .or_insert_with(|| Lane::new(usual_interval(registry, api), now));
+        lane.paused_until = lane.paused_until.max(now + pause);
+        lane.next_turn = lane.next_turn.max(lane.paused_until);
+    }
+
+    /// Doubles the interval of this kind of request.
+    fn slow_down(&self, registry: &str, api: Api) {
+        if let Some(lane) = lock(&self.lanes).get_mut(&(registry.to_owned(), api)) {
+            lane.interval = (lane.interval * 2).clamp(PUT_IMAGE_INTERVAL, MAX_INTERVAL);
         }
     }
 
-    /// Takes note that a request of this kind was answered: slowly back to the usual pace.
-    pub(crate) fn well(&self, registry: &str, api: Api) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Shortens the interval by a tenth, down to the usual one, after a request was accepted.
+    pub(crate) fn note_success(&self, registry: &str, api: Api) {
+        let mut lanes = lock(&self.lanes);
         let key = (registry.to_owned(), api);
-        let usual = usual(registry, api);
-        if let Some(lane) = lanes.get_mut(&key) {
-            lane.apart = (lane.apart * 9 / 10).max(usual);
-            if usual.is_zero() && lane.apart < PUT_IMAGE / 2 && lane.next <= Instant::now() {
-                lanes.remove(&key);
-            }
+        let Some(lane) = lanes.get_mut(&key) else {
+            return;
+        };
+        let usual = usual_interval(registry, api);
+        lane.interval = (lane.interval * 9 / 10).max(usual);
+        let has_recovered = usual.is_zero() && lane.interval < PUT_IMAGE_INTERVAL / 2;
+        if has_recovered && lane.next_turn <= Instant::now() {
+            lanes.remove(&key);
         }
     }
 }
 
-/// How far apart requests are while nobody complains.
-fn usual(registry: &str, api: Api) -> Duration {
+/// The time between two requests of a kind while nothing is throttled.
+fn usual_interval(registry: &str, api: Api) -> Duration {
     match (Host::parse(registry), api) {
-        (Host::Ecr { .. } | Host::EcrPublic, Api::PutManifest) => PUT_IMAGE,
+        (Host::Ecr { .. } | Host::EcrPublic, Api::PutManifest) => PUT_IMAGE_INTERVAL,
         _ => Duration::ZERO,
     }
 }
@@ -199,7 +214,7 @@ mod tests {
     async fn time(pace: &Pace, registry: &str, api: Api, requests: u32) -> Duration {
         let start = Instant::now();
         for _ in 0..requests {
-            pace.turn(registry, api).await;
+            pace.wait_for_turn(registry, api).await;
         }
         start.elapsed()
     }
@@ -209,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn images_are_put_at_ecrs_pace_and_elsewhere_at_any() {
+    async fn manifests_are_put_at_the_rate_of_ecr_and_elsewhere_without_a_limit() {
         let pace = Pace::default();
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(time(&pace, ECR, Api::PutManifest, 31).await >= Duration::from_secs(2));
@@ -224,9 +239,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_throttled_slows_down_for_that_api_alone_and_recovers() {
+    async fn throttling_slows_down_that_api_alone_until_it_recovers() {
         let pace = Pace::default();
-        pace.note(
+        pace.note_refusal(
             ECR,
             Api::Rest,
             &refusal(Cause::Throttled { retry_after: None }),
@@ -234,22 +249,22 @@ mod tests {
         assert_eq!(time(&pace, ECR, Api::GetManifest, 9).await, Duration::ZERO);
         assert!(time(&pace, ECR, Api::Rest, 11).await >= Duration::from_secs(2));
         for _ in 0..50 {
-            pace.turn(ECR, Api::Rest).await;
-            pace.well(ECR, Api::Rest);
+            pace.wait_for_turn(ECR, Api::Rest).await;
+            pace.note_success(ECR, Api::Rest);
         }
         tokio::time::advance(Duration::from_secs(5)).await;
-        pace.well(ECR, Api::Rest);
+        pace.note_success(ECR, Api::Rest);
         assert_eq!(time(&pace, ECR, Api::Rest, 100).await, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_that_was_given_before_a_limit_was_met_is_given_again() {
+    async fn a_turn_that_was_taken_before_a_limit_was_met_is_taken_again() {
         let pace = Pace::default();
-        assert!(time(&pace, ECR, Api::PutManifest, 1).await < PUT_IMAGE);
+        assert!(time(&pace, ECR, Api::PutManifest, 1).await < PUT_IMAGE_INTERVAL);
         let put = || time(&pace, ECR, Api::PutManifest, 1);
         let refuse = async {
             let retry_after = Some(Duration::from_secs(20));
-            pace.note(
+            pace.note_refusal(
                 ECR,
                 Api::PutManifest,
                 &refusal(Cause::Throttled { retry_after }),
@@ -259,23 +274,23 @@ mod tests {
         assert!(waits >= Duration::from_secs(20), "{waits:?}");
         let begun = Instant::now();
         let retry_after = Some(Duration::from_secs(9));
-        pace.note_at_the_token_service("docker.io", &refusal(Cause::Throttled { retry_after }));
-        pace.calm("docker.io", Api::Rest).await;
+        pace.note_token_refusal("docker.io", &refusal(Cause::Throttled { retry_after }));
+        pace.wait_for_pause("docker.io", Api::Rest).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        pace.note_at_the_token_service("docker.io", &refusal(Cause::AbuseLimit { retry_after }));
-        pace.calm("docker.io", Api::GetManifest).await;
+        pace.note_token_refusal("docker.io", &refusal(Cause::AbuseLimit { retry_after }));
+        pace.wait_for_pause("docker.io", Api::GetManifest).await;
         assert_eq!(
             begun.elapsed(),
             Duration::from_secs(9),
-            "no token is bought meanwhile"
+            "no token is fetched meanwhile"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_abuse_limit_holds_back_everything_there_and_the_limit_of_lists_only_lists() {
+    async fn the_abuse_limit_stops_all_requests_to_the_host_and_the_listing_limit_only_lists() {
         let pace = Pace::default();
         let minute = Some(Duration::from_secs(30));
-        pace.note(
+        pace.note_refusal(
             "docker.io",
             Api::ListTags,
             &refusal(Cause::ListingLimit {
@@ -287,7 +302,7 @@ mod tests {
             Duration::ZERO
         );
         assert!(time(&pace, "docker.io", Api::ListTags, 1).await >= Duration::from_secs(30));
-        pace.note(
+        pace.note_refusal(
             "docker.io",
             Api::GetManifest,
             &refusal(Cause::AbuseLimit {

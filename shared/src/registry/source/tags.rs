@@ -8,121 +8,123 @@ use http::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Request, Source, persistently};
+use super::{Request, Source, with_retries};
 use crate::error::{Cause, Error};
 use crate::image::reference::is_tag;
 
-/// How many tags are asked for at once.
-const PAGE: usize = 1000;
-/// The largest page that is read. There are registries that send everything at once.
+/// The number of tags that a request asks for.
+const PAGE_SIZE: usize = 1000;
+/// The largest page that is read. Some registries send all tags in one.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
-/// The most pages and tags that are read. The smallest pages known to be sent have 100 tags.
+/// The most pages that are read. The smallest pages known have 100 tags.
 const MAX_PAGES: usize = 1000;
+/// The most tags that are read.
 const MAX_TAGS: usize = 200_000;
 
 #[derive(Deserialize)]
-struct Page {
-    /// `null` where there are none.
+struct PageJson {
+    /// `null` if there are none.
     #[serde(deserialize_with = "Option::deserialize")]
     tags: Option<Vec<String>>,
 }
 
+/// One page of tags.
+struct Page {
+    tags: Vec<String>,
+    /// The address of the next page, as the response gives it.
+    link: Option<String>,
+}
+
 impl Source {
-    /// All tags, each once, in the order of their names. Names that the specification does not allow are left out.
+    /// All tags, each once, in the order of their names. Names that the specification does not allow
+    /// are left out.
     ///
-    /// Pages are followed by their `Link`, or, where a full one has none, by the name of the last tag. Docker Hub counts none of
-    /// this as a pull. Less than all tags is an error: a page that cannot be read or brings nothing new, a link that leads to
-    /// another origin, more pages or tags than are read.
+    /// The next page is that of the `Link` header, or without one, after a full page, that after the
+    /// last tag. Docker Hub counts none of this as a pull. An incomplete list is an error: a page
+    /// that cannot be read or has no new tag, a link to another origin, too many pages or tags.
     pub async fn tags(&self) -> Result<Vec<String>, Error> {
         let action = format!("list the tags of {}", self.0.repository);
-        let mut url = self.0.url(&format!("tags/list?n={PAGE}"))?;
+        let mut url = self.0.url(&format!("tags/list?n={PAGE_SIZE}"))?;
         let mut all = BTreeSet::new();
         for _ in 0..MAX_PAGES {
-            let (tags, link) = persistently(|| self.page(&action, &url)).await?;
-            let (before, last) = (
-                all.len(),
-                tags.last().filter(|_| tags.len() >= PAGE).cloned(),
-            );
-            all.extend(tags.into_iter().filter(|tag| is_tag(tag)));
-            let is_new = all.len() > before;
-            url = match (link, last) {
-                (Some(_), _) if !is_new => {
-                    return Err(self.endless(&action, "a page brings nothing new"));
-                }
-                (Some(link), _) => self.follow(&action, &url, &link)?,
-                // Who knows neither `n` nor `last` has sent everything before.
-                (None, Some(last)) if is_new => after(&url, &last),
+            let page = with_retries(|| self.page(&action, &url)).await?;
+            let is_full = page.tags.len() >= PAGE_SIZE;
+            let last = page.tags.last().filter(|_| is_full).cloned();
+            let known = all.len();
+            all.extend(page.tags.into_iter().filter(|tag| is_tag(tag)));
+            let has_new_tags = all.len() > known;
+            url = match (page.link, last) {
+                (Some(link), _) if has_new_tags => self.follow(&action, &url, &link)?,
+                (Some(_), _) => return Err(self.incomplete(&action, "a page has no new tag")),
+                (None, Some(last)) if has_new_tags => page_after(&url, &last),
+                // A registry that knows neither `n` nor `last` sends the same full page again.
                 (None, _) => return Ok(all.into_iter().collect()),
             };
             if all.len() > MAX_TAGS {
                 break;
             }
         }
-        Err(self.endless(
-            &action,
-            &format!("there are more than {MAX_TAGS} tags, or {MAX_PAGES} pages"),
-        ))
+        let why = format!("the repository has more than {MAX_TAGS} tags, or {MAX_PAGES} pages");
+        Err(self.incomplete(&action, &why))
     }
 
-    /// One page, and the address of the next as the answer gives it.
-    async fn page(&self, action: &str, url: &Url) -> Result<(Vec<String>, Option<String>), Error> {
-        let response = self
-            .0
-            .send(action, &Request::new(Method::GET, url.clone()))
-            .await?;
-        let link = next(response.headers());
+    async fn page(&self, action: &str, url: &Url) -> Result<Page, Error> {
+        let request = Request::new(Method::GET, url.clone());
+        let response = self.0.send(action, &request).await?;
+        let link = next_link(response.headers());
         let bytes = self.read(action, response, MAX_PAGE_BYTES).await?;
-        let page: Page = serde_json::from_slice(&bytes)
+        let page: PageJson = serde_json::from_slice(&bytes)
             .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
-        Ok((page.tags.unwrap_or_default(), link))
+        Ok(Page {
+            tags: page.tags.unwrap_or_default(),
+            link,
+        })
     }
 
-    /// A registry has no business to send us elsewhere.
+    /// The address of `link`, which must have the same origin as `url`.
     fn follow(&self, action: &str, url: &Url, link: &str) -> Result<Url, Error> {
         let next = url
             .join(link)
             .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
         if next.origin() == url.origin() {
-            Ok(next)
-        } else {
-            Err(self
-                .0
-                .error(Cause::Unexpected, action)
-                .because("the next page is said to be at another origin"))
+            return Ok(next);
         }
+        Err(self.incomplete(action, "the link to the next page leads to another origin"))
     }
 
-    fn endless(&self, action: &str, why: &str) -> Error {
+    fn incomplete(&self, action: &str, why: &str) -> Error {
         self.0.error(Cause::Unexpected, action).because(why)
     }
 }
 
 /// The page that follows the tag `last`.
-fn after(url: &Url, last: &str) -> Url {
+fn page_after(url: &Url, last: &str) -> Url {
     let mut next = url.clone();
     next.query_pairs_mut()
         .clear()
-        .append_pair("n", &PAGE.to_string())
+        .append_pair("n", &PAGE_SIZE.to_string())
         .append_pair("last", last);
     next
 }
 
 /// The target of `Link: </v2/…>; rel="next"` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
-fn next(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get_all(LINK)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .find_map(next_of)
-        .map(str::to_owned)
+fn next_link(headers: &HeaderMap) -> Option<String> {
+    for value in headers.get_all(LINK) {
+        let link = value.to_str().ok().and_then(find_next);
+        if let Some(link) = link {
+            return Some(link.to_owned());
+        }
+    }
+    None
 }
 
-fn next_of(header: &str) -> Option<&str> {
+fn find_next(header: &str) -> Option<&str> {
     let mut rest = header;
     while let Some((_, link)) = rest.split_once('<') {
         let (target, after) = link.split_once('>')?;
-        let (parameters, others) = after.split_at(after.find('<').unwrap_or(after.len()));
-        if parameters.split([';', ',']).any(is_next) {
+        let end = after.find('<').unwrap_or(after.len());
+        let (parameters, others) = after.split_at(end);
+        if parameters.split([';', ',']).any(is_rel_next) {
             return Some(target);
         }
         rest = others;
@@ -130,18 +132,13 @@ fn next_of(header: &str) -> Option<&str> {
     None
 }
 
-fn is_next(parameter: &str) -> bool {
-    let named = parameter
-        .trim()
-        .split_once('=')
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
-    named.is_some_and(|(_, value)| {
-        value
-            .trim()
-            .trim_matches('"')
-            .split(' ')
-            .any(|word| word.eq_ignore_ascii_case("next"))
-    })
+fn is_rel_next(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.trim().split_once('=') else {
+        return false;
+    };
+    let mut relations = value.trim().trim_matches('"').split(' ');
+    name.trim().eq_ignore_ascii_case("rel")
+        && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
 }
 
 #[cfg(test)]
@@ -165,14 +162,14 @@ mod tests {
             ("<x", None),
             ("", None),
         ] {
-            assert_eq!(next_of(header), expected, "{header}");
+            assert_eq!(find_next(header), expected, "{header}");
         }
     }
 
     #[test]
     fn a_page_without_tags_is_null_and_not_missing() {
-        assert!(serde_json::from_str::<Page>(r#"{"name":"a","tags":null}"#).is_ok());
-        assert!(serde_json::from_str::<Page>(r#"{"name":"a"}"#).is_err());
-        assert!(serde_json::from_str::<Page>(r#"{"tags":[1]}"#).is_err());
+        assert!(serde_json::from_str::<PageJson>(r#"{"name":"a","tags":null}"#).is_ok());
+        assert!(serde_json::from_str::<PageJson>(r#"{"name":"a"}"#).is_err());
+        assert!(serde_json::from_str::<PageJson>(r#"{"tags":[1]}"#).is_err());
     }
 }

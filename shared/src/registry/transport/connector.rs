@@ -1,51 +1,48 @@
-//! Connections to registries: TLS where the address says so, and through a proxy where the environment names one.
+//! Connections to registries: TLS for https addresses, through a proxy if the environment names one.
 
 use std::error::Error as StdError;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::connection::{BoxError, Connecting, Connection};
+use super::prewarm::Prewarmed;
 use super::tls;
-use crate::registry::transport::prewarm::Ahead;
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a connection may be quiet before its other end is asked for a sign of life, and again after each silence.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long what was sent may stay unacknowledged, or untaken: a registry that is busy storing stops reading for a while.
+/// The longest time that opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent before TCP probes its other end, and the time between probes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How many probes without an acknowledgement close a connection.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// How long sent data may stay unacknowledged or unread: a registry that is busy storing a blob
+/// stops reading.
 #[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_mins(2);
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_mins(2);
 
-pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
-pub(crate) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
-pub(crate) type Connecting = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
-
-/// The environment names a proxy that is not asked in plain HTTP.
+/// The environment names a proxy that is not reached over plain HTTP.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the address of an HTTP proxy, http://host:port"
 )]
-struct UnfitProxy;
+struct UnsupportedProxy;
 
-/// Makes connections. `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are read as curl reads them, but every proxy is asked
-/// for a tunnel, so that TLS reaches from here to the registry.
+/// Opens connections. `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` have the meaning that
+/// they have for curl, but every proxy is used as a tunnel, so that TLS is end to end.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector,
     tls: Arc<ClientConfig>,
     proxies: Arc<Matcher>,
-    ahead: Arc<Ahead>,
+    prewarmed: Arc<Prewarmed>,
 }
 
 impl Connector {
@@ -53,38 +50,38 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // Shared out among the addresses of a name: one that is silent leaves time for the next.
-        tcp.set_connect_timeout(Some(CONNECT));
-        tcp.set_keepalive(Some(KEEPALIVE));
-        tcp.set_keepalive_interval(Some(KEEPALIVE));
-        tcp.set_keepalive_retries(Some(3));
+        // Divided among the addresses of a host: a silent one leaves time for the next.
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(KEEPALIVE_INTERVAL));
+        tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+        tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(target_os = "linux")]
-        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        let (tls, proxies) = (
-            Arc::new(tls::configuration()?),
-            Arc::new(Matcher::from_env()),
-        );
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
         Ok(Self {
             tcp,
-            tls,
-            proxies,
-            ahead: Arc::default(),
+            tls: Arc::new(tls::client_config()?),
+            proxies: Arc::new(Matcher::from_env()),
+            prewarmed: Arc::default(),
         })
     }
 
-    /// Sees to it that requests to `uri` soon find `count` connections, without a wait for handshakes.
+    /// Opens up to `count` connections to the origin of `uri`, so that later requests do not wait
+    /// for handshakes.
     pub(crate) fn prewarm(&self, uri: &Uri, count: usize) {
-        self.ahead
-            .make(uri, count, || self.connect_in_time(uri.clone()));
+        self.prewarmed
+            .open(uri, count, || self.connect_in_time(uri.clone()));
     }
 
     fn connect_in_time(&self, uri: Uri) -> Connecting {
         let connecting = self.connect(uri);
         Box::pin(async {
-            let late = || format!("no connection came about within {} s", CONNECT.as_secs());
-            tokio::time::timeout(CONNECT, connecting)
-                .await
-                .unwrap_or_else(|_| Err(late().into()))
+            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+                Ok(result) => result,
+                Err(_) => {
+                    let seconds = CONNECT_TIMEOUT.as_secs();
+                    Err(format!("no connection within {seconds} s").into())
+                }
+            }
         })
     }
 
@@ -95,30 +92,30 @@ impl Connector {
             Some(proxy) if proxy.uri().scheme_str() == Some("http") => {
                 HttpsConnector::from((tunnel(&proxy, tcp), tls)).call(with_port(uri))
             }
-            Some(_) => Box::pin(async { Err(UnfitProxy.into()) }),
+            Some(_) => Box::pin(async { Err(UnsupportedProxy.into()) }),
         }
     }
 }
 
-/// Whether what went wrong with a connection would go wrong again.
+/// Whether a further attempt to connect would end with the same error.
 pub(crate) fn is_final(error: &(dyn StdError + 'static)) -> bool {
-    tls::causes(error).any(|cause| cause.is::<UnfitProxy>() || tls::is_distrust(cause))
+    tls::causes(error).any(|cause| cause.is::<UnsupportedProxy>() || tls::is_distrust(cause))
 }
 
-/// A tunnel is to port 443 unless something else is asked for.
+/// `uri` with the port of plain HTTP. A tunnel leads to port 443 unless the address has a port.
 fn with_port(uri: Uri) -> Uri {
-    let authority = uri
-        .host()
-        .filter(|_| uri.port().is_none() && uri.scheme_str() == Some("http"));
-    let Some(authority) = authority.map(|host| format!("{host}:80")) else {
+    if uri.port().is_some() || uri.scheme_str() != Some("http") {
+        return uri;
+    }
+    let Some(host) = uri.host() else {
         return uri;
     };
-    let rebuilt = Uri::builder()
+    let with_port = Uri::builder()
         .scheme("http")
-        .authority(authority)
+        .authority(format!("{host}:80"))
         .path_and_query("/")
         .build();
-    rebuilt.unwrap_or(uri)
+    with_port.unwrap_or(uri)
 }
 
 fn tunnel(proxy: &Intercept, tcp: HttpConnector) -> Tunnel<HttpConnector> {
@@ -139,8 +136,8 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        match self.ahead.take(&uri) {
-            Some(made) => Box::pin(async { made.await? }),
+        match self.prewarmed.take(&uri) {
+            Some(connection) => Box::pin(async { connection.await? }),
             None => self.connect_in_time(uri),
         }
     }
@@ -151,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tunnel_for_plain_http_is_to_its_own_port() {
+    fn a_tunnel_for_plain_http_leads_to_port_80_unless_the_address_has_one() {
         let target = |uri: &'static str| {
             with_port(Uri::from_static(uri))
                 .authority()

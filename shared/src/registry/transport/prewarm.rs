@@ -1,7 +1,8 @@
-//! Connections that are made before they are needed: their handshakes go on while something else is waited for.
+//! Connections that are opened before they are needed: their handshakes run while something else
+//! is awaited.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Uri;
@@ -9,62 +10,76 @@ use http::uri::{Authority, Scheme};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::registry::transport::connector::{BoxError, Connecting, Connection};
+use super::connection::{BoxError, Connecting, Connection};
+use crate::sync::lock;
 
-/// How long a connection waits for its first request: registries close those that stay silent.
-const KEPT: Duration = Duration::from_secs(5);
-/// For so long connections are kept after a request, so that no more need to be made ahead (hyper-util's default).
-const IN_USE: Duration = Duration::from_secs(90);
+/// How long a prewarmed connection waits for its first request: registries close silent ones.
+const UNUSED_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an origin is not prewarmed again: hyper-util's default for how long connections stay open after a request.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Connections that were made ahead, for each place that they lead to.
+/// The prewarmed connections of each origin.
 #[derive(Default)]
-pub(crate) struct Ahead(Mutex<HashMap<(Scheme, Authority), Made>>);
+pub(crate) struct Prewarmed(Mutex<HashMap<Origin, Connections>>);
 
-/// What was made for one place.
-struct Made {
+/// What requests must have in common to share connections.
+type Origin = (Scheme, Authority);
+
+/// The prewarmed connections of one origin.
+struct Connections {
     since: Instant,
-    count: usize,
-    /// Those that nobody took yet, and since when each is there.
-    waiting: VecDeque<(Instant, JoinHandle<Result<Connection, BoxError>>)>,
+    opened: usize,
+    unused: VecDeque<Unused>,
 }
 
-impl Ahead {
-    /// Has `connect` make `count` connections to `uri`, less those that were made lately.
-    pub(crate) fn make(&self, uri: &Uri, count: usize, connect: impl Fn() -> Connecting) {
-        let Some(place) = place(uri) else { return };
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = places.entry(place).or_insert_with(Made::none);
-        if made.since.elapsed() > IN_USE {
-            *made = Made::none();
+/// A connection that no request has used yet.
+struct Unused {
+    since: Instant,
+    connection: JoinHandle<Result<Connection, BoxError>>,
+}
+
+impl Prewarmed {
+    /// Opens connections to the origin of `uri` with `connect`: `count` less those that were
+    /// prewarmed in the last 90 seconds.
+    pub(crate) fn open(&self, uri: &Uri, count: usize, connect: impl Fn() -> Connecting) {
+        let Some(origin) = origin(uri) else { return };
+        let mut origins = lock(&self.0);
+        let connections = origins.entry(origin).or_insert_with(Connections::none);
+        if connections.since.elapsed() > POOL_IDLE_TIMEOUT {
+            *connections = Connections::none();
         }
-        while made.count < count {
-            made.count += 1;
-            made.waiting
-                .push_back((Instant::now(), tokio::spawn(connect())));
+        while connections.opened < count {
+            connections.opened += 1;
+            connections.unused.push_back(Unused {
+                since: Instant::now(),
+                connection: tokio::spawn(connect()),
+            });
         }
     }
 
-    /// A connection to `uri` that was made ahead, or is being made.
+    /// A connection to the origin of `uri` that was prewarmed, or is being opened.
     pub(crate) fn take(&self, uri: &Uri) -> Option<JoinHandle<Result<Connection, BoxError>>> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = places.get_mut(&place(uri)?)?;
-        made.waiting.retain(|(since, _)| since.elapsed() <= KEPT);
-        made.waiting.pop_front().map(|(_, connection)| connection)
+        let mut origins = lock(&self.0);
+        let connections = origins.get_mut(&origin(uri)?)?;
+        connections
+            .unused
+            .retain(|unused| unused.since.elapsed() <= UNUSED_TIMEOUT);
+        let unused = connections.unused.pop_front()?;
+        Some(unused.connection)
     }
 }
 
-impl Made {
+impl Connections {
     fn none() -> Self {
         Self {
             since: Instant::now(),
-            count: 0,
-            waiting: VecDeque::new(),
+            opened: 0,
+            unused: VecDeque::new(),
         }
     }
 }
 
-/// What connections are shared by.
-fn place(uri: &Uri) -> Option<(Scheme, Authority)> {
+fn origin(uri: &Uri) -> Option<Origin> {
     Some((uri.scheme()?.clone(), uri.authority()?.clone()))
 }
 
@@ -83,47 +98,61 @@ mod tests {
     use crate::registry::transport::{Request, Transport};
 
     #[tokio::test(start_paused = true)]
-    async fn connections_are_made_once_and_kept_for_a_while() {
-        let (ahead, count_of_all) = (Ahead::default(), Cell::new(0));
+    async fn connections_are_opened_once_within_90_seconds_and_kept_for_five() {
+        let (prewarmed, opened) = (Prewarmed::default(), Cell::new(0));
         let uri = Uri::from_static("https://registry/v2/");
-        let make = |count| {
+        let open = |count| {
             let connect = || -> Connecting {
-                count_of_all.set(count_of_all.get() + 1);
+                opened.set(opened.get() + 1);
                 Box::pin(std::future::pending())
             };
-            ahead.make(&uri, count, connect);
-            count_of_all.get()
+            prewarmed.open(&uri, count, connect);
+            opened.get()
         };
-        assert_eq!([make(2), make(2), make(3)], [2, 2, 3]);
-        assert!(ahead.take(&Uri::from_static("http://registry/")).is_none());
-        assert!(ahead.take(&Uri::from_static("https://registry/")).is_some());
-        tokio::time::advance(KEPT * 2).await;
-        assert!(ahead.take(&uri).is_none());
-        assert_eq!(make(3), 3);
-        tokio::time::advance(IN_USE).await;
-        assert_eq!(make(3), 6);
+        assert_eq!([open(2), open(2), open(3)], [2, 2, 3]);
+        assert!(
+            prewarmed
+                .take(&Uri::from_static("http://registry/"))
+                .is_none()
+        );
+        assert!(
+            prewarmed
+                .take(&Uri::from_static("https://registry/"))
+                .is_some()
+        );
+        tokio::time::advance(UNUSED_TIMEOUT * 2).await;
+        assert!(prewarmed.take(&uri).is_none());
+        assert_eq!(open(3), 3);
+        tokio::time::advance(POOL_IDLE_TIMEOUT).await;
+        assert_eq!(open(3), 6);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_connection_is_as_old_as_itself() {
-        let (ahead, uri) = (Ahead::default(), Uri::from_static("https://registry/v2/"));
+    async fn each_connection_has_an_age_of_its_own() {
+        let (prewarmed, uri) = (
+            Prewarmed::default(),
+            Uri::from_static("https://registry/v2/"),
+        );
         let connect = || -> Connecting { Box::pin(std::future::pending()) };
-        ahead.make(&uri, 1, connect);
-        tokio::time::advance(KEPT * 2).await;
-        ahead.make(&uri, 2, connect);
-        assert!(ahead.take(&uri).is_some(), "the second was made just now");
-        assert!(ahead.take(&uri).is_none(), "the first is too old");
+        prewarmed.open(&uri, 1, connect);
+        tokio::time::advance(UNUSED_TIMEOUT * 2).await;
+        prewarmed.open(&uri, 2, connect);
+        assert!(
+            prewarmed.take(&uri).is_some(),
+            "the second was opened just now"
+        );
+        assert!(prewarmed.take(&uri).is_none(), "the first is too old");
     }
 
-    /// A server that answers when `connections` wait for it, and counts how many there ever are.
+    /// A server that responds once `connections` have sent a request, and counts all connections.
     async fn serve(listener: TcpListener, connections: usize, seen: Arc<AtomicUsize>) {
-        let all_have_asked = Arc::new(Barrier::new(connections));
+        let all_have_sent = Arc::new(Barrier::new(connections));
         while let Ok((mut stream, _)) = listener.accept().await {
             seen.fetch_add(1, Ordering::SeqCst);
-            let all_have_asked = Arc::clone(&all_have_asked);
+            let all_have_sent = Arc::clone(&all_have_sent);
             tokio::spawn(async move {
                 while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
-                    all_have_asked.wait().await;
+                    all_have_sent.wait().await;
                     let _ = stream
                         .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
                         .await;
@@ -133,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_take_the_connections_that_were_made_ahead() {
+    async fn requests_use_the_prewarmed_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: url::Url = format!("http://{}/v2/", listener.local_addr().unwrap())
             .parse()
@@ -145,13 +174,13 @@ mod tests {
         while seen.load(Ordering::SeqCst) < 3 {
             tokio::task::yield_now().await;
         }
-        let ask = || transport.send(Request::new(Method::GET, url.clone()));
-        let (first, second, third) = tokio::join!(ask(), ask(), ask());
-        assert!(
-            [first, second, third]
-                .iter()
-                .all(|answer| answer.as_ref().is_ok_and(|it| it.status().is_success()))
-        );
+        let get = || transport.send(Request::new(Method::GET, url.clone()));
+        let (first, second, third) = tokio::join!(get(), get(), get());
+        assert!([first, second, third].iter().all(|response| {
+            response
+                .as_ref()
+                .is_ok_and(|response| response.status().is_success())
+        }));
         assert_eq!(seen.load(Ordering::SeqCst), 3);
     }
 }

@@ -1,29 +1,28 @@
-//! Redirects: blobs are served from other hosts, which must not see what authorizes at this one. TLS, once begun, is kept.
+//! Redirects. Blobs are served by other hosts, which must not get the registry's credential; a
+//! redirect never leads from TLS to plain HTTP.
 
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
+use url::Url;
 
-use crate::registry::{Failure, Request};
+use super::{Failure, Request};
 
-/// What to ask next where an answer leads on; `None` where it is the answer.
-pub(crate) fn next(
+/// The request that follows the response to `request`; `None` if it is no redirect.
+pub(crate) fn follow(
     mut request: Request,
     status: StatusCode,
     location: Option<&HeaderValue>,
 ) -> Result<Option<Request>, Failure> {
-    let leads_on = match status.as_u16() {
+    let is_redirect = match status.as_u16() {
         307 | 308 => true,
         301..=303 => matches!(request.method, Method::GET | Method::HEAD),
         _ => false,
     };
-    let Some(location) = location.filter(|_| leads_on) else {
+    let Some(location) = location.filter(|_| is_redirect) else {
         return Ok(None);
     };
-    let url = std::str::from_utf8(location.as_bytes())
-        .ok()
-        .and_then(|location| request.url.join(location).ok());
-    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or(Failure::Refused("a redirect leads nowhere"))?;
+    let url = resolve(&request.url, location)
+        .ok_or(Failure::Refused("a redirect has no usable location"))?;
     if request.url.scheme() == "https" && url.scheme() != "https" {
         return Err(Failure::Refused("a redirect leads from TLS to plain HTTP"));
     }
@@ -34,11 +33,18 @@ pub(crate) fn next(
     Ok(Some(request))
 }
 
+fn resolve(base: &Url, location: &HeaderValue) -> Option<Url> {
+    let location = std::str::from_utf8(location.as_bytes()).ok()?;
+    let url = base.join(location).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Where a request from `from` goes on by `status` to `to`, and whether it still says who asks.
+    /// The address that a redirect from `from` to `to` leads to, and whether the request to it has
+    /// the Authorization header.
     fn onward(
         method: Method,
         from: &str,
@@ -47,20 +53,16 @@ mod tests {
     ) -> Result<Option<(String, bool)>, String> {
         let request = Request::new(method, from.parse().unwrap())
             .header(AUTHORIZATION, HeaderValue::from_static("x"));
-        let found = next(
-            request,
-            StatusCode::from_u16(status).unwrap(),
-            Some(&HeaderValue::from_static(to)),
-        );
-        let told = |onward: Request| {
-            (
-                onward.url.to_string(),
-                onward.headers.contains_key(AUTHORIZATION),
-            )
-        };
-        found
-            .map(|onward| onward.map(told))
-            .map_err(|failure| failure.to_string())
+        let status = StatusCode::from_u16(status).unwrap();
+        let location = HeaderValue::from_static(to);
+        match follow(request, status, Some(&location)) {
+            Ok(Some(next)) => Ok(Some((
+                next.url.to_string(),
+                next.headers.contains_key(AUTHORIZATION),
+            ))),
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure.to_string()),
+        }
     }
 
     fn get(from: &str, status: u16, to: &'static str) -> Result<Option<(String, bool)>, String> {
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_kept() {
+    fn a_redirect_never_leaves_tls() {
         assert!(
             get("https://a/x", 307, "http://a/y")
                 .unwrap_err()
@@ -95,17 +97,17 @@ mod tests {
         assert!(
             get("https://a/x", 307, "http://")
                 .unwrap_err()
-                .contains("nowhere")
+                .contains("no usable location")
         );
         assert!(
             get("http://a/x", 307, "ftp://a/y")
                 .unwrap_err()
-                .contains("nowhere")
+                .contains("no usable location")
         );
     }
 
     #[test]
-    fn what_is_sent_is_never_turned_into_a_question() {
+    fn a_post_is_never_turned_into_a_get() {
         for status in [301, 302, 303] {
             assert_eq!(onward(Method::POST, "https://a/x", status, "/y"), Ok(None));
         }

@@ -1,4 +1,4 @@
-//! Answers that are no success, and the one table that says what they mean.
+//! Responses that are no success, and the one table that maps them to causes.
 
 use std::time::Duration;
 
@@ -6,33 +6,33 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
+use super::Response;
 use crate::error::{Cause, Error, Side};
 use crate::image::host::Host;
 use crate::registry::limits::pace::Api;
-use crate::registry::transport::Response;
 
-/// How much of a body is read for its message, in bytes.
-const MAX_BODY: usize = 64 * 1024;
-/// How much of a message is shown, in characters.
-const MAX_MESSAGE: usize = 300;
+/// How much of a response's body is read for its message.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much of a message is shown.
+const MAX_MESSAGE_CHARACTERS: usize = 300;
 
-/// An answer that is no success.
+/// What a response that is no success means.
 pub(crate) struct Refusal {
-    /// What it means.
+    /// The error of the request.
     pub(crate) error: Error,
-    /// Whether another credential may help.
+    /// Whether a fresh credential may help.
     pub(crate) is_expired_credential: bool,
 }
 
-/// An error in the shape of the distribution specification, or the plain text that some servers send instead.
+/// The error body of the distribution specification. Some servers send plain text instead.
 #[derive(Debug, Default, Deserialize)]
-struct Envelope {
+struct ErrorBody {
     #[serde(default)]
-    errors: Vec<Entry>,
+    errors: Vec<ErrorEntry>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Entry {
+struct ErrorEntry {
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -40,7 +40,8 @@ struct Entry {
 }
 
 impl Refusal {
-    /// Reads what `response` says.
+    /// Reads `response` to a request of the kind `asked` (registry and API). `action` completes the
+    /// error's "cannot …".
     pub(crate) async fn read(
         side: Side,
         action: &str,
@@ -52,27 +53,19 @@ impl Refusal {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
-            if body.len() >= MAX_BODY {
+            if body.len() >= MAX_BODY_BYTES {
                 break;
             }
         }
-        let said = message(&body);
-        let (host, _) = asked;
-        let cause = cause(side, asked, status, &said, retry_after);
-        // A HEAD is answered without a word: at ECR the token may have expired, which it says with 403.
-        let is_silent_403 =
-            status == StatusCode::FORBIDDEN && said.is_empty() && matches!(host, Host::Ecr { .. });
-        // ECR Public says it with 400, of which a HEAD has nothing but the number.
-        let is_silent_400 =
-            status == StatusCode::BAD_REQUEST && said.is_empty() && *host == Host::EcrPublic;
+        let message = message(&body);
+        let cause = cause(side, asked, status, &message, retry_after);
         let is_expired_credential = status == StatusCode::UNAUTHORIZED
             || cause == Cause::BadCredential
-            || is_silent_403
-            || is_silent_400;
-        let detail = if said.is_empty() {
+            || may_be_expired_token(asked.0, status, &message);
+        let detail = if message.is_empty() {
             status.to_string()
         } else {
-            format!("{status}: {said}")
+            format!("{status}: {message}")
         };
         Self {
             error: Error::new(side, cause, action).because(detail),
@@ -81,67 +74,64 @@ impl Refusal {
     }
 }
 
-/// Seconds, or nothing: a date is as good as no answer for waits of a minute at most.
+/// The response to a HEAD has no body. With 403 ECR, and with 400 ECR Public, may mean that the token
+/// has expired.
+fn may_be_expired_token(host: &Host, status: StatusCode, message: &str) -> bool {
+    let is_expiry_status = match host {
+        Host::Ecr { .. } => status == StatusCode::FORBIDDEN,
+        Host::EcrPublic => status == StatusCode::BAD_REQUEST,
+        Host::DockerHub | Host::Other => false,
+    };
+    is_expiry_status && message.is_empty()
+}
+
+/// `Retry-After` in seconds. A date is ignored: waits are at most one minute.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let value = response.headers().get(RETRY_AFTER)?;
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// The body's codes and messages, or its text, on one line and bounded.
+/// The codes and messages of the body, or its text: one line of limited length. HTML is dropped.
 fn message(body: &[u8]) -> String {
-    let envelope: Envelope = serde_json::from_slice(body).unwrap_or_default();
-    let text = match envelope.errors.as_slice() {
+    let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+    let text = match parsed.errors.as_slice() {
         [] if body.first() == Some(&b'<') => String::new(),
         [] => String::from_utf8_lossy(body).into_owned(),
-        errors => errors
-            .iter()
-            .map(|entry| format!("{}: {}", entry.code, entry.message))
-            .collect::<Vec<_>>()
-            .join("; "),
+        errors => {
+            let entries = errors.iter();
+            let entries = entries.map(|entry| format!("{}: {}", entry.code, entry.message));
+            entries.collect::<Vec<_>>().join("; ")
+        }
     };
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(MAX_MESSAGE)
-        .collect()
+    let one_line = text.replace(char::is_control, " ");
+    one_line.chars().take(MAX_MESSAGE_CHARACTERS).collect()
 }
 
-/// What the answer means. Codes are those of the distribution specification; the texts are those of Docker Hub and Amazon ECR,
-/// which use one code for several things.
+/// The cause that a response means. Codes are those of the distribution specification, texts those of
+/// Docker Hub and Amazon ECR, which use one code for several causes.
 fn cause(
     side: Side,
     asked: (&Host, Api),
     status: StatusCode,
-    said: &str,
+    message: &str,
     retry_after: Option<Duration>,
 ) -> Cause {
     let (host, _) = asked;
-    let lower = said.to_lowercase();
-    let says = |part: &str| lower.contains(part);
+    let lower = message.to_lowercase();
+    let has = |part: &str| lower.contains(part);
     match status {
         StatusCode::TOO_MANY_REQUESTS => limit(asked, &lower, retry_after),
-        _ if says("toomanyrequests") || says("rate exceeded") => limit(asked, &lower, retry_after),
-        _ if says("is immutable") || says("as immutable") => Cause::Immutable,
-        _ if says("blob_upload_unknown") => Cause::Interrupted,
+        _ if has("toomanyrequests") || has("rate exceeded") => limit(asked, &lower, retry_after),
+        _ if has("is immutable") || has("as immutable") => Cause::Immutable,
+        _ if has("blob_upload_unknown") => Cause::Interrupted,
         StatusCode::RANGE_NOT_SATISFIABLE if side == Side::Destination => Cause::Interrupted,
         _ if is_missing_content(&lower) && side == Side::Destination => Cause::MissingContent,
-        _ if says("digest_invalid") || says("layer digests match") => Cause::Mismatch,
+        _ if has("digest_invalid") || has("layer digests match") => Cause::Mismatch,
         StatusCode::UNAUTHORIZED if matches!(host, Host::Ecr { .. } | Host::EcrPublic) => {
             Cause::BadCredential
         }
-        _ if says("token has expired") || says("authorization token is invalid") => {
+        _ if has("token has expired") || has("authorization token is invalid") => {
             Cause::BadCredential
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::Denied,
@@ -152,10 +142,10 @@ fn cause(
     }
 }
 
-/// Which of the four limits it is. Each is answered in its own way, so that none may be taken for another.
+/// The limit that was met. Each of the four is handled in its own way, so they must not be confused.
 ///
-/// To a HEAD Docker Hub says nothing: its abuse limit names a time to wait, and what names none, where manifests are asked for, is
-/// the pull limit.
+/// Docker Hub's response to a HEAD has no body. Its abuse limit has a `Retry-After`. Without one, the
+/// response to a request for a manifest means the pull limit.
 fn limit((host, api): (&Host, Api), lower: &str, retry_after: Option<Duration>) -> Cause {
     let is_pull_limit = lower.contains("pull rate limit")
         || (api == Api::GetManifest && lower.is_empty() && retry_after.is_none());
@@ -168,7 +158,7 @@ fn limit((host, api): (&Host, Api), lower: &str, retry_after: Option<Duration>) 
     }
 }
 
-/// A manifest was refused for what it names: a blob, a layer, or a child of an index.
+/// Whether a manifest was refused because a blob, layer or child that it names is missing.
 fn is_missing_content(lower: &str) -> bool {
     [
         "manifest_blob_unknown",
@@ -203,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_four_limits_is_told_from_the_others() {
+    fn the_four_limits_are_distinguished() {
         let pulls = "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading";
         let anonymous = "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
         for text in [pulls, anonymous] {
@@ -233,12 +223,12 @@ mod tests {
             &envelope("TOOMANYREQUESTS", "Rate exceeded"),
             &Cause::Throttled { retry_after: None },
         );
-        let found = |api, said, retry_after| {
+        let found = |api, text, retry_after| {
             cause(
                 Side::Source,
                 (&Host::DockerHub, api),
                 StatusCode::TOO_MANY_REQUESTS,
-                said,
+                text,
                 retry_after,
             )
         };
@@ -267,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_source_lacks_is_gone_and_what_the_destination_lacks_is_sent_again() {
-        let said = message(envelope("BLOB_UNKNOWN", "blob unknown to registry").as_bytes());
+    fn content_missing_at_the_source_is_not_found_and_at_the_destination_is_sent_again() {
+        let text = message(envelope("BLOB_UNKNOWN", "blob unknown to registry").as_bytes());
         let found = |side| {
             cause(
                 side,
                 (&Host::Other, Api::Rest),
                 StatusCode::NOT_FOUND,
-                &said,
+                &text,
                 None,
             )
         };
@@ -283,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_upload_session_is_worth_another() {
+    fn a_lost_upload_session_is_an_interruption() {
         check(
             &Host::Other,
             404,
@@ -294,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn ecr_says_many_things_with_few_codes() {
+    fn the_texts_of_ecr_distinguish_causes_of_one_code() {
         let ecr = Host::Ecr {
             account: "111122223333".to_owned(),
             region: "us-east-1".to_owned(),
@@ -339,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_follows_the_specification() {
+    fn other_responses_follow_the_specification() {
         check(
             &Host::Other,
             404,

@@ -1,4 +1,4 @@
-//! What is tried again, how often, and after how long.
+//! Retries: which failures, how often, and after which delay.
 
 use std::time::Duration;
 
@@ -6,36 +6,43 @@ use backon::{ExponentialBuilder, Retryable};
 
 use crate::error::Error;
 
-/// The longest wait that a server can ask for within one invocation.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How often something that failed is tried again.
-pub(crate) const TRIES: usize = 5;
+/// The longest `Retry-After` that is waited for within one invocation.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+/// How often an attempt that failed is repeated.
+pub(crate) const MAX_RETRIES: usize = 5;
 
-/// Tries again while that is worth it, around a whole verb and never within one, so that tries do not multiply: five times at most,
-/// with jitter, never sooner than the server asked, and not at all when the server asked for more than a minute.
-pub(crate) async fn persistently<T, F>(attempt: impl FnMut() -> F) -> Result<T, Error>
+/// Runs `attempt`, and again while its error is retryable: at most [`MAX_RETRIES`] times, with
+/// jitter, and never sooner than the server's `Retry-After`. There is no retry if that is longer than
+/// one minute.
+///
+/// Retries go around a whole verb and never within one, so that they do not multiply.
+pub(crate) async fn with_retries<T, F>(attempt: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
     attempt
-        .retry(patience(TRIES))
+        .retry(backoff(MAX_RETRIES))
         .when(Error::is_retryable_now)
-        .adjust(|error, planned| as_asked(error, planned?))
-        .notify(|error, wait| tracing::debug!(wait_ms = wait.as_millis(), "trying again: {error}"))
+        .adjust(|error, planned| delay(error, planned?))
+        .notify(|error, delay| tracing::debug!(delay_ms = delay.as_millis(), "retrying: {error}"))
         .await
 }
 
-/// How often something is tried again after a failure, and how long that waits: longer each time, with jitter.
-pub(crate) fn patience(tries: usize) -> ExponentialBuilder {
+/// The delays of up to `retries` retries: each longer than the one before, with jitter.
+pub(crate) fn backoff(retries: usize) -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_jitter()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
-        .with_max_times(tries)
+        .with_max_times(retries)
 }
 
-/// The wait that was `planned`, or the longer one that the server asked for; `None` when it asked for more than a minute.
-pub(crate) fn as_asked(error: &Error, planned: Duration) -> Option<Duration> {
-    let asked = error.retry_after().unwrap_or_default();
-    (asked <= LONGEST_WAIT).then(|| planned.max(asked))
+/// The delay before a retry: `planned`, or the server's `Retry-After` if that is longer. `None` if it
+/// is longer than one minute.
+pub(crate) fn delay(error: &Error, planned: Duration) -> Option<Duration> {
+    let retry_after = error.retry_after().unwrap_or_default();
+    if retry_after > MAX_RETRY_AFTER {
+        return None;
+    }
+    Some(planned.max(retry_after))
 }

@@ -1,7 +1,8 @@
-//! TLS that reads the system's certificates when a server first shows its own.
+//! TLS that reads the system's root certificates at the first handshake.
 //!
-//! Reading them takes longer than all else that a function does before it asks for work, and an invocation that finds nothing to do
-//! at a registry needs none. Nothing is trusted that the platform does not trust: only the time of reading is another.
+//! Reading them takes longer than the rest of a function's start, and an invocation that finds no
+//! work at a registry needs none. Exactly the certificates are trusted that the platform trusts;
+//! only the time of reading differs.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,37 +14,38 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-/// What a client needs to speak TLS 1.2 and 1.3, and HTTP/1.1 within it.
-pub(crate) fn configuration() -> Result<ClientConfig, Error> {
+/// The configuration of a client for HTTP/1.1 over TLS 1.2 and 1.3.
+pub(crate) fn client_config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let platform = Arc::new(Platform {
+    let verifier = Arc::new(LazyVerifier {
         provider: Arc::clone(&provider),
         verifier: OnceLock::new(),
     });
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut configuration = versions
+    let mut config = versions
         .dangerous()
-        .with_custom_certificate_verifier(platform)
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(configuration)
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
-/// Whether this says that a server showed a certificate that is not trusted: asking again would show the same.
+/// Whether `error` is about a server certificate that is not trusted. Another attempt would end with
+/// the same error.
 pub(crate) fn is_distrust(error: &(dyn StdError + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(Error::InvalidCertificate(_)))
 }
 
-/// An error and what caused it.
+/// An error and all of its causes.
 pub(crate) fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&cause| below(cause))
+    std::iter::successors(Some(error), |&error| cause_of(error))
 }
 
-/// What caused an error. The source of an [`io::Error`] is not the error inside it, but that one's source.
-fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+/// The cause of an error. The `source` of an [`io::Error`] skips the error inside it.
+fn cause_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     match error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref)
@@ -53,14 +55,14 @@ fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
     }
 }
 
-/// The platform's verifier, made when it is first asked.
+/// The platform's verifier, created when it is first used.
 #[derive(Debug)]
-struct Platform {
+struct LazyVerifier {
     provider: Arc<CryptoProvider>,
     verifier: OnceLock<Result<Verifier, Error>>,
 }
 
-impl Platform {
+impl LazyVerifier {
     fn verifier(&self) -> Result<&Verifier, Error> {
         self.verifier
             .get_or_init(|| Verifier::new(Arc::clone(&self.provider)))
@@ -69,7 +71,7 @@ impl Platform {
     }
 }
 
-impl ServerCertVerifier for Platform {
+impl ServerCertVerifier for LazyVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -10,7 +10,7 @@ use super::{OriginRepository, UpstreamContent};
 use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
-use crate::registry::persistently;
+use crate::registry::with_retries;
 
 /// Manifests of one image that are fetched concurrently.
 const MAX_CONCURRENT_FETCHES: usize = 16;
@@ -90,7 +90,7 @@ impl UpstreamContent<'_> {
     }
 
     async fn fetch_one(&self, shared: &SharedManifest<'_>) -> Result<Manifest, Error> {
-        let pull = || persistently(|| self.pull(shared.digest));
+        let pull = || with_retries(|| self.pull(shared.digest));
         shared.manifest.get_or_try_init(pull).await.cloned()
     }
 

@@ -1,20 +1,22 @@
-//! Pulls that are set aside, and those that are on their way.
+//! Reserved pulls, and pulls in flight.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::{Meter, State};
+use crate::sync::lock;
 
-/// Pulls that are set aside for one copy. What is not used is given back.
+/// Pulls that are reserved for one copy. Unused ones are released when it is dropped.
 pub(crate) struct Claim<'a> {
     meter: &'a Meter,
+    /// Reserved pulls that were not sent yet.
     left: Mutex<u32>,
     counted: AtomicU64,
 }
 
 impl<'a> Claim<'a> {
-    /// A claim of nothing yet.
-    pub(crate) fn none(meter: &'a Meter) -> Self {
+    /// A claim without reserved pulls.
+    pub(crate) fn new(meter: &'a Meter) -> Self {
         Self {
             meter,
             left: Mutex::new(0),
@@ -22,85 +24,88 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// How many of its pulls were counted, whatever their answers were good for.
+    /// How many of its pulls Docker Hub counted, whether or not their content was used.
     pub(crate) fn counted(&self) -> u64 {
         self.counted.load(Ordering::Relaxed)
     }
 
-    /// Makes it `pulls` or more. Says whether that was possible.
+    /// Raises the reserved pulls to at least `pulls`. Returns whether the quota covers them.
     pub(crate) async fn reach(&self, pulls: u32) -> bool {
         let left = *self.left();
-        left >= pulls || self.grow(pulls - left).await
+        left >= pulls || self.reserve(pulls - left).await
     }
 
-    /// Makes it `pulls` from here on: sets more aside, or gives some back. Says whether that was possible.
+    /// Sets the reserved pulls to exactly `pulls`: reserves more, or releases some. Returns whether
+    /// the quota covers them.
     pub(crate) async fn settle_on(&self, pulls: u32) -> bool {
         let left = *self.left();
         if pulls > left {
-            return self.grow(pulls - left).await;
+            return self.reserve(pulls - left).await;
         }
         *self.left() = pulls;
-        self.meter.state().claimed -= left - pulls;
-        self.meter.settled.notify_waiters();
+        self.meter.state().reserved -= left - pulls;
+        self.meter.changed.notify_waiters();
         true
     }
 
-    /// Sets `pulls` more aside. Says whether that was possible.
-    async fn grow(&self, pulls: u32) -> bool {
-        let grow = |state: &mut State| {
-            (pulls <= self.meter.free(state)).then(|| {
-                state.claimed = state.claimed.saturating_add(pulls);
-                *self.left() += pulls;
-            })
+    /// Reserves `pulls` more. Returns whether the quota covers them.
+    async fn reserve(&self, pulls: u32) -> bool {
+        let reserve = |state: &mut State| {
+            if pulls > self.meter.unreserved_in(state) {
+                return None;
+            }
+            state.reserved = state.reserved.saturating_add(pulls);
+            *self.left() += pulls;
+            Some(())
         };
-        self.meter.take(grow).await.is_some()
+        self.meter.take(reserve).await.is_some()
     }
 
-    /// One of the pulls, which is on its way until the answer drops it; one more than was set aside where it takes that. `None` when
-    /// others have spent so much meanwhile that the rest of this claim is no longer covered.
+    /// Takes one reserved pull, which is in flight until it is dropped. Reserves one more if none is
+    /// left. `None` if the quota no longer covers the rest of this claim, because others have spent
+    /// pulls meanwhile.
     pub(crate) async fn pull(&self) -> Option<Pull<'_>> {
-        let set_out = |state: &mut State| {
-            let covered = self
-                .meter
-                .budget_by(state)
-                .map_or(u32::MAX, |budget| budget.available());
+        let start = |state: &mut State| {
+            let budget = self.meter.budget_in(state);
+            let available = budget.map_or(u32::MAX, |budget| budget.available());
             let mut left = self.left();
             // Another pull of this claim may have taken the last one while this one waited.
             if *left == 0 {
-                if self.meter.free(state) == 0 {
+                if self.meter.unreserved_in(state) == 0 {
                     return None;
                 }
-                state.claimed = state.claimed.saturating_add(1);
+                state.reserved = state.reserved.saturating_add(1);
                 *left = 1;
             }
-            (covered >= left.saturating_add(state.on_their_way)).then(|| {
-                *left -= 1;
-                state.on_their_way += 1;
-                Pull { claim: self }
-            })
+            if available < left.saturating_add(state.in_flight) {
+                return None;
+            }
+            *left -= 1;
+            state.in_flight += 1;
+            Some(Pull { claim: self })
         };
-        self.meter.take(set_out).await
+        self.meter.take(start).await
     }
 
     fn left(&self) -> MutexGuard<'_, u32> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.left)
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.meter.state().claimed -= *self.left();
-        self.meter.settled.notify_waiters();
+        self.meter.state().reserved -= *self.left();
+        self.meter.changed.notify_waiters();
     }
 }
 
-/// A pull on its way.
+/// A pull in flight.
 pub(crate) struct Pull<'a> {
     claim: &'a Claim<'a>,
 }
 
 impl Pull<'_> {
-    /// It is answered: the answer says whether it was counted.
+    /// Ends the pull with its response, and whether Docker Hub counted it.
     pub(crate) fn answered(self, is_counted: bool) {
         self.claim
             .counted
@@ -110,7 +115,7 @@ impl Pull<'_> {
 
 impl Drop for Pull<'_> {
     fn drop(&mut self) {
-        self.claim.meter.state().land();
-        self.claim.meter.settled.notify_waiters();
+        self.claim.meter.state().finish_pull();
+        self.claim.meter.changed.notify_waiters();
     }
 }
