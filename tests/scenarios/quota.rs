@@ -153,7 +153,7 @@ async fn an_image_that_costs_more_than_the_limit_allows_fails_with_advice() {
         ["failed docker.io/library/node:21"],
         "{report:#}"
     );
-    let why = "it costs 9 pulls, and no window allows more than 6 of 100; choose fewer platforms, or a smaller reserve";
+    let why = "it costs 9 pulls, and one window allows 6 of 100: choose fewer platforms, or reserve fewer than 94 pulls for others";
     assert_reason(&report, why);
     assert_eq!(
         (

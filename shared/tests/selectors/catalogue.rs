@@ -223,7 +223,7 @@ fn a_selected_tag_never_gets_the_target_of_a_named_image() {
     assert_eq!(placed, [(1, 0), (1, 1), (2, 0)]);
     assert_eq!(
         requests[1].unresolved[0].chain(),
-        "configuration: cannot use public.lab/tool:1: invalid: it is the place of docker.io/a/tool:1; give one of them another name in the catalogue"
+        "configuration: cannot use public.lab/tool:1 for docker.io/b/tool:1: invalid: it is the target of docker.io/a/tool:1; give one of them another name in the catalogue"
     );
 }
 
@@ -243,7 +243,7 @@ fn of_two_selected_tags_with_one_target_neither_is_copied_there() {
     assert!(
         refused
             .iter()
-            .all(|why| why.contains("the place of docker.io/a/tool:1 and of docker.io/b/tool:1"))
+            .all(|why| why.contains("the target of docker.io/a/tool:1 and of docker.io/b/tool:1"))
     );
 }
 
@@ -262,7 +262,7 @@ fn a_target_is_reserved_for_a_selection_that_could_not_be_listed() {
         .collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains(
-        "cannot use public.lab/tool:1.5: invalid: it is the place of docker.io/a/tool:1.5"
+        "cannot use public.lab/tool:1.5 for docker.io/b/tool:1.5: invalid: it is the target of docker.io/a/tool:1.5"
     ));
 }
 
@@ -320,7 +320,7 @@ fn an_events_image_never_gets_the_target_of_a_tag_that_the_catalogue_may_select(
     };
     let why = refused("images: [{ image: 'a/tool:1', to: [public] }]");
     assert!(
-        why.len() == 1 && why[0].contains("the place of docker.io/b/tool:1"),
+        why.len() == 1 && why[0].contains("the target of docker.io/b/tool:1"),
         "{why:?}"
     );
     assert_eq!(
