@@ -1,4 +1,4 @@
-//! An image on its way from an event through the queue into a registry and its record.
+//! An image from its event, through the queue, to the destination registry and the record.
 
 use embedded_cloud::{ALIAS, Image, Registry};
 use jiff::{SignedDuration, Timestamp};

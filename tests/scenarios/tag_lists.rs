@@ -56,8 +56,8 @@ async fn unusual_pages_end_in_a_complete_list_or_in_an_error() {
         Some((_, "t0999")) => page(&numbered(1000, 1500), ""),
         Some(_) => page(&[], ""),
     };
-    let all_at_once = |_: &Uri| page(&numbered(0, 1500), "");
-    for respond in [full, all_at_once] {
+    let single_page = |_: &Uri| page(&numbered(0, 1500), "");
+    for respond in [full, single_page] {
         let mut world = World::start().await;
         serve_registry(&mut world, respond).await;
         let report = world.refresh().await;

@@ -8,7 +8,7 @@ use image_replicator::outcome::report::Answer;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, run, service_fn};
 use serde::de::DeserializeOwned;
 
-/// What Lambda says of an invocation.
+/// The context of an invocation, from Lambda.
 pub struct Invocation {
     /// The identifier of the request, for tracing.
     pub request_id: String,
@@ -16,8 +16,8 @@ pub struct Invocation {
     pub deadline: SystemTime,
 }
 
-/// Serves `handle` until Lambda ends the process. Settings come from the environment; an error of them
-/// ends the process at once.
+/// Serves `handle` until Lambda ends the process. Settings come from the environment; an invalid
+/// setting ends the process before the first invocation.
 ///
 /// Every invocation writes its metrics. An error of the handler fails the invocation.
 pub async fn serve<Event, A, Handle>(handle: Handle) -> Result<(), lambda_runtime::Error>

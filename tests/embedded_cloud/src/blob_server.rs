@@ -1,4 +1,4 @@
-//! BlobBody blobs over HTTP, whole or in part.
+//! Serves blobs over HTTP, whole or in part.
 
 use std::ops::Range;
 

@@ -82,7 +82,7 @@ impl Sqs {
         let name = name(url).trim_end_matches(".fifo").to_owned() + "-dlq";
         let dead_letters = self.create_fifo_queue(&name, 30);
         self.with_queue(url, |queue, _| {
-            queue.redrive(format!("{name}.fifo"), max_receive_count)
+            queue.redrive(format!("{name}.fifo"), max_receive_count);
         });
         dead_letters
     }

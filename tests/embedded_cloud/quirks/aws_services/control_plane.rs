@@ -1,4 +1,4 @@
-//! What AWS looks at before a service sees the request.
+//! Checks that AWS makes before a service handles a request: signature, protocol and action.
 
 use embedded_cloud::Cloud;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -8,7 +8,7 @@ use crate::{config, refusal};
 
 const SIGNED_FOR_SSM: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=00";
 
-/// The status and the body of a request to Parameter Store.
+/// Posts a request to the control plane. Returns the status and the body of the response.
 async fn post(
     cloud: &Cloud,
     authorization: Option<&str>,
@@ -24,7 +24,7 @@ async fn post(
     let request = authorization.iter().fold(request, |request, value| {
         request.header(AUTHORIZATION, *value)
     });
-    let response = request.send().await.expect("the control plane answers");
+    let response = request.send().await.expect("the control plane responds");
     (
         response.status().as_u16(),
         serde_json::from_str(&response.text().await.expect("a body")).expect("JSON"),
@@ -117,6 +117,6 @@ async fn calls_are_counted_and_planned_failures_occur() {
         .path("/a")
         .send()
         .await
-        .expect("only one call was to fail");
+        .expect("only one failure was planned");
     assert_eq!(cloud.counts.get("ssm.GetParametersByPath"), 2);
 }

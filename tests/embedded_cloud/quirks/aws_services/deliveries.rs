@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: what becomes of a schedule when its time has come.
+//! EventBridge Scheduler: delivery of a schedule once it is due.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use embedded_cloud::{Clock, Cloud};
 use serde_json::{Value, json};
 
 use crate::refusal;
-use crate::schedules::{FUNCTION, built, client, create, off, target};
+use crate::schedules::{FUNCTION, build, client, create, off, target};
 
-/// `at(…)` in so many minutes.
+/// The expression `at(…)` for the time `minutes` from now.
 fn at(clock: &Clock, minutes: i64) -> String {
     let time = clock.now() + jiff::SignedDuration::from_mins(minutes);
     format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S"))
@@ -78,7 +78,7 @@ async fn the_earliest_schedule_is_delivered_first() {
         };
         request
             .state(state)
-            .target(built(target().input(input)))
+            .target(build(target().input(input)))
             .send()
             .await
             .expect("it is in the future");
@@ -110,7 +110,7 @@ async fn an_update_makes_a_delivered_schedule_pending_again() {
         .schedule_expression(at(&cloud.clock, 10));
     update
         .flexible_time_window(off())
-        .target(built(target()))
+        .target(build(target()))
         .send()
         .await
         .expect("it still exists");
@@ -130,12 +130,12 @@ async fn context_keywords_of_the_input_are_replaced() {
         "other": "<aws.scheduler.something-else>",
     });
     create(&client, "wake-up")
-        .target(built(target().input(input.to_string())))
+        .target(build(target().input(input.to_string())))
         .send()
         .await
         .expect("it is well formed");
     cloud.clock.advance(Duration::from_hours(24 * 366 * 80));
-    let (_, event) = cloud.scheduler.next_due().expect("its time has come");
+    let (_, event) = cloud.scheduler.next_due().expect("it is due");
     assert_eq!(
         event["arn"],
         "arn:aws:scheduler:us-east-1:111122223333:schedule/default/wake-up"
@@ -150,13 +150,13 @@ async fn a_schedule_without_an_input_delivers_an_event_with_a_string_detail() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     create(&client, "wake-up")
-        .target(built(target()))
+        .target(build(target()))
         .send()
         .await
-        .expect("nothing is wrong with it");
+        .expect("it is valid");
     assert_eq!(cloud.scheduler.schedules()[0].input, "");
     cloud.clock.advance(Duration::from_hours(24 * 366 * 80));
-    let (_, event) = cloud.scheduler.next_due().expect("its time has come");
+    let (_, event) = cloud.scheduler.next_due().expect("it is due");
     assert_eq!(
         (&event["source"], &event["detail"]),
         (&json!("aws.scheduler"), &json!("{}"))

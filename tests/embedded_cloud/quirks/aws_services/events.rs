@@ -1,4 +1,4 @@
-//! EventBridge.
+//! `PutEvents` of EventBridge.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{config, refusal};
 
-/// An event that nothing is wrong with.
+/// A valid event.
 fn entry() -> PutEventsRequestEntryBuilder {
     let entry = PutEventsRequestEntry::builder()
         .source("image-replicator")
@@ -32,8 +32,8 @@ async fn put(cloud: &Cloud, entries: Vec<PutEventsRequestEntryBuilder>) -> PutEv
 }
 
 /// The error code of each entry.
-fn codes(answer: &PutEventsOutput) -> Vec<Option<&str>> {
-    answer
+fn codes(response: &PutEventsOutput) -> Vec<Option<&str>> {
+    response
         .entries()
         .iter()
         .map(|entry| entry.error_code())
@@ -43,9 +43,9 @@ fn codes(answer: &PutEventsOutput) -> Vec<Option<&str>> {
 #[tokio::test]
 async fn an_event_without_a_bus_is_published_on_the_default_one() {
     let cloud = Cloud::start().await;
-    let answer = put(&cloud, vec![entry()]).await;
-    assert_eq!(answer.failed_entry_count(), 0);
-    assert!(answer.entries()[0].event_id().is_some());
+    let response = put(&cloud, vec![entry()]).await;
+    assert_eq!(response.failed_entry_count(), 0);
+    assert!(response.entries()[0].event_id().is_some());
     let event = PublishedEvent {
         source: "image-replicator".to_owned(),
         detail_type: "Image Replicated".to_owned(),
@@ -82,18 +82,18 @@ async fn a_bus_is_found_by_name_and_by_arn() {
 }
 
 #[tokio::test]
-async fn an_event_for_a_bus_that_does_not_exist_is_accepted_and_lost() {
+async fn an_event_for_a_missing_bus_is_accepted_and_discarded() {
     let cloud = Cloud::start().await;
-    let answer = put(&cloud, vec![entry().event_bus_name("nowhere")]).await;
+    let response = put(&cloud, vec![entry().event_bus_name("nowhere")]).await;
     assert_eq!(
-        (answer.failed_entry_count(), codes(&answer)),
+        (response.failed_entry_count(), codes(&response)),
         (0, vec![None])
     );
     assert_eq!(cloud.events.published(), []);
 }
 
 #[tokio::test]
-async fn an_entry_that_breaks_a_rule_fails_alone() {
+async fn an_invalid_entry_does_not_fail_the_other_entries() {
     let cloud = Cloud::start().await;
     let entries = vec![
         entry().set_source(None),
@@ -106,19 +106,22 @@ async fn an_entry_that_breaks_a_rule_fails_alone() {
         entry().event_bus_name("arn:aws:events:eu-west-1:111122223333:event-bus/default"),
         entry(),
     ];
-    let answer = put(&cloud, entries).await;
+    let response = put(&cloud, entries).await;
     let (invalid, malformed) = (Some("InvalidArgument"), Some("MalformedDetail"));
     let source = Some("NotAuthorizedForSourceException");
     assert_eq!(
-        codes(&answer),
+        codes(&response),
         [
             invalid, invalid, invalid, malformed, malformed, source, invalid, invalid, None
         ]
     );
     let message = "Parameter Source is not valid. Reason: Source is a required argument.";
-    assert_eq!(answer.entries()[0].error_message(), Some(message));
+    assert_eq!(response.entries()[0].error_message(), Some(message));
     assert_eq!(
-        (answer.failed_entry_count(), cloud.events.published().len()),
+        (
+            response.failed_entry_count(),
+            cloud.events.published().len()
+        ),
         (8, 1)
     );
 }
@@ -160,25 +163,25 @@ async fn a_request_has_one_to_ten_entries_of_256_kilobytes_together() {
 async fn planned_entry_failures_occur_inside_successful_responses() {
     let cloud = Cloud::start().await;
     cloud.events.fail_next(2);
-    let answer = put(&cloud, vec![entry(), entry(), entry()]).await;
-    assert_eq!(answer.failed_entry_count(), 2);
+    let response = put(&cloud, vec![entry(), entry(), entry()]).await;
+    assert_eq!(response.failed_entry_count(), 2);
     assert_eq!(
-        codes(&answer),
+        codes(&response),
         [Some("InternalFailure"), Some("InternalFailure"), None]
     );
     assert_eq!(cloud.events.published().len(), 1);
 }
 
 #[tokio::test]
-async fn a_field_that_the_bus_would_ignore_is_refused() {
+async fn a_field_that_the_embedded_cloud_ignores_is_refused() {
     let cloud = Cloud::start().await;
     let traced = entry()
         .trace_header("Root=1-5759e988-bd862e3fe1be46a994272793")
         .build();
-    let answer = Client::new(&config(&cloud).await)
+    let response = Client::new(&config(&cloud).await)
         .put_events()
         .entries(traced)
         .send()
         .await;
-    assert_eq!(refusal(answer).0, "ValidationException");
+    assert_eq!(refusal(response).0, "ValidationException");
 }

@@ -1,4 +1,5 @@
-//! The Runtime API: with a real runtime in a process of its own, and byte by byte.
+//! The Lambda Runtime API, called by the real runtime in a process of its own and by hand-written
+//! requests.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A process that ends with its test.
+/// A child process that is killed when its test ends.
 struct Function(Child);
 
 impl Drop for Function {
@@ -21,7 +22,7 @@ impl Drop for Function {
 }
 
 #[tokio::test]
-#[ignore = "the function that another test starts as a process of its own"]
+#[ignore = "another test starts this function as a process of its own"]
 async fn function() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         match event.payload["fail"].as_str() {
@@ -60,14 +61,14 @@ async fn the_real_runtime_processes_invocations_in_sequence() {
     assert!(runtime.first_poll() < Some(DEADLINE) && runtime.first_poll().is_some());
 }
 
-/// The runtime's side, by hand.
+/// Sends the requests of a Lambda runtime one by one.
 struct Poller {
     http: Client,
     base: String,
 }
 
 impl Poller {
-    fn of(runtime: &LambdaRuntime) -> Self {
+    fn new(runtime: &LambdaRuntime) -> Self {
         Self {
             http: Client::new(),
             base: format!("http://{}/2018-06-01/runtime", runtime.address()),
@@ -79,10 +80,10 @@ impl Poller {
             .get(format!("{}/invocation/next", self.base))
             .send()
             .await
-            .expect("an event comes")
+            .expect("the next event is delivered")
     }
 
-    async fn take(&self) -> String {
+    async fn next_id(&self) -> String {
         let response = self.next().await;
         let id = response
             .headers()
@@ -96,7 +97,7 @@ impl Poller {
         request
             .send()
             .await
-            .expect("a report is answered")
+            .expect("the Runtime API responds")
             .status()
             .as_u16()
     }
@@ -105,7 +106,7 @@ impl Poller {
 #[tokio::test]
 async fn an_event_carries_its_deadline() {
     let runtime = LambdaRuntime::start().await;
-    let poller = Poller::of(&runtime);
+    let poller = Poller::new(&runtime);
     let function = async {
         let response = poller.next().await;
         let header = |name: &str| {
@@ -134,10 +135,10 @@ async fn an_event_carries_its_deadline() {
 #[tokio::test]
 async fn reports_in_the_wrong_state_are_refused() {
     let runtime = LambdaRuntime::start().await;
-    let poller = Poller::of(&runtime);
+    let poller = Poller::new(&runtime);
     let function = async {
         assert_eq!(poller.post("invocation/none/response", "{}").await, 403);
-        let id = poller.take().await;
+        let id = poller.next_id().await;
         assert_eq!(poller.post("invocation/none/response", "{}").await, 400);
         assert_eq!(poller.next().await.status().as_u16(), 403);
         assert_eq!(poller.post("init/error", "{}").await, 403);
@@ -161,9 +162,9 @@ async fn reports_in_the_wrong_state_are_refused() {
 #[tokio::test]
 async fn a_response_above_six_megabytes_fails_the_invocation() {
     let runtime = LambdaRuntime::start().await;
-    let poller = Poller::of(&runtime);
+    let poller = Poller::new(&runtime);
     let function = async {
-        let id = poller.take().await;
+        let id = poller.next_id().await;
         poller
             .post(&format!("invocation/{id}/response"), vec![b' '; 6_291_557])
             .await
@@ -171,7 +172,7 @@ async fn a_response_above_six_megabytes_fails_the_invocation() {
     let (answer, status) = tokio::join!(runtime.invoke(json!({}), DEADLINE), function);
     assert_eq!(status, 413);
     assert_eq!(
-        answer.expect_err("nothing arrives").error_type,
+        answer.expect_err("the response is too large").error_type,
         "Function.ResponseSizeTooLarge"
     );
 }
@@ -180,7 +181,7 @@ async fn a_response_above_six_megabytes_fails_the_invocation() {
 async fn a_function_that_cannot_start_fails_every_invocation() {
     let runtime = LambdaRuntime::start().await;
     let body = r#"{"errorType":"Runtime.InitError","errorMessage":"no catalogue"}"#;
-    assert_eq!(Poller::of(&runtime).post("init/error", body).await, 202);
+    assert_eq!(Poller::new(&runtime).post("init/error", body).await, 202);
     for _ in 0..2 {
         let error = runtime
             .invoke(json!({}), DEADLINE)
@@ -193,13 +194,13 @@ async fn a_function_that_cannot_start_fails_every_invocation() {
 #[tokio::test]
 async fn a_late_response_is_refused_and_the_next_invocation_is_served() {
     let runtime = LambdaRuntime::start().await;
-    let poller = Poller::of(&runtime);
+    let poller = Poller::new(&runtime);
     let (late, id) = tokio::join!(
         runtime.invoke(json!(1), Duration::from_millis(200)),
-        poller.take()
+        poller.next_id()
     );
     assert_eq!(
-        late.expect_err("nobody answered").error_type,
+        late.expect_err("the function sent no response").error_type,
         "Sandbox.Timedout"
     );
     assert_eq!(
@@ -207,7 +208,7 @@ async fn a_late_response_is_refused_and_the_next_invocation_is_served() {
         403
     );
     let function = async {
-        let id = poller.take().await;
+        let id = poller.next_id().await;
         poller.post(&format!("invocation/{id}/response"), "2").await
     };
     let (answer, _) = tokio::join!(runtime.invoke(json!(2), DEADLINE), function);
@@ -217,14 +218,14 @@ async fn a_late_response_is_refused_and_the_next_invocation_is_served() {
 #[tokio::test]
 async fn a_process_that_ends_fails_its_invocation() {
     let runtime = LambdaRuntime::start().await;
-    let poller = Poller::of(&runtime);
+    let poller = Poller::new(&runtime);
     let function = async {
-        poller.take().await;
+        poller.next_id().await;
         runtime.exited();
     };
-    let (answer, ()) = tokio::join!(runtime.invoke(json!({}), DEADLINE), function);
+    let (response, ()) = tokio::join!(runtime.invoke(json!({}), DEADLINE), function);
     assert_eq!(
-        answer.expect_err("nobody is left to answer").error_type,
+        response.expect_err("the process has ended").error_type,
         "Runtime.ExitError"
     );
 }

@@ -9,7 +9,7 @@ use embedded_cloud::Cloud;
 
 use crate::{config, refusal};
 
-/// A read of the stream `build` of the group `/aws/codebuild/app`.
+/// A request for events of the stream `build` of the group `/aws/codebuild/app`.
 async fn read(cloud: &Cloud) -> GetLogEventsFluentBuilder {
     let client = Client::new(&config(cloud).await);
     client
@@ -41,7 +41,7 @@ fn lines(page: &GetLogEventsOutput) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_end_of_a_stream_comes_first_and_in_order() {
+async fn the_first_page_has_the_last_events_in_order() {
     let cloud = cloud_with(5).await;
     let read = read(&cloud).await;
     assert_eq!(lines(&page(&read).await), ["1", "2", "3", "4", "5"]);
@@ -107,7 +107,7 @@ async fn a_page_has_at_most_one_mebibyte_and_ten_thousand_events() {
     let cloud = cloud_with(10_001).await;
     let read = read(&cloud).await;
     assert_eq!(page(&read).await.events().len(), 10_000);
-    // Each counts 26 bytes more, so that only two of them are within 1 MiB.
+    // Each event counts its message plus 26 bytes, so only two of them fit in 1 MiB.
     let third = "x".repeat(349_525);
     cloud
         .logs
@@ -202,7 +202,7 @@ async fn unknown_tokens_and_forward_tokens_without_start_from_head_are_refused()
     let cloud = cloud_with(2).await;
     let read = read(&cloud).await;
     for token in ["f", "x/1/s", "f/1", "b/99/s", "b/-1/s"] {
-        let answer = read
+        let response = read
             .clone()
             .start_from_head(true)
             .next_token(token)
@@ -210,7 +210,7 @@ async fn unknown_tokens_and_forward_tokens_without_start_from_head_are_refused()
             .await;
         let message = "The specified nextToken is invalid.";
         assert_eq!(
-            refusal(answer),
+            refusal(response),
             ("InvalidParameterException".to_owned(), message.to_owned()),
             "{token}"
         );

@@ -19,7 +19,8 @@ use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use embedded_cloud::Cloud;
 
-/// What SDK clients need to reach the cloud: signed for us-east-1, and without retries, which would hide errors.
+/// Configuration of SDK clients for us-east-1. They do not retry, because a retry would hide
+/// errors.
 async fn config(cloud: &Cloud) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
@@ -36,7 +37,7 @@ async fn config(cloud: &Cloud) -> SdkConfig {
         .await
 }
 
-/// The code and the message of the service's error.
+/// The code and the message of the error in `result`.
 fn refusal<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> (String, String) {
     let Err(SdkError::ServiceError(error)) = result else {
         panic!("the service was to refuse")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config;
 
-/// A cloud whose queue holds one message in each of the groups.
+/// A cloud with a queue that holds one message of each group in `groups`.
 async fn queue_with(groups: &[&str]) -> (Cloud, String) {
     let cloud = Cloud::start().await;
     let url = cloud.sqs.create_fifo_queue("work", 60);
@@ -70,7 +70,7 @@ async fn an_event_has_the_shape_that_lambda_sends() {
 }
 
 #[tokio::test]
-async fn messages_that_the_function_names_are_redelivered_and_the_others_deleted() {
+async fn messages_reported_as_failed_are_redelivered_and_the_others_deleted() {
     let (cloud, url) = queue_with(&["a", "b", "c"]).await;
     let event = cloud.sqs.next_event(&url, 10).expect("messages wait");
     assert_eq!(cloud.sqs.next_event(&url, 10), None);

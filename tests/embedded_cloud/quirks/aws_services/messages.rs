@@ -1,4 +1,4 @@
-//! What a FIFO queue takes, and what it answers.
+//! Which messages a FIFO queue accepts, and its responses.
 
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
@@ -13,22 +13,22 @@ async fn the_response_to_a_message_has_its_checksums() {
         .string_value("value")
         .build();
     let attribute = attribute.expect("the type is set");
-    let answer = world
+    let response = world
         .message("a", "hello")
         .message_attributes("name", attribute)
         .send()
         .await
         .expect("well formed");
     assert_eq!(
-        answer.md5_of_message_body(),
+        response.md5_of_message_body(),
         Some("5d41402abc4b2a76b9719d911017c592")
     );
     // printf '\0\0\0\4name\0\0\0\6String\1\0\0\0\5value' | md5sum
     assert_eq!(
-        answer.md5_of_message_attributes(),
+        response.md5_of_message_attributes(),
         Some("25ada41cad9d6e55ad5a2b3d2da508a2")
     );
-    assert_eq!(answer.sequence_number().map(str::len), Some(20));
+    assert_eq!(response.sequence_number().map(str::len), Some(20));
     let request = world
         .client
         .receive_message()
@@ -42,7 +42,7 @@ async fn the_response_to_a_message_has_its_checksums() {
         .unwrap_or_default();
     assert_eq!(
         received[0].md5_of_message_attributes(),
-        answer.md5_of_message_attributes()
+        response.md5_of_message_attributes()
     );
 }
 
@@ -100,16 +100,16 @@ async fn an_entry_of_a_batch_fails_alone() {
             .expect("an entry is complete")
     };
     let batch = world.client.send_message_batch().queue_url(&world.url);
-    let answer = batch
+    let response = batch
         .clone()
         .entries(entry("good", Some("a")))
         .entries(entry("bad", None))
         .send()
         .await;
-    let answer = answer.expect("the batch itself is well formed");
-    assert_eq!(answer.successful()[0].id(), "good");
+    let response = response.expect("the batch itself is well formed");
+    assert_eq!(response.successful()[0].id(), "good");
     assert_eq!(
-        (answer.failed()[0].id(), answer.failed()[0].code()),
+        (response.failed()[0].id(), response.failed()[0].code()),
         ("bad", "MissingParameter")
     );
     let twice = batch

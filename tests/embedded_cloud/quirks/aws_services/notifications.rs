@@ -1,4 +1,4 @@
-//! SNS, the one service that still speaks the query protocol.
+//! SNS, the only service here with the AWS query protocol.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
@@ -9,7 +9,7 @@ use crate::{config, refusal};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A message to the topic `failures`.
+/// A request that publishes a message to the topic `failures`.
 async fn message(cloud: &Cloud) -> PublishFluentBuilder {
     let topic = cloud.sns.create_topic("failures");
     Client::new(&config(cloud).await)
@@ -18,7 +18,7 @@ async fn message(cloud: &Cloud) -> PublishFluentBuilder {
         .message("text")
 }
 
-/// The status and the body of a form, signed for the service.
+/// Posts a form that is signed for `service`. Returns the status and the body of the response.
 async fn post(cloud: &Cloud, service: &str, form: &str) -> (u16, String) {
     let signature = format!(
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260131/us-east-1/{service}/aws4_request, SignedHeaders=host, \
@@ -40,16 +40,16 @@ async fn post(cloud: &Cloud, service: &str, form: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_message_arrives_as_it_was_written() {
+async fn a_message_is_delivered_unchanged() {
     let cloud = Cloud::start().await;
     let text = "line one\nline two: 100 % <b>größer</b> & a+b=c";
-    let answer = message(&cloud)
+    let response = message(&cloud)
         .await
         .message(text)
         .subject("Replication failed: a & b")
         .send()
         .await;
-    assert!(answer.expect("the topic exists").message_id().is_some());
+    assert!(response.expect("the topic exists").message_id().is_some());
     let notification = Notification {
         topic: "arn:aws:sns:us-east-1:111122223333:failures".to_owned(),
         subject: Some("Replication failed: a & b".to_owned()),
@@ -110,7 +110,7 @@ async fn a_subject_is_one_line_of_at_most_100_ascii_characters() {
 async fn a_message_has_one_byte_to_256_kibibytes() {
     let cloud = Cloud::start().await;
     let message = message(&cloud).await;
-    // Two bytes each: the limit is one of bytes, not of characters.
+    // Each character has two bytes: the limit counts bytes, not characters.
     let largest = "ü".repeat(131_072);
     message
         .clone()
@@ -127,7 +127,7 @@ async fn a_message_has_one_byte_to_256_kibibytes() {
 }
 
 #[tokio::test]
-async fn a_planned_failure_reaches_the_publisher() {
+async fn a_planned_failure_fails_the_publish_request() {
     let cloud = Cloud::start().await;
     let message = message(&cloud).await;
     cloud

@@ -5,7 +5,7 @@ use embedded_cloud::Cloud;
 
 use crate::{config, refusal};
 
-/// The names below a path, page by page.
+/// The names of the parameters below a path, one list per page.
 async fn pages(client: &Client, path: &str, recursive: bool) -> Vec<Vec<String>> {
     let (mut pages, mut token) = (Vec::new(), None);
     loop {
@@ -84,16 +84,16 @@ async fn a_malformed_path_and_an_unknown_token_are_refused() {
     let cloud = Cloud::start().await;
     let client = Client::new(&config(&cloud).await);
     for path in ["catalogue", "/a//b", "/a b", "/aws/service", "/SSM"] {
-        let answer = client.get_parameters_by_path().path(path).send().await;
-        assert_eq!(refusal(answer).0, "ValidationException", "{path}");
+        let response = client.get_parameters_by_path().path(path).send().await;
+        assert_eq!(refusal(response).0, "ValidationException", "{path}");
     }
-    let answer = client
+    let response = client
         .get_parameters_by_path()
         .path("/a")
         .next_token("made up")
         .send()
         .await;
-    assert_eq!(refusal(answer).0, "InvalidNextToken");
+    assert_eq!(refusal(response).0, "InvalidNextToken");
 }
 
 #[tokio::test]
@@ -109,31 +109,31 @@ async fn a_secure_string_is_readable_only_with_decryption() {
         .await
         .expect("it exists")
         .parameter
-        .expect("it is in the answer");
+        .expect("it is in the response");
     let open = read
         .with_decryption(true)
         .send()
         .await
         .expect("it exists")
         .parameter
-        .expect("it is in the answer");
+        .expect("it is in the response");
     assert_ne!(sealed.value(), Some("hunter2"));
     assert_eq!(open.value(), Some("hunter2"));
 }
 
 #[tokio::test]
-async fn storing_again_creates_the_next_version() {
+async fn overwriting_a_parameter_increments_its_version() {
     let cloud = Cloud::start().await;
     cloud.parameters.put("/catalogue", "old");
     cloud.parameters.put("/catalogue", "new");
     let client = Client::new(&config(&cloud).await);
-    let answer = client
+    let response = client
         .get_parameter()
         .name("/catalogue")
         .send()
         .await
         .expect("it exists");
-    let parameter = answer.parameter.expect("it is in the answer");
+    let parameter = response.parameter.expect("it is in the response");
     assert_eq!((parameter.value(), parameter.version()), (Some("new"), 2));
     assert_eq!(
         refusal(client.get_parameter().name("/none").send().await).0,

@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) url: String,
 }
 
-/// A cloud with one queue, whose messages stay hidden for 60 seconds.
+/// A cloud with one queue, whose visibility timeout is 60 seconds.
 pub(crate) async fn world() -> World {
     let cloud = Cloud::start().await;
     let url = cloud.sqs.create_fifo_queue("work", 60);
@@ -36,15 +36,17 @@ impl World {
     }
 
     async fn send(&self, group: &str, body: &str) -> String {
-        let answer = self
+        let response = self
             .message(group, body)
             .send()
             .await
             .expect("the message is well formed");
-        answer.message_id.expect("every message has an identifier")
+        response
+            .message_id
+            .expect("every message has an identifier")
     }
 
-    /// The bodies and receipts that one receive gives.
+    /// The body and the receipt handle of each message of one `ReceiveMessage`.
     async fn receive(&self) -> Vec<(String, String)> {
         let request = self
             .client
@@ -169,10 +171,10 @@ async fn a_long_poll_ends_as_soon_as_a_message_is_visible() {
         .wait_time_seconds(20);
     let poll = tokio::spawn(request.send());
     world.send("a", "a1").await;
-    let answer = tokio::time::timeout(Duration::from_secs(5), poll)
+    let response = tokio::time::timeout(Duration::from_secs(5), poll)
         .await
         .expect("far sooner than 20 seconds");
-    let messages = answer
+    let messages = response
         .expect("no panic")
         .expect("the queue exists")
         .messages
@@ -214,11 +216,14 @@ async fn the_attributes_of_a_queue_report_its_depth() {
 }
 
 #[tokio::test]
-async fn a_queue_that_does_not_exist_is_reported_under_its_old_name() {
+async fn a_missing_queue_has_the_error_code_of_the_query_protocol() {
     let world = world().await;
     let url = world.url.replace("work", "play");
-    let answer = world.client.receive_message().queue_url(url).send().await;
-    assert_eq!(refusal(answer).0, "AWS.SimpleQueueService.NonExistentQueue");
+    let response = world.client.receive_message().queue_url(url).send().await;
+    assert_eq!(
+        refusal(response).0,
+        "AWS.SimpleQueueService.NonExistentQueue"
+    );
     let url = world
         .client
         .get_queue_url()

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: schedules as they are made, changed and removed.
+//! EventBridge Scheduler: creating, updating and deleting schedules.
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::create_schedule::builders::CreateScheduleFluentBuilder;
@@ -36,22 +36,22 @@ pub(crate) fn target() -> TargetBuilder {
     Target::builder().arn(FUNCTION).role_arn(ROLE)
 }
 
-pub(crate) fn built(target: TargetBuilder) -> Target {
+pub(crate) fn build(target: TargetBuilder) -> Target {
     target.build().expect("it has both ARNs")
 }
 
-/// A schedule that nothing is wrong with.
+/// A valid request that creates a schedule.
 pub(crate) fn create(client: &Client, name: &str) -> CreateScheduleFluentBuilder {
     let request = client
         .create_schedule()
         .name(name)
         .schedule_expression(AT)
         .flexible_time_window(off());
-    request.target(built(target().input(r#"{"command":"resume"}"#)))
+    request.target(build(target().input(r#"{"command":"resume"}"#)))
 }
 
 #[tokio::test]
-async fn a_schedule_is_made_and_described_with_its_defaults() {
+async fn a_schedule_is_created_and_described_with_its_defaults() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let created = create(&client, "wake-up")
@@ -93,7 +93,7 @@ async fn a_schedule_is_made_and_described_with_its_defaults() {
     );
     assert_eq!(
         schedule.target(),
-        Some(&built(target().input(r#"{"command":"resume"}"#)))
+        Some(&build(target().input(r#"{"command":"resume"}"#)))
     );
     assert_eq!(schedule.creation_date(), schedule.last_modification_date());
     assert_eq!(
@@ -106,7 +106,7 @@ async fn a_schedule_is_made_and_described_with_its_defaults() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_once_in_its_group() {
+async fn a_name_is_unique_in_its_group() {
     let cloud = Cloud::start().await;
     cloud.scheduler.create_group("replicator");
     let client = client(&cloud).await;
@@ -191,7 +191,7 @@ async fn an_update_resets_fields_that_it_omits() {
         .schedule_expression(later)
         .flexible_time_window(off());
     update
-        .target(built(target()))
+        .target(build(target()))
         .send()
         .await
         .expect("it exists");
@@ -213,7 +213,7 @@ async fn an_update_resets_fields_that_it_omits() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn a_missing_schedule_is_not_found() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let expected = (
@@ -233,7 +233,7 @@ async fn what_does_not_exist_is_not_found() {
         .name("wake-up")
         .schedule_expression(AT)
         .flexible_time_window(off());
-    let update = update.target(built(target())).send().await;
+    let update = update.target(build(target())).send().await;
     assert_eq!(
         update
             .as_ref()
@@ -248,7 +248,7 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_schedule_is_removed_from_its_group_only() {
+async fn a_schedule_is_deleted_only_from_its_group() {
     let cloud = Cloud::start().await;
     cloud.scheduler.create_group("replicator");
     let client = client(&cloud).await;
@@ -278,7 +278,7 @@ async fn a_schedule_is_removed_from_its_group_only() {
 }
 
 #[tokio::test]
-async fn what_the_model_does_not_allow_is_refused() {
+async fn input_that_the_model_does_not_allow_is_refused() {
     let cloud = Cloud::start().await;
     let client = client(&cloud).await;
     let good = || create(&client, "wake-up");
@@ -302,19 +302,19 @@ async fn what_the_model_does_not_allow_is_refused() {
         good().set_target(None),
         good().state(ScheduleState::from("PAUSED")),
         good().kms_key_arn("arn:aws:kms:us-east-1:111122223333:key/1"),
-        good().target(built(Target::builder().arn("refresh").role_arn(ROLE))),
-        good().target(built(role("arn:aws:iam::111122223333:user/wake-up"))),
-        good().target(built(role("arn:aws:iam::111122223333:role/"))),
-        good().target(built(target().input(""))),
-        good().target(built(target().input("resume"))),
-        good().target(built(
+        good().target(build(Target::builder().arn("refresh").role_arn(ROLE))),
+        good().target(build(role("arn:aws:iam::111122223333:user/wake-up"))),
+        good().target(build(role("arn:aws:iam::111122223333:role/"))),
+        good().target(build(target().input(""))),
+        good().target(build(target().input("resume"))),
+        good().target(build(
             target().input(format!("\"{}\"", "x".repeat(262_143))),
         )),
-        good().target(built(target().dead_letter_config(fifo))),
-        good().target(built(target().retry_policy(
+        good().target(build(target().dead_letter_config(fifo))),
+        good().target(build(target().retry_policy(
             RetryPolicy::builder().maximum_retry_attempts(186).build(),
         ))),
-        good().target(built(
+        good().target(build(
             target().retry_policy(
                 RetryPolicy::builder()
                     .maximum_event_age_in_seconds(59)
@@ -330,7 +330,7 @@ async fn what_the_model_does_not_allow_is_refused() {
         );
     }
     assert_eq!(cloud.scheduler.schedules(), []);
-    let largest = good().target(built(
+    let largest = good().target(build(
         target().input(format!("\"{}\"", "x".repeat(262_142))),
     ));
     let largest =

@@ -88,10 +88,10 @@ async fn another_region_has_no_secret_of_that_name() {
         .into_builder()
         .region(elsewhere)
         .build();
-    let answer = Client::new(&config)
+    let response = Client::new(&config)
         .get_secret_value()
         .secret_id("docker-hub")
         .send()
         .await;
-    assert_eq!(refusal(answer).0, "ResourceNotFoundException");
+    assert_eq!(refusal(response).0, "ResourceNotFoundException");
 }

@@ -22,7 +22,7 @@ pub(crate) async fn cloud_and_client() -> (Cloud, Client) {
     (cloud, client)
 }
 
-/// The code of the error that the service answers.
+/// The code of the error in `result`.
 pub(crate) fn code<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> String {
     let Err(SdkError::ServiceError(error)) = result else {
         panic!("the service does not refuse")
@@ -61,13 +61,13 @@ async fn a_repository_is_created_with_its_settings() {
         .send()
         .await
         .unwrap();
-    let answer = client
+    let response = client
         .describe_repositories()
         .repository_names("mirror/python")
         .send()
         .await
         .unwrap();
-    let repository = &answer.repositories()[0];
+    let repository = &response.repositories()[0];
     let uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mirror/python";
     assert_eq!(repository.repository_uri(), Some(uri));
     assert_eq!(
@@ -93,7 +93,7 @@ async fn a_repository_is_created_with_its_settings() {
 }
 
 #[tokio::test]
-async fn a_repository_name_has_only_small_letters_digits_and_separators() {
+async fn a_repository_name_has_only_lowercase_letters_digits_and_separators() {
     let (_cloud, client) = cloud_and_client().await;
     for name in ["Mirror/node", "mirror//node", "n", "mirror/-node"] {
         let refused = client
@@ -106,7 +106,7 @@ async fn a_repository_name_has_only_small_letters_digits_and_separators() {
 }
 
 #[tokio::test]
-async fn a_missing_repository_is_named_by_its_error() {
+async fn the_error_of_a_missing_repository_names_it() {
     let (_cloud, client) = cloud_and_client().await;
     let described = client
         .describe_repositories()
@@ -154,7 +154,7 @@ async fn a_repository_has_at_most_fifty_tags() {
 }
 
 #[tokio::test]
-async fn tags_have_short_texts_without_the_characters_of_json() {
+async fn resource_tags_are_short_and_have_no_json_punctuation() {
     let (_cloud, client) = cloud_and_client().await;
     let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
     for (key, value) in [
@@ -193,17 +193,17 @@ async fn tags_have_short_texts_without_the_characters_of_json() {
         .send()
         .await
         .unwrap();
-    let answer = client
+    let response = client
         .list_tags_for_resource()
         .resource_arn(ARN)
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.tags(), []);
+    assert_eq!(response.tags(), []);
 }
 
 #[tokio::test]
-async fn a_lifecycle_policy_is_kept() {
+async fn a_lifecycle_policy_is_stored() {
     let (_cloud, client) = cloud_and_client().await;
     let get = || {
         client
@@ -226,7 +226,7 @@ async fn a_lifecycle_policy_is_kept() {
 }
 
 #[tokio::test]
-async fn a_denied_repository_is_denied_to_every_action() {
+async fn every_action_on_a_denied_repository_is_refused() {
     let (cloud, client) = cloud_and_client().await;
     cloud.ecr.region("us-east-1").deny("mirror/node");
     assert_eq!(
@@ -258,7 +258,7 @@ async fn a_denied_repository_is_denied_to_every_action() {
 }
 
 #[tokio::test]
-async fn what_the_cloud_does_not_know_is_an_error() {
+async fn unsupported_fields_and_actions_are_errors() {
     let (_cloud, client) = cloud_and_client().await;
     assert_eq!(
         code(client.describe_registry().send().await),

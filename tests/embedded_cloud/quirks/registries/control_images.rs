@@ -25,8 +25,8 @@ async fn images_are_described_with_their_tags_types_and_sizes() {
         .region("us-east-1")
         .push("mirror/node", "22", &index);
     let request = client.describe_images().repository_name("mirror/node");
-    let answer = request.image_ids(by_tag("22")).send().await.unwrap();
-    let detail = &answer.image_details()[0];
+    let response = request.image_ids(by_tag("22")).send().await.unwrap();
+    let detail = &response.image_details()[0];
     assert_eq!(
         (detail.image_digest(), detail.image_tags()),
         (Some(index.digest().as_str()), &["22".to_owned()][..])
@@ -65,14 +65,14 @@ async fn images_are_filtered_by_whether_they_have_tags() {
         let filter = DescribeImagesFilter::builder()
             .tag_status(status.clone())
             .build();
-        let answer = client
+        let response = client
             .describe_images()
             .repository_name("mirror/node")
             .filter(filter)
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.image_details().len(), expected, "{status:?}");
+        assert_eq!(response.image_details().len(), expected, "{status:?}");
     }
 }
 
@@ -80,10 +80,10 @@ async fn page(
     request: DescribeImagesFluentBuilder,
     token: Option<String>,
 ) -> (usize, Option<String>) {
-    let answer = request.set_next_token(token).send().await.expect("a page");
+    let response = request.set_next_token(token).send().await.expect("a page");
     (
-        answer.image_details().len(),
-        answer.next_token().map(str::to_owned),
+        response.image_details().len(),
+        response.next_token().map(str::to_owned),
     )
 }
 
@@ -109,7 +109,7 @@ async fn long_lists_have_pages_of_one_hundred() {
 }
 
 #[tokio::test]
-async fn put_image_names_what_is_wrong_in_types() {
+async fn put_image_has_a_typed_error_for_each_rule() {
     let (cloud, client) = cloud_and_client().await;
     let registry = cloud.ecr.region("us-east-1");
     let put = |image: &Image, tag: &str| {
@@ -141,7 +141,7 @@ async fn put_image_names_what_is_wrong_in_types() {
 }
 
 #[tokio::test]
-async fn a_lost_layer_is_unavailable_although_its_manifest_is_there() {
+async fn a_lost_layer_is_unavailable_although_its_manifest_exists() {
     let (cloud, client) = cloud_and_client().await;
     let image = Image::docker(1, &[3_000]);
     let registry = cloud.ecr.region("us-east-1");
@@ -152,8 +152,8 @@ async fn a_lost_layer_is_unavailable_although_its_manifest_is_there() {
             .repository_name("mirror/node")
             .layer_digests(&image.layers()[0])
     };
-    let available = |answer: BatchCheckLayerAvailabilityOutput| {
-        answer.layers()[0].layer_availability().cloned()
+    let available = |response: BatchCheckLayerAvailabilityOutput| {
+        response.layers()[0].layer_availability().cloned()
     };
     assert_eq!(
         available(check().send().await.unwrap()),

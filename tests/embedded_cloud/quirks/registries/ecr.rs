@@ -1,4 +1,4 @@
-//! The data plane of private ECR, manifests and access.
+//! The data plane of private ECR: manifests and access.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn manifest_responses_have_no_digest_and_no_location() {
 }
 
 #[tokio::test]
-async fn the_children_of_an_index_must_be_there_first() {
+async fn an_index_is_refused_until_its_children_exist() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let index = Image::index(1, &["linux/amd64"], &[3_000], true);
@@ -86,7 +86,7 @@ async fn the_children_of_an_index_must_be_there_first() {
 }
 
 #[tokio::test]
-async fn the_blobs_of_a_manifest_must_be_there_first() {
+async fn a_manifest_is_refused_until_its_blobs_exist() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let body = json(put(registry, TAG, &login, &Image::oci(1, &[3_000])).await).await;
@@ -101,7 +101,7 @@ async fn the_blobs_of_a_manifest_must_be_there_first() {
 }
 
 #[tokio::test]
-async fn a_manifest_must_have_the_digest_that_it_is_pushed_under() {
+async fn a_manifest_pushed_by_digest_must_match_the_digest() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let image = Image::oci(1, &[3_000]);
@@ -226,7 +226,7 @@ async fn blobs_are_redirected_to_a_bucket_that_refuses_credentials() {
 }
 
 #[tokio::test]
-async fn errors_name_what_is_missing() {
+async fn a_missing_tag_and_a_missing_repository_have_different_errors() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let tag = send(get(registry, "mirror/node/manifests/none", &login)).await;
@@ -260,7 +260,7 @@ async fn a_denied_repository_refuses_reads_and_writes() {
 }
 
 #[tokio::test]
-async fn regions_have_repositories_of_their_own() {
+async fn each_region_has_its_own_repositories() {
     let cloud = Cloud::start().await;
     let (_, _) = ecr(&cloud).await;
     let elsewhere = cloud.ecr.region("eu-west-1");

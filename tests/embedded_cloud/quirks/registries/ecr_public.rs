@@ -1,4 +1,4 @@
-//! ECR Public, both planes.
+//! ECR Public: its control plane and its data plane.
 
 use aws_sdk_ecrpublic::Client;
 use aws_sdk_ecrpublic::error::ProvideErrorMetadata as _;
@@ -10,15 +10,15 @@ use crate::{get, header, http, json, put, refusal, sdk, send, upload_blobs};
 
 const TAG: &str = "my-alias/node/manifests/22";
 
-/// A client of the control plane, and the `Authorization` of the data plane.
+/// A client of the control plane, and the `Authorization` header for the data plane.
 async fn login(cloud: &Cloud) -> (Client, String) {
     let client = Client::new(&sdk(cloud, "us-east-1").await);
-    let answer = client
+    let response = client
         .get_authorization_token()
         .send()
         .await
         .expect("a token");
-    let data = answer.authorization_data().expect("one object");
+    let data = response.authorization_data().expect("one object");
     let bearer = format!("Bearer {}", data.authorization_token().expect("a token"));
     (client, bearer)
 }
@@ -55,7 +55,7 @@ async fn a_token_of_private_ecr_is_refused_by_ecr_public() {
 }
 
 #[tokio::test]
-async fn repositories_are_pushed_to_below_the_alias() {
+async fn images_are_pushed_to_repositories_below_the_alias() {
     let cloud = Cloud::start().await;
     let (client, bearer) = login(&cloud).await;
     let catalog = RepositoryCatalogDataInput::builder()
@@ -94,13 +94,13 @@ async fn repositories_are_pushed_to_below_the_alias() {
             .status(),
         404
     );
-    let answer = client
+    let response = client
         .describe_image_tags()
         .repository_name("node")
         .send()
         .await
         .unwrap();
-    let details = answer.image_tag_details();
+    let details = response.image_tag_details();
     assert_eq!(details[0].image_tag(), Some("22"));
     assert_eq!(
         details[0].image_detail().unwrap().image_digest(),
@@ -109,7 +109,7 @@ async fn repositories_are_pushed_to_below_the_alias() {
 }
 
 #[tokio::test]
-async fn there_is_no_tags_api() {
+async fn the_data_plane_has_no_tag_list() {
     let cloud = Cloud::start().await;
     let (_, bearer) = login(&cloud).await;
     let registry = cloud.ecr_public.registry();
@@ -126,8 +126,8 @@ async fn there_is_no_tags_api() {
 async fn the_registry_has_an_alias() {
     let cloud = Cloud::start().await;
     let (client, _) = login(&cloud).await;
-    let answer = client.describe_registries().send().await.unwrap();
-    let registry = &answer.registries()[0];
+    let response = client.describe_registries().send().await.unwrap();
+    let registry = &response.registries()[0];
     assert_eq!(
         (registry.registry_id(), registry.aliases()[0].name()),
         ("111122223333", "my-alias")
@@ -160,7 +160,7 @@ async fn tags_follow_the_same_rules_as_in_private_ecr() {
 }
 
 #[tokio::test]
-async fn an_upload_to_a_missing_repository_is_cut() {
+async fn an_upload_to_a_missing_repository_closes_the_connection() {
     let cloud = Cloud::start().await;
     let (_, bearer) = login(&cloud).await;
     let url = format!(

@@ -1,4 +1,4 @@
-//! Faults on demand, on the wire.
+//! Planned faults of HTTP responses.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ async fn download(cloud: &Cloud, layer: &str, from: usize) -> Response {
     .await
 }
 
-/// What arrived of a body, and whether it was all.
-async fn arrived(mut response: Response) -> (Vec<u8>, bool) {
+/// The bytes of the body that arrived, and whether the body was complete.
+async fn read_body(mut response: Response) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     loop {
         match response.chunk().await {
@@ -47,13 +47,13 @@ async fn arrived(mut response: Response) -> (Vec<u8>, bool) {
 }
 
 #[tokio::test]
-async fn a_cut_body_arrives_in_part_and_a_range_request_gets_the_rest() {
+async fn a_truncated_body_is_completed_by_a_range_request() {
     let (cloud, layer) = cloud_with_layer().await;
-    let (whole, _) = arrived(download(&cloud, &layer, 0).await).await;
+    let (whole, _) = read_body(download(&cloud, &layer, 0).await).await;
     cloud.hub.faults().cut_blob(&layer, 1_000_000, 1);
-    let (mut start, complete) = arrived(download(&cloud, &layer, 0).await).await;
+    let (mut start, complete) = read_body(download(&cloud, &layer, 0).await).await;
     assert_eq!((start.len(), complete), (1_000_000, false));
-    let (rest, complete) = arrived(download(&cloud, &layer, start.len()).await).await;
+    let (rest, complete) = read_body(download(&cloud, &layer, start.len()).await).await;
     assert!(complete);
     start.extend(rest);
     assert!(start == whole, "both halves are the whole");
@@ -63,8 +63,8 @@ async fn a_cut_body_arrives_in_part_and_a_range_request_gets_the_rest() {
 async fn a_corrupt_body_has_the_right_length() {
     let (cloud, layer) = cloud_with_layer().await;
     cloud.hub.faults().corrupt_blob(&layer, 1);
-    let (wrong, complete) = arrived(download(&cloud, &layer, 0).await).await;
-    let (right, _) = arrived(download(&cloud, &layer, 0).await).await;
+    let (wrong, complete) = read_body(download(&cloud, &layer, 0).await).await;
+    let (right, _) = read_body(download(&cloud, &layer, 0).await).await;
     assert_eq!((wrong.len() as u64, complete), (SIZE, true));
     assert!(wrong != right);
 }
@@ -80,7 +80,7 @@ async fn a_stalled_body_never_ends() {
 }
 
 #[tokio::test]
-async fn a_status_is_sent_for_requests_of_one_kind() {
+async fn a_planned_status_affects_one_kind_of_request() {
     let (cloud, layer) = cloud_with_layer().await;
     cloud.hub.faults().status("manifest.head", 503, 2);
     cloud.hub.faults().status("cdn.blob.get", 500, 1);
@@ -102,7 +102,7 @@ async fn a_status_is_sent_for_requests_of_one_kind() {
 }
 
 #[tokio::test]
-async fn a_corrupt_manifest_has_the_headers_of_the_right_one() {
+async fn a_corrupt_manifest_has_the_headers_of_the_intact_one() {
     let cloud = Cloud::start().await;
     let image = Image::oci(1, &[3_000]);
     cloud.open.push("a", "1", &image);

@@ -1,4 +1,4 @@
-//! The gallery of ECR Public: images that others publish.
+//! The gallery of ECR Public: images that other accounts publish.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn cloud_with_node() -> (Cloud, Image) {
     (cloud, image)
 }
 
-/// The `Authorization` of anybody.
+/// The `Authorization` header of an anonymous client.
 async fn anonymous(cloud: &Cloud) -> String {
     let ping = send(http().get(format!("{}/v2/", cloud.ecr_public.registry().endpoint()))).await;
     let realm = header(&ping, "www-authenticate")
@@ -37,16 +37,16 @@ async fn anonymous(cloud: &Cloud) -> String {
     )
 }
 
-/// The `Authorization` of the account.
-async fn ours(cloud: &Cloud) -> String {
-    let answer = Client::new(&sdk(cloud, "us-east-1").await)
+/// The `Authorization` header of the account.
+async fn account_login(cloud: &Cloud) -> String {
+    let response = Client::new(&sdk(cloud, "us-east-1").await)
         .get_authorization_token()
         .send()
         .await
         .expect("a token");
     format!(
         "Bearer {}",
-        answer
+        response
             .authorization_data()
             .expect("data")
             .authorization_token()
@@ -95,7 +95,7 @@ async fn anyone_can_read_the_gallery() {
 async fn reads_with_the_account_token_are_not_counted_as_anonymous() {
     let (cloud, _) = cloud_with_node().await;
     let gallery = cloud.ecr_public.gallery();
-    let (anonymous, ours) = (anonymous(&cloud).await, ours(&cloud).await);
+    let (anonymous, ours) = (anonymous(&cloud).await, account_login(&cloud).await);
     cloud.counts.reset();
     for token in [&anonymous, &ours, &ours] {
         assert_eq!(send(get(gallery, NODE, token)).await.status(), 200);
@@ -120,7 +120,7 @@ async fn reads_with_the_account_token_are_not_counted_as_anonymous() {
 async fn the_account_cannot_write_the_gallery() {
     let (cloud, image) = cloud_with_node().await;
     let gallery = cloud.ecr_public.gallery();
-    for token in [anonymous(&cloud).await, ours(&cloud).await] {
+    for token in [anonymous(&cloud).await, account_login(&cloud).await] {
         assert_eq!(
             refusal(put(gallery, NODE, &token, &image).await).await,
             (403, "DENIED".into())
@@ -173,7 +173,7 @@ async fn an_anonymous_token_expires_after_a_minute_without_stating_its_lifetime(
 }
 
 #[tokio::test]
-async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
+async fn the_token_service_checks_the_service_and_the_password() {
     let (cloud, _) = cloud_with_node().await;
     let url = format!("{}/token/", cloud.ecr_public.registry().endpoint());
     assert_eq!(
@@ -185,9 +185,9 @@ async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
     let url = format!("{url}?service=public.ecr.aws&scope=aws");
     let wrong = send(http().get(&url).basic_auth("AWS", Some("wrong"))).await;
     assert_eq!(refusal(wrong).await, (400, "DENIED".into()));
-    let login = ours(&cloud).await.replace("Bearer", "Basic");
-    let answer = json(send(http().get(&url).header(AUTHORIZATION, login)).await).await;
-    let token = format!("Bearer {}", answer["token"].as_str().unwrap());
+    let login = account_login(&cloud).await.replace("Bearer", "Basic");
+    let response = json(send(http().get(&url).header(AUTHORIZATION, login)).await).await;
+    let token = format!("Bearer {}", response["token"].as_str().unwrap());
     assert_eq!(
         send(get(cloud.ecr_public.gallery(), NODE, &token))
             .await
@@ -195,13 +195,16 @@ async fn the_token_service_knows_its_service_and_the_password_of_the_account() {
         200
     );
     assert_eq!(
-        (cloud.counts.get("public.anonymous"), &answer["expires_in"]),
+        (
+            cloud.counts.get("public.anonymous"),
+            &response["expires_in"]
+        ),
         (0, &serde_json::Value::Null)
     );
 }
 
 #[tokio::test]
-async fn errors_name_what_is_missing() {
+async fn a_missing_tag_and_a_missing_repository_have_different_errors() {
     let (cloud, _) = cloud_with_node().await;
     let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
     let tag = send(get(gallery, "docker/library/node/manifests/none", &token)).await;
@@ -217,7 +220,7 @@ async fn errors_name_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_test_can_send_or_omit_the_content_digest() {
+async fn a_registry_can_send_or_omit_the_content_digest() {
     let (cloud, image) = cloud_with_node().await;
     let (gallery, token) = (cloud.ecr_public.gallery(), anonymous(&cloud).await);
     gallery.send_content_digest();

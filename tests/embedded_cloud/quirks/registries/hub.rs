@@ -1,4 +1,4 @@
-//! Docker Hub, apart from its limits.
+//! Docker Hub: tokens, manifests, blobs and tag lists. Its limits are in `hub_limits`.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ async fn a_wrong_login_is_refused_and_not_treated_as_anonymous() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_gone_is_an_unknown_manifest() {
+async fn a_deleted_tag_is_an_unknown_manifest() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.delete_tag("library/node", "22");
     let token = hub_token(&cloud, "library/node", None).await;
@@ -138,7 +138,7 @@ async fn a_tag_that_is_gone_is_an_unknown_manifest() {
 }
 
 #[tokio::test]
-async fn an_index_needs_a_client_that_accepts_indexes() {
+async fn an_index_is_sent_only_to_a_client_that_accepts_indexes() {
     let (cloud, _) = cloud_with_node().await;
     let token = hub_token(&cloud, "library/node", None).await;
     let request = http()
@@ -156,7 +156,7 @@ async fn an_index_needs_a_client_that_accepts_indexes() {
 }
 
 #[tokio::test]
-async fn blobs_come_from_a_cdn_that_refuses_credentials_and_sends_ranges() {
+async fn blobs_are_served_by_a_cdn_that_refuses_credentials_and_supports_ranges() {
     let (cloud, image) = cloud_with_node().await;
     let layer = image.children()[0].layers()[0].clone();
     let token = hub_token(&cloud, "library/node", None).await;
@@ -186,7 +186,7 @@ async fn blobs_come_from_a_cdn_that_refuses_credentials_and_sends_ranges() {
 }
 
 #[tokio::test]
-async fn an_address_of_the_cdn_expires() {
+async fn a_cdn_url_expires() {
     let (cloud, image) = cloud_with_node().await;
     let layer = image.children()[0].layers()[0].clone();
     let token = hub_token(&cloud, "library/node", None).await;
@@ -206,7 +206,7 @@ async fn an_address_of_the_cdn_expires() {
 }
 
 #[tokio::test]
-async fn a_tag_list_comes_in_pages() {
+async fn a_tag_list_has_pages() {
     let (cloud, image) = cloud_with_node().await;
     for tag in ["18", "20"] {
         cloud.hub.push("library/node", tag, &image);

@@ -1,4 +1,4 @@
-//! A mirror of Docker Hub that everybody may read.
+//! A public pull-through cache of Docker Hub.
 
 use embedded_cloud::{Cloud, Image};
 

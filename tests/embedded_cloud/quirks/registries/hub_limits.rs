@@ -1,4 +1,4 @@
-//! The limits of Docker Hub: pulls, and abuse.
+//! The limits of Docker Hub: the pull rate limit and the abuse rate limit.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn a_spent_quota_refuses_get_but_not_head_until_the_window_has_passed() {
 }
 
 #[tokio::test]
-async fn users_have_quotas_of_their_own_and_some_have_none() {
+async fn each_user_has_its_own_quota_and_some_have_no_limit() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.add_user("free", "secret");
     cloud.hub.add_user("paid", "secret");
@@ -105,7 +105,7 @@ async fn pulls_by_another_client_spend_the_quota_of_the_account() {
 }
 
 #[tokio::test]
-async fn anonymous_callers_share_the_quota_of_their_address() {
+async fn anonymous_clients_share_the_quota_of_their_ip_address() {
     let (cloud, _) = cloud_with_node().await;
     cloud.hub.set_quota(1, 21_600);
     cloud.hub.spend_pulls("127.0.0.1", 1);

@@ -1,4 +1,4 @@
-//! The bytes of test images.
+//! The content of test images.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -32,7 +32,7 @@ fn a_layer_is_an_archive_that_tar_can_read() {
 }
 
 #[test]
-fn a_large_layer_costs_no_memory() {
+fn a_large_layer_is_not_held_in_memory() {
     let image = Image::oci(1, &[10_000_000]);
     let layer = image
         .blobs()
@@ -50,7 +50,7 @@ fn a_large_layer_costs_no_memory() {
 }
 
 #[test]
-fn manifests_come_in_an_order_in_which_they_can_be_pushed() {
+fn manifests_are_listed_in_an_order_in_which_they_can_be_pushed() {
     let image = Image::list(1, &["linux/amd64", "linux/arm64/v8"], &[3_000]);
     let digests: Vec<_> = image
         .manifests()
@@ -80,7 +80,7 @@ fn document(image: &Image) -> Value {
     serde_json::from_slice(image.manifest()).expect("a manifest is JSON")
 }
 
-/// The configuration of a single image.
+/// The configuration of a single-platform image.
 fn configuration(image: &Image) -> Value {
     let digest = document(image)["config"]["digest"]
         .as_str()

@@ -1,4 +1,5 @@
-//! The registries of the embedded cloud, as their clients see them: every quirk of the wire is a sentence here.
+//! The registries of the embedded cloud, as their clients see them. Each quirk of a registry has a
+//! test.
 
 mod control;
 mod control_images;
@@ -23,12 +24,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-/// The types that a client must name to be given any image as it is.
+/// An `Accept` header with every manifest type, so that the registry converts nothing.
 const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json,\
                          application/vnd.docker.distribution.manifest.list.v2+json,\
                          application/vnd.oci.image.manifest.v1+json,application/vnd.oci.image.index.v1+json";
 
-/// A client that shows redirects instead of following them.
+/// A client that returns redirects instead of following them.
 fn http() -> Client {
     Client::builder()
         .redirect(Policy::none())
@@ -40,7 +41,7 @@ async fn send(request: RequestBuilder) -> Response {
     request.send().await.expect("the server answers")
 }
 
-/// The status and the code of the first error of an answer.
+/// The status and the code of the first error of a response.
 async fn refusal(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body = json(response).await;
@@ -64,7 +65,7 @@ fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
         .map(|value| value.to_str().expect("visible ASCII"))
 }
 
-/// The `Authorization` of Docker Hub for pulling one repository.
+/// The `Authorization` header for pulls from one repository of Docker Hub.
 async fn hub_token(cloud: &Cloud, repository: &str, login: Option<(&str, &str)>) -> String {
     let ping = send(http().get(format!("{}/v2/", cloud.hub.endpoint()))).await;
     let challenge = header(&ping, "www-authenticate")
@@ -86,7 +87,7 @@ async fn hub_token(cloud: &Cloud, repository: &str, login: Option<(&str, &str)>)
     )
 }
 
-/// Configuration for SDK clients: without retries, which would hide errors.
+/// Configuration of SDK clients. They do not retry, because a retry would hide errors.
 async fn sdk(cloud: &Cloud, region: &'static str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::from_static(region))
@@ -103,23 +104,23 @@ async fn sdk(cloud: &Cloud, region: &'static str) -> SdkConfig {
         .await
 }
 
-/// The `Authorization` of a private registry.
+/// The `Authorization` header for a private registry.
 async fn ecr_login(cloud: &Cloud, region: &'static str) -> String {
     let client = aws_sdk_ecr::Client::new(&sdk(cloud, region).await);
-    let answer = client
+    let response = client
         .get_authorization_token()
         .send()
         .await
         .expect("a token");
     format!(
         "Basic {}",
-        answer.authorization_data()[0]
+        response.authorization_data()[0]
             .authorization_token()
             .expect("a token")
     )
 }
 
-/// A private registry with the repository `mirror/node`, and its `Authorization`.
+/// A private registry with the repository `mirror/node`, and its `Authorization` header.
 async fn ecr(cloud: &Cloud) -> (&Registry, String) {
     let registry = cloud.ecr.region("us-east-1");
     registry.create_repository("mirror/node", false);
@@ -165,7 +166,7 @@ async fn upload_blobs(registry: &Registry, repository: &str, authorization: &str
     }
 }
 
-/// Opens a session and gives its absolute address.
+/// Starts an upload session and returns its absolute URL.
 async fn start_upload(registry: &Registry, repository: &str, authorization: &str) -> String {
     let url = format!("{}/v2/{repository}/blobs/uploads/", registry.endpoint());
     let response = send(http().post(url).header(AUTHORIZATION, authorization)).await;

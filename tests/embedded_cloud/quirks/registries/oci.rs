@@ -1,4 +1,4 @@
-//! Registries that keep to the specification.
+//! Registries that follow the OCI distribution spec.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use embedded_cloud::{Cloud, Image};
 use crate::{bytes, get, header, http, json, put, refusal, send};
 
 #[tokio::test]
-async fn a_push_to_an_open_registry_makes_the_repository() {
+async fn a_push_to_an_open_registry_creates_the_repository() {
     let cloud = Cloud::start().await;
     let image = Image::index(1, &["linux/amd64"], &[3_000], false);
     for (digest, blob) in image.blobs() {
@@ -86,7 +86,7 @@ async fn a_blob_of_another_repository_is_mounted() {
 }
 
 #[tokio::test]
-async fn parts_go_on_where_the_last_one_ended() {
+async fn each_part_must_start_where_the_previous_one_ended() {
     let cloud = Cloud::start().await;
     let started = send(http().post(format!("{}/v2/a/blobs/uploads/", cloud.open.endpoint()))).await;
     let url = format!(
@@ -109,7 +109,7 @@ async fn parts_go_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
-async fn a_manifest_needs_its_blobs() {
+async fn a_manifest_is_refused_until_its_blobs_exist() {
     let cloud = Cloud::start().await;
     cloud.open.create_repository("a", false);
     let response = put(
@@ -126,7 +126,7 @@ async fn a_manifest_needs_its_blobs() {
 }
 
 #[tokio::test]
-async fn tokens_of_quay_expire_after_a_minute_without_stating_their_lifetime() {
+async fn quay_tokens_expire_after_a_minute_without_stating_their_lifetime() {
     let cloud = Cloud::start().await;
     cloud.quay.push("a/b", "1", &Image::oci(1, &[3_000]));
     assert_eq!(
@@ -139,9 +139,9 @@ async fn tokens_of_quay_expire_after_a_minute_without_stating_their_lifetime() {
         "{}/token?service=quay.io&scope=repository:a/b:pull",
         cloud.quay.endpoint()
     );
-    let answer = json(send(http().get(url)).await).await;
-    assert_eq!(answer["expires_in"], serde_json::Value::Null);
-    let token = format!("Bearer {}", answer["token"].as_str().unwrap());
+    let response = json(send(http().get(url)).await).await;
+    assert_eq!(response["expires_in"], serde_json::Value::Null);
+    let token = format!("Bearer {}", response["token"].as_str().unwrap());
     assert_eq!(
         send(get(&cloud.quay, "a/b/manifests/1", &token))
             .await

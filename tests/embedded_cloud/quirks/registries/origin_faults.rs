@@ -1,11 +1,11 @@
-//! What an origin can do wrong, apart from its bytes on the way.
+//! Faults of an origin other than broken response bodies: forged content, outages and throttling.
 
 use embedded_cloud::{Cloud, Image, Registry};
 use reqwest::header::AUTHORIZATION;
 
 use crate::{ecr, get, head, header, http, hub_token, json, put, refusal, send};
 
-/// A mirror with one image.
+/// A Docker Hub cache with one image.
 async fn cloud_with_hub_cache() -> (Cloud, Image) {
     let cloud = Cloud::start().await;
     let image = Image::oci(1, &[3_000]);
@@ -45,8 +45,8 @@ async fn a_replaced_manifest_is_sent_under_the_claimed_digest() {
     );
 }
 
-/// Whether a request of each method is answered.
-async fn answers(registry: &Registry) -> [bool; 2] {
+/// Whether the registry responds to a GET and to a HEAD.
+async fn responds(registry: &Registry) -> [bool; 2] {
     let url = format!("{}/v2/{NODE}", registry.endpoint());
     [
         http().get(&url).send().await.is_ok(),
@@ -58,11 +58,11 @@ async fn answers(registry: &Registry) -> [bool; 2] {
 async fn a_stopped_registry_closes_every_connection_until_it_restarts() {
     let (cloud, _) = cloud_with_hub_cache().await;
     cloud.hub_cache.faults().stop_after(3);
-    assert_eq!(answers(&cloud.hub_cache).await, [true, true]);
-    assert_eq!(answers(&cloud.hub_cache).await, [true, false]);
-    assert_eq!(answers(&cloud.hub_cache).await, [false, false]);
+    assert_eq!(responds(&cloud.hub_cache).await, [true, true]);
+    assert_eq!(responds(&cloud.hub_cache).await, [true, false]);
+    assert_eq!(responds(&cloud.hub_cache).await, [false, false]);
     cloud.hub_cache.faults().restart();
-    assert_eq!(answers(&cloud.hub_cache).await, [true, true]);
+    assert_eq!(responds(&cloud.hub_cache).await, [true, true]);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn the_untrusted_server_forges_blobs_or_answers_not_found() {
 }
 
 #[tokio::test]
-async fn lists_of_tags_are_limited_alone() {
+async fn a_limit_on_tag_lists_does_not_affect_other_requests() {
     let cloud = Cloud::start().await;
     cloud
         .hub

@@ -1,4 +1,4 @@
-//! Blob uploads to ECR, which depart from the specification in many small ways.
+//! Blob uploads to ECR, which differ from the OCI distribution spec in many details.
 
 use embedded_cloud::{Cloud, Image, Registry};
 use reqwest::Response;
@@ -91,7 +91,7 @@ async fn a_part_is_answered_with_201_and_a_range_that_stays_that_of_the_first() 
 }
 
 #[tokio::test]
-async fn parts_before_the_last_have_at_least_five_mebibytes() {
+async fn every_part_but_the_last_has_at_least_five_mebibytes() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let location = start_upload(registry, "mirror/node", &login).await;
@@ -101,7 +101,7 @@ async fn parts_before_the_last_have_at_least_five_mebibytes() {
 }
 
 #[tokio::test]
-async fn one_part_and_an_empty_end_is_how_the_docker_engine_uploads() {
+async fn an_upload_of_one_part_and_an_empty_put_is_accepted() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let location = start_upload(registry, "mirror/node", &login).await;
@@ -115,7 +115,7 @@ async fn one_part_and_an_empty_end_is_how_the_docker_engine_uploads() {
 }
 
 #[tokio::test]
-async fn a_wrong_digest_is_an_invalid_upload() {
+async fn a_wrong_digest_fails_the_upload() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let location = start_upload(registry, "mirror/node", &login).await;
@@ -126,7 +126,7 @@ async fn a_wrong_digest_is_an_invalid_upload() {
 }
 
 #[tokio::test]
-async fn a_session_whose_part_was_cut_is_lost() {
+async fn an_upload_session_with_a_truncated_part_is_lost() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let image = Image::oci(1, &[1_000_000]);
@@ -159,7 +159,7 @@ async fn a_session_whose_part_was_cut_is_lost() {
 }
 
 #[tokio::test]
-async fn an_upload_to_a_missing_repository_is_cut() {
+async fn an_upload_to_a_missing_repository_closes_the_connection() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let url = format!("{}/v2/mirror/none/blobs/uploads/", registry.endpoint());
@@ -173,7 +173,7 @@ async fn an_upload_to_a_missing_repository_is_cut() {
 }
 
 #[tokio::test]
-async fn a_blob_is_mounted_where_the_account_allows_it_and_a_manifest_refers_to_it() {
+async fn a_blob_is_mounted_if_the_account_allows_it_and_a_manifest_refers_to_it() {
     let cloud = Cloud::start().await;
     let (registry, login) = ecr(&cloud).await;
     let image = Image::oci(1, &[3_000]);

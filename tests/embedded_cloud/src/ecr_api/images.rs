@@ -76,7 +76,7 @@ impl EcrApi<'_> {
             for id in wanted {
                 match find(repository, id)? {
                     Some((digest, stored)) => {
-                        images.push(image(name, &digest, id.optional("imageTag")?, stored))
+                        images.push(image(name, &digest, id.optional("imageTag")?, stored));
                     }
                     None => failures.push(failure(id)),
                 }
