@@ -4,6 +4,14 @@ fn platform(text: &str) -> Platform {
     text.parse().unwrap()
 }
 
+fn choice(texts: &[&str]) -> Platforms {
+    let mut platforms = Vec::new();
+    for text in texts {
+        platforms.push(platform(text));
+    }
+    platforms.into()
+}
+
 #[test]
 fn a_platform_has_one_name() {
     for (written, name) in [
@@ -39,53 +47,72 @@ fn an_invalid_platform_is_an_error() {
 #[test]
 fn a_version_of_windows_matches_its_builds() {
     let server = Platform::new("windows", Some("10.0.17763.6293"), "amd64", None);
-    assert!(server.matches(&platform("windows/amd64")));
-    assert!(server.matches(&platform("windows(10.0.17763)/amd64")));
-    assert!(server.matches(&platform("windows(10.0.17763.6293)/amd64")));
-    assert!(!server.matches(&platform("windows(10.0.1776)/amd64")));
-    assert!(!server.matches(&platform("windows(10.0.20348)/amd64")));
-    assert!(!server.matches(&platform("linux/amd64")));
+    for chosen in [
+        "windows/amd64",
+        "windows(10.0.17763)/amd64",
+        "windows(10.0.17763.6293)/amd64",
+    ] {
+        assert!(server.matches(&platform(chosen)), "{chosen}");
+    }
+    for other in [
+        "windows(10.0.1776)/amd64",
+        "windows(10.0.20348)/amd64",
+        "linux/amd64",
+    ] {
+        assert!(!server.matches(&platform(other)), "{other}");
+    }
+}
+
+/// The platform of a configuration.
+fn read(json: &str) -> Option<String> {
+    let platform = Platform::from_configuration(json.as_bytes())?;
+    Some(platform.to_string())
 }
 
 #[test]
 fn a_configuration_has_its_platform() {
-    let read = |text: &str| {
-        Platform::from_configuration(text.as_bytes()).map(|platform| platform.to_string())
-    };
-    assert_eq!(
-        read(r#"{"os":"linux","architecture":"arm64","variant":"v8","config":{}}"#).unwrap(),
-        "linux/arm64"
-    );
-    assert_eq!(
-        read(r#"{"os":"windows","architecture":"amd64","os.version":"10.0.1"}"#).unwrap(),
-        "windows(10.0.1)/amd64"
-    );
+    let arm = r#"{
+        "os": "linux",
+        "architecture": "arm64",
+        "variant": "v8",
+        "config": {}
+    }"#;
+    assert_eq!(read(arm).unwrap(), "linux/arm64");
+    let windows = r#"{
+        "os": "windows",
+        "architecture": "amd64",
+        "os.version": "10.0.1"
+    }"#;
+    assert_eq!(read(windows).unwrap(), "windows(10.0.1)/amd64");
     assert_eq!(read(r#"{"name":"chart"}"#), None);
     assert_eq!(read(r#"{"os":"","architecture":""}"#), None);
 }
 
 #[test]
 fn a_variant_matches_only_itself_and_its_default_name() {
-    assert!(Platform::new("linux", None, "arm", Some("v7")).matches(&platform("linux/arm")));
-    assert!(!Platform::new("linux", None, "arm", Some("v6")).matches(&platform("linux/arm")));
-    assert!(Platform::new("linux", None, "arm64", None).matches(&platform("linux/arm64/v8")));
+    let arm = platform("linux/arm");
+    let arm_v7 = Platform::new("linux", None, "arm", Some("v7"));
+    assert!(arm_v7.matches(&arm));
+    let arm_v6 = Platform::new("linux", None, "arm", Some("v6"));
+    assert!(!arm_v6.matches(&arm));
+    let arm64 = Platform::new("linux", None, "arm64", None);
+    assert!(arm64.matches(&platform("linux/arm64/v8")));
 }
 
 #[test]
 fn a_choice_does_not_depend_on_how_it_is_written() {
-    let choice = |texts: &[&str]| {
-        Platforms::from(texts.iter().map(|text| platform(text)).collect::<Vec<_>>())
-    };
     let one = choice(&["linux/arm64", "linux/amd64"]);
     assert_eq!(one.to_string(), "linux/amd64,linux/arm64");
-    assert_eq!(
-        one.fingerprint(),
-        choice(&["linux/x86_64", "linux/arm64/v8", "linux/amd64"]).fingerprint()
-    );
-    assert_ne!(one.fingerprint(), choice(&["linux/amd64"]).fingerprint());
-    assert_eq!(
-        one.clone().or(choice(&["linux/386"])).to_string(),
-        "linux/386,linux/amd64,linux/arm64"
-    );
+    let same = choice(&["linux/x86_64", "linux/arm64/v8", "linux/amd64"]);
+    assert_eq!(one.fingerprint(), same.fingerprint());
+    let fewer = choice(&["linux/amd64"]);
+    assert_ne!(one.fingerprint(), fewer.fingerprint());
+}
+
+#[test]
+fn the_union_of_choices_has_the_platforms_of_both() {
+    let one = choice(&["linux/arm64", "linux/amd64"]);
+    let more = one.clone().or(choice(&["linux/386"]));
+    assert_eq!(more.to_string(), "linux/386,linux/amd64,linux/arm64");
     assert_eq!(one.or(Platforms::ALL), Platforms::ALL);
 }
