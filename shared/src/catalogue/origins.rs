@@ -109,55 +109,52 @@ pub fn gallery_reference(image: &ImageRef) -> Option<ImageRef> {
 mod tests {
     use super::*;
 
+    /// The name of `image` at `origin`, beside a destination `lab`.
     fn name(origin: &str, image: &str) -> Result<Option<String>, String> {
-        let lab = RegistrySpec {
+        let spec = DestinationSpec::Registry(RegistrySpec {
             host: "registry.lab".to_owned(),
             repository: "{name}".to_owned(),
             tag: None,
-        };
-        let lab = Destination::new("lab", &DestinationSpec::Registry(lab)).unwrap();
-        let origin = Origin::parse(origin, &[("lab".to_owned(), lab)].into())?;
-        Ok(origin
-            .reference_for(&image.parse().unwrap())
-            .map(|image| image.to_string()))
+        });
+        let mut destinations = BTreeMap::new();
+        let lab = Destination::new("lab", &spec).unwrap();
+        destinations.insert("lab".to_owned(), lab);
+        let origin = Origin::parse(origin, &destinations)?;
+        let image = image.parse().unwrap();
+        let reference = origin.reference_for(&image);
+        Ok(reference.map(|reference| reference.to_string()))
     }
 
     #[test]
     fn an_origin_is_a_host_a_template_or_a_destination() {
-        assert_eq!(
-            name("mirror.gcr.io", "node:21").unwrap().unwrap(),
-            "mirror.gcr.io/library/node:21"
-        );
-        assert_eq!(
-            name("cache.lab:5000/hub", "node:21").unwrap().unwrap(),
-            "cache.lab:5000/hub/library/node:21"
-        );
-        assert_eq!(
-            name("cache.lab/x/{name}", "node:21").unwrap().unwrap(),
-            "cache.lab/x/node:21"
-        );
+        for (origin, reference) in [
+            ("mirror.gcr.io", "mirror.gcr.io/library/node:21"),
+            ("cache.lab:5000/hub", "cache.lab:5000/hub/library/node:21"),
+            ("cache.lab/x/{name}", "cache.lab/x/node:21"),
+        ] {
+            let name = name(origin, "node:21").unwrap();
+            assert_eq!(name.as_deref(), Some(reference));
+        }
         assert_eq!(name("lab", "node:21").unwrap(), None);
     }
 
     #[test]
     fn an_invalid_origin_is_reported_with_the_known_destinations() {
         let problem = name("labb", "node:21").unwrap_err();
-        assert!(
-            problem.contains("is not a registry host") && problem.contains("(lab)"),
-            "{problem}"
-        );
+        assert!(problem.contains("is not a registry host"), "{problem}");
+        assert!(problem.contains("(lab)"), "{problem}");
         assert!(name("docker.io", "node:21").is_err());
     }
 
     #[test]
     fn official_images_are_in_the_gallery() {
-        let at =
-            |image: &str| gallery_reference(&image.parse().unwrap()).map(|image| image.to_string());
-        assert_eq!(
-            at("node:21").unwrap(),
-            "public.ecr.aws/docker/library/node:21"
-        );
-        assert_eq!(at("grafana/grafana:1"), None);
-        assert_eq!(at("quay.io/library/node:1"), None);
+        let find = |image: &str| {
+            let image = image.parse().unwrap();
+            gallery_reference(&image)
+        };
+        let node = find("node:21").unwrap().to_string();
+        assert_eq!(node, "public.ecr.aws/docker/library/node:21");
+        assert_eq!(find("grafana/grafana:1"), None);
+        assert_eq!(find("quay.io/library/node:1"), None);
     }
 }

@@ -15,11 +15,13 @@ impl Range {
     /// Parses comparators that are separated by commas, as in [`VersionReq`], or by spaces. Leading
     /// zeros are ignored: many repositories have versions such as `22.04`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let requirement = VersionReq::parse(&normalize(text)).map_err(|error| error.to_string())?;
-        Ok(Self {
-            text: text.trim().to_owned(),
-            requirement,
-        })
+        match VersionReq::parse(&normalize(text)) {
+            Ok(requirement) => Ok(Self {
+                text: text.trim().to_owned(),
+                requirement,
+            }),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Whether `number` is in the range. Its fourth part does not count. A date is in no range.
@@ -44,7 +46,7 @@ fn normalize(text: &str) -> String {
     let mut normalized = String::new();
     for word in text.split_whitespace() {
         let is_first = normalized.is_empty();
-        let is_open = normalized.ends_with(['<', '>', '=', '~', '^', ',']);
+        let is_open = normalized.ends_with(|letter| "<>=~^,".contains(letter));
         if !is_first && !is_open && !word.starts_with(',') {
             normalized.push_str(", ");
         }
@@ -71,22 +73,28 @@ mod tests {
     use super::*;
     use crate::catalogue::version::parse_tag;
 
-    /// The tags of a sample that are in `range`.
-    fn within(range: &str) -> Vec<&'static str> {
-        let tags = [
-            "19.9",
-            "20",
-            "20.04",
-            "22.11.0",
-            "22.11.0.7",
-            "23",
-            "23.0.0-rc1",
-            "20240105",
-        ];
+    const TAGS: [&str; 8] = [
+        "19.9",
+        "20",
+        "20.04",
+        "22.11.0",
+        "22.11.0.7",
+        "23",
+        "23.0.0-rc1",
+        "20240105",
+    ];
+
+    /// The tags of the sample that are in `range`, with commas between them.
+    fn within(range: &str) -> String {
         let range = Range::parse(range).unwrap();
-        tags.into_iter()
-            .filter(|tag| range.contains(&parse_tag(tag).unwrap().version.number))
-            .collect()
+        let mut tags = Vec::new();
+        for tag in TAGS {
+            let parsed = parse_tag(tag).unwrap();
+            if range.contains(&parsed.version.number) {
+                tags.push(tag);
+            }
+        }
+        tags.join(", ")
     }
 
     #[test]
@@ -98,38 +106,25 @@ mod tests {
             " >=20 , <23 ",
             ">=20,<23",
         ] {
-            assert_eq!(
-                within(range),
-                ["20", "20.04", "22.11.0", "22.11.0.7"],
-                "{range}"
-            );
+            let tags = within(range);
+            assert_eq!(tags, "20, 20.04, 22.11.0, 22.11.0.7", "{range}");
         }
     }
 
     #[test]
     fn a_bare_number_is_the_range_of_compatible_versions() {
-        assert_eq!(within("20"), ["20", "20.04"]);
-        assert_eq!(within("~22.11"), ["22.11.0", "22.11.0.7"]);
-        assert_eq!(within(">=20.04 <=22"), ["20.04", "22.11.0", "22.11.0.7"]);
-        assert_eq!(within(">=20.05 <23"), ["22.11.0", "22.11.0.7"]);
+        assert_eq!(within("20"), "20, 20.04");
+        assert_eq!(within("~22.11"), "22.11.0, 22.11.0.7");
+        assert_eq!(within(">=20.04 <=22"), "20.04, 22.11.0, 22.11.0.7");
+        assert_eq!(within(">=20.05 <23"), "22.11.0, 22.11.0.7");
     }
 
     #[test]
     fn a_missing_part_is_zero_and_a_pre_release_counts_by_its_number() {
-        assert_eq!(within(">=23"), ["23", "23.0.0-rc1"]);
-        assert_eq!(within("<20.4"), ["19.9", "20"]);
-        assert_eq!(
-            within("*"),
-            [
-                "19.9",
-                "20",
-                "20.04",
-                "22.11.0",
-                "22.11.0.7",
-                "23",
-                "23.0.0-rc1"
-            ]
-        );
+        assert_eq!(within(">=23"), "23, 23.0.0-rc1");
+        assert_eq!(within("<20.4"), "19.9, 20");
+        let all_but_the_date = &TAGS[..7];
+        assert_eq!(within("*"), all_but_the_date.join(", "));
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let hex = text.strip_prefix("sha256:").unwrap_or_default();
-        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if hex.len() == 64 && hex.bytes().all(lower_hex) {
+        let is_lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if hex.len() == 64 && hex.bytes().all(is_lower_hex) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidDigest(text.chars().take(100).collect()))
@@ -96,7 +96,8 @@ impl Hasher {
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
         for byte in self.0.finish().as_ref() {
-            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            let written = write!(text, "{byte:02x}");
+            written.expect("writing to a String cannot fail");
         }
         Digest(text)
     }

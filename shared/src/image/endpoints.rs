@@ -63,55 +63,58 @@ fn parse_pair(pair: &str) -> Result<(String, Url), String> {
         .trim()
         .parse()
         .map_err(|error| format!("{host}: {error}"))?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok((host.trim().to_owned(), url))
-    } else {
-        Err(format!("{host}: {url} is not an http or https address"))
+    let is_http = matches!(url.scheme(), "http" | "https");
+    if !is_http || !url.has_host() {
+        return Err(format!("{host}: {url} is not an http or https address"));
     }
+    Ok((host.trim().to_owned(), url))
 }
 
 /// Whether `host`, with or without a port, is this machine.
 pub fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let address = name.parse::<Ipv4Addr>();
-    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    let name = match host.rsplit_once(':') {
+        Some((name, _port)) => name,
+        None => host,
+    };
+    if name == "localhost" {
+        return true;
+    }
+    let address: Result<Ipv4Addr, _> = name.parse();
+    address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn base(endpoints: &Endpoints, registry: &str) -> String {
-        endpoints.base(registry).unwrap().to_string()
+    fn check(endpoints: &Endpoints, registry: &str, address: &str) {
+        let base = endpoints.base(registry).unwrap();
+        assert_eq!(base.as_str(), address, "{registry}");
     }
 
     #[test]
     fn loopback_uses_http_and_every_other_host_uses_tls() {
         let endpoints = Endpoints::default();
-        assert_eq!(
-            base(&endpoints, "docker.io"),
-            "https://registry-1.docker.io/"
-        );
-        assert_eq!(base(&endpoints, "ghcr.io"), "https://ghcr.io/");
-        assert_eq!(base(&endpoints, "127.0.0.1:5000"), "http://127.0.0.1:5000/");
-        assert_eq!(base(&endpoints, "localhost:5000"), "http://localhost:5000/");
+        check(&endpoints, "docker.io", "https://registry-1.docker.io/");
+        check(&endpoints, "ghcr.io", "https://ghcr.io/");
+        check(&endpoints, "127.0.0.1:5000", "http://127.0.0.1:5000/");
+        check(&endpoints, "localhost:5000", "http://localhost:5000/");
     }
 
     #[test]
     fn an_override_replaces_the_address_of_its_registry_only() {
-        let endpoints =
-            Endpoints::parse("docker.io=http://127.0.0.1:5001, quay.io=https://mirror.example")
-                .unwrap();
-        assert_eq!(base(&endpoints, "docker.io"), "http://127.0.0.1:5001/");
-        assert_eq!(base(&endpoints, "quay.io"), "https://mirror.example/");
-        assert_eq!(base(&endpoints, "127.0.0.1:5000"), "http://127.0.0.1:5000/");
-        assert_eq!(base(&endpoints, "ghcr.io"), "https://ghcr.io/");
+        let text = "docker.io=http://127.0.0.1:5001, quay.io=https://mirror.example";
+        let endpoints = Endpoints::parse(text).unwrap();
+        check(&endpoints, "docker.io", "http://127.0.0.1:5001/");
+        check(&endpoints, "quay.io", "https://mirror.example/");
+        check(&endpoints, "127.0.0.1:5000", "http://127.0.0.1:5000/");
+        check(&endpoints, "ghcr.io", "https://ghcr.io/");
     }
 
     #[test]
     fn every_bad_pair_is_reported() {
-        let problems =
-            Endpoints::parse("nonsense,docker.io=ftp://x,quay.io=http://ok").unwrap_err();
+        let text = "nonsense,docker.io=ftp://x,quay.io=http://ok";
+        let problems = Endpoints::parse(text).unwrap_err();
         assert_eq!(
             problems,
             [

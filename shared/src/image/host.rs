@@ -51,13 +51,15 @@ fn parse_ecr(registry: &str) -> Option<Host> {
 
 /// The registry host of an AWS account in a region.
 pub fn ecr_host(account: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    let is_in_china = region.starts_with("cn-");
+    let suffix = if is_in_china { ".cn" } else { "" };
     format!("{account}.dkr.ecr.{region}.amazonaws.com{suffix}")
 }
 
 /// Whether `text` can be an AWS account: twelve digits.
 pub fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    text.len() == 12 && text.bytes().all(is_digit)
 }
 
 /// Whether `text` can be an AWS region, by its alphabet.
@@ -86,12 +88,17 @@ mod tests {
 
     #[test]
     fn an_ecr_host_has_an_account_and_a_region() {
-        let host = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
-        assert_eq!(ecr_host("111122223333", "eu-west-1"), host);
-        assert_eq!(Host::parse(host), ecr("111122223333", "eu-west-1"));
-        let china = "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn";
-        assert_eq!(ecr_host("111122223333", "cn-north-1"), china);
-        assert_eq!(Host::parse(china), ecr("111122223333", "cn-north-1"));
+        let account = "111122223333";
+        for (region, host) in [
+            ("eu-west-1", "111122223333.dkr.ecr.eu-west-1.amazonaws.com"),
+            (
+                "cn-north-1",
+                "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn",
+            ),
+        ] {
+            assert_eq!(ecr_host(account, region), host);
+            assert_eq!(Host::parse(host), ecr(account, region));
+        }
     }
 
     #[test]

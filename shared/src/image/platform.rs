@@ -29,7 +29,9 @@ pub struct Platform {
 /// A text that is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a platform: want os/architecture or os/architecture/variant, such as linux/arm64 or linux/arm/v7"
+    "{0:?} is not a platform: \
+     want os/architecture or os/architecture/variant, \
+     such as linux/arm64 or linux/arm/v7"
 )]
 pub struct InvalidPlatform(String);
 
@@ -41,7 +43,8 @@ impl Platform {
         architecture: &str,
         variant: Option<&str>,
     ) -> Self {
-        let (architecture, variant) = normalize(&architecture.to_lowercase(), non_empty(variant));
+        let architecture = normalize_architecture(architecture);
+        let variant = variant.and_then(|text| normalize_variant(text, &architecture));
         Self {
             os: os.to_lowercase(),
             os_version: non_empty(os_version),
@@ -99,59 +102,78 @@ impl Platform {
 }
 
 fn non_empty(text: Option<&str>) -> Option<String> {
-    let text = text?;
-    (!text.is_empty()).then(|| text.to_owned())
+    match text {
+        None | Some("") => None,
+        Some(text) => Some(text.to_owned()),
+    }
 }
 
-/// The one name of an architecture and its variant. The variant that is the default is left out.
-fn normalize(architecture: &str, variant: Option<String>) -> (String, Option<String>) {
-    let architecture = match architecture {
+/// The one name of an architecture.
+fn normalize_architecture(text: &str) -> String {
+    let name = text.to_lowercase();
+    let normalized = match name.as_str() {
         "x86_64" | "x86-64" => "amd64",
         "aarch64" => "arm64",
         "i386" => "386",
         "armhf" => "arm",
-        other => other,
+        _ => return name,
     };
-    let default = match architecture {
-        "amd64" => "v1",
-        "arm64" => "v8",
-        "arm" => "v7",
-        _ => "",
+    normalized.to_owned()
+}
+
+/// The one name of a variant. `None` for the default of its architecture.
+fn normalize_variant(text: &str, architecture: &str) -> Option<String> {
+    let number = text.strip_prefix('v').unwrap_or(text);
+    let is_default = match architecture {
+        "amd64" => number == "1",
+        "arm64" => number == "8",
+        "arm" => number == "7",
+        _ => false,
     };
-    let variant = match variant {
-        Some(text) if text.starts_with('v') => Some(text),
-        Some(text) => Some(format!("v{text}")),
-        None => None,
-    };
-    let variant = variant.filter(|variant| variant != default);
-    (architecture.to_owned(), variant)
+    if text.is_empty() || is_default {
+        return None;
+    }
+    Some(format!("v{number}"))
 }
 
 impl FromStr for Platform {
     type Err = InvalidPlatform;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or_else(|| InvalidPlatform(text.chars().take(100).collect()))
+        match parse(text) {
+            Some(platform) => Ok(platform),
+            None => Err(InvalidPlatform(text.chars().take(100).collect())),
+        }
     }
 }
 
 /// Parses `os[(version)]/architecture[/variant]`.
 fn parse(text: &str) -> Option<Platform> {
     let parts: Vec<&str> = text.split('/').collect();
-    let (os, architecture, variant) = match parts[..] {
-        [os, architecture] => (os, architecture, None),
-        [os, architecture, variant] => (os, architecture, Some(variant)),
+    let (system, architecture, variant) = match parts[..] {
+        [system, architecture] => (system, architecture, None),
+        [system, architecture, variant] => (system, architecture, Some(variant)),
         _ => return None,
     };
-    let (os, version) = match os.strip_suffix(')').and_then(|os| os.split_once('(')) {
-        Some((os, version)) => (os, Some(version)),
-        None => (os, None),
+    let (os, version) = split_version(system);
+    let mut words = vec![os, architecture];
+    words.extend(version);
+    words.extend(variant);
+    if !words.into_iter().all(is_word) {
+        return None;
+    }
+    Some(Platform::new(os, version, architecture, variant))
+}
+
+/// Splits `windows(10.0.17763)`.
+fn split_version(system: &str) -> (&str, Option<&str>) {
+    let Some(text) = system.strip_suffix(')') else {
+        return (system, None);
     };
-    let is_valid = is_word(os)
-        && version.is_none_or(is_word)
-        && is_word(architecture)
-        && variant.is_none_or(is_word);
-    is_valid.then(|| Platform::new(os, version, architecture, variant))
+    match text.split_once('(') {
+        Some((os, version)) => (os, Some(version)),
+        None => (system, None),
+    }
 }
 
 fn is_word(text: &str) -> bool {

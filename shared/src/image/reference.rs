@@ -32,6 +32,9 @@ pub struct ImageRef {
     digest: Option<Digest>,
 }
 
+/// The longest tag, in bytes.
+const MAX_TAG_BYTES: usize = 128;
+
 /// The beginning of the tag of a pin without another tag.
 const PIN_TAG_PREFIX: &str = "sha256_";
 
@@ -64,16 +67,16 @@ impl InvalidReference {
 impl ImageRef {
     /// The image `tag` in `repository`. Fails if the distribution specification does not allow `tag`.
     pub fn new(repository: RepositoryRef, tag: &str) -> Result<Self, InvalidReference> {
-        if is_tag(tag) {
-            Ok(Self {
-                repository,
-                digest: digest_in(tag),
-                tag: tag.to_owned(),
-            })
-        } else {
-            let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and does not begin with `.` or `-`";
-            Err(InvalidReference::new(tag, reason))
+        if !is_tag(tag) {
+            let reason = "a tag has 1 to 128 letters, digits, `_`, `.` and `-`, \
+                and does not begin with `.` or `-`";
+            return Err(InvalidReference::new(tag, reason));
         }
+        Ok(Self {
+            repository,
+            digest: digest_in(tag),
+            tag: tag.to_owned(),
+        })
     }
 
     /// The pin of `digest` in `repository`. Without a `tag` it is named after its digest.
@@ -88,10 +91,8 @@ impl ImageRef {
             && *other != digest
         {
             let text = format!("{}@{digest}", named.tagged());
-            return Err(InvalidReference::new(
-                &text,
-                "its tag is the name of another digest",
-            ));
+            let reason = "its tag is the name of another digest";
+            return Err(InvalidReference::new(&text, reason));
         }
         Ok(Self {
             digest: Some(digest),
@@ -139,13 +140,11 @@ impl RepositoryRef {
 /// Whether `text` is a tag by the
 /// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
 pub fn is_tag(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let bytes = text.as_bytes();
-    bytes.len() <= 128
-        && bytes.first().is_some_and(|first| word(*first))
-        && bytes
-            .iter()
-            .all(|byte| word(*byte) || *byte == b'.' || *byte == b'-')
+    if text.is_empty() || text.len() > MAX_TAG_BYTES {
+        return false;
+    }
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    !text.starts_with(['.', '-']) && text.bytes().all(is_allowed)
 }
 
 /// The digest in the tag of a pin without another tag.
@@ -181,29 +180,29 @@ pub(crate) fn looks_like_host(segment: &str) -> bool {
 
 /// Whether `host` is one of the hosts of Docker Hub's registry (docs.docker.com, "allow list").
 pub(crate) fn is_docker_hub(host: &str) -> bool {
-    matches!(
-        host,
-        DOCKER_HUB | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com"
-    )
+    let hosts = [
+        DOCKER_HUB,
+        "index.docker.io",
+        "registry-1.docker.io",
+        "registry.hub.docker.com",
+    ];
+    hosts.contains(&host)
 }
 
 impl FromStr for ImageRef {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ParsedReference {
-            repository,
-            tag,
-            digest,
-        } = parse(text)?;
-        match (tag, digest) {
-            (tag, Some(digest)) => Self::pinned(repository, tag.as_deref(), digest),
-            (Some(tag), None) => Self::new(repository, &tag),
-            (None, None) => Err(InvalidReference::new(
-                text,
-                "it names no tag; write one, for example `:latest`",
-            )),
+        let parsed = parse(text)?;
+        let tag = parsed.tag.as_deref();
+        if let Some(digest) = parsed.digest {
+            return Self::pinned(parsed.repository, tag, digest);
         }
+        let Some(tag) = tag else {
+            let reason = "it names no tag; write one, for example `:latest`";
+            return Err(InvalidReference::new(text, reason));
+        };
+        Self::new(parsed.repository, tag)
     }
 }
 
@@ -223,13 +222,15 @@ impl From<ImageRef> for String {
 
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.digest {
-            None => f.write_str(&self.tagged()),
-            Some(digest) if digest_in(&self.tag).is_some() => {
-                write!(f, "{}@{digest}", self.repository)
-            }
-            Some(digest) => write!(f, "{}:{}@{digest}", self.repository, self.tag),
+        write!(f, "{}", self.repository)?;
+        let is_named_by_digest = digest_in(&self.tag).is_some();
+        if !is_named_by_digest {
+            write!(f, ":{}", self.tag)?;
         }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
     }
 }
 

@@ -26,7 +26,8 @@ pub const PLATFORMS: &str = "image-replicator.platforms";
 /// Chosen platforms that upstream does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "upstream has no {missing}; it has {available}; name the platforms that it has, or write `platforms: all`"
+    "upstream has no {missing}; it has {available}; \
+     name the platforms that it has, or write `platforms: all`"
 )]
 pub struct MissingPlatforms {
     missing: String,
@@ -52,7 +53,8 @@ pub fn subset(index: &Manifest, platforms: &Platforms) -> Result<Manifest, Missi
     if kept.len() == children.len() {
         return Ok(index.clone());
     }
-    let bytes = cut::cut(index, &kept, platforms).expect("it was parsed as an index before");
+    let cut = cut::cut(index, &kept, platforms);
+    let bytes = cut.expect("it was parsed as an index before");
     Ok(Manifest {
         digest: Digest::from_content(&bytes),
         media_type: index.media_type.clone(),
@@ -69,8 +71,7 @@ pub fn select_children(
     if platforms.is_all() {
         return Ok(children.to_vec());
     }
-    let available = || children.iter().filter_map(|child| child.platform.as_ref());
-    check_available(platforms, available)?;
+    check_available(platforms, || platforms_of(children))?;
     let mut chosen: Vec<&Digest> = Vec::new();
     for child in children {
         if let Some(platform) = &child.platform
@@ -79,11 +80,18 @@ pub fn select_children(
             chosen.push(&child.digest);
         }
     }
-    let is_kept = |child: &&Child| {
-        let subject = child.attests.as_ref();
-        chosen.contains(&&child.digest) || subject.is_some_and(|subject| chosen.contains(&subject))
-    };
-    Ok(children.iter().filter(is_kept).cloned().collect())
+    let mut kept = Vec::new();
+    for child in children {
+        let subject = child.attests.as_ref().unwrap_or(&child.digest);
+        if chosen.contains(&subject) {
+            kept.push(child.clone());
+        }
+    }
+    Ok(kept)
+}
+
+fn platforms_of(children: &[Child]) -> impl Iterator<Item = &Platform> {
+    children.iter().filter_map(|child| child.platform.as_ref())
 }
 
 /// Checks that each of `platforms` is among those `available`.
@@ -94,20 +102,21 @@ pub fn check_available<'a, I>(
 where
     I: Iterator<Item = &'a Platform>,
 {
-    let is_missing = |choice: &&Platform| !available().any(|platform| platform.matches(choice));
-    let missing: Vec<String> = platforms
-        .iter()
-        .filter(is_missing)
-        .map(ToString::to_string)
-        .collect();
+    let mut missing = Vec::new();
+    for choice in platforms.iter() {
+        if !available().any(|platform| platform.matches(choice)) {
+            missing.push(choice.to_string());
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
-    let mut available: Vec<String> = available().map(ToString::to_string).collect();
-    available.dedup();
+    let mut names: Vec<String> = Vec::new();
+    names.extend(available().map(ToString::to_string));
+    names.dedup();
     Err(MissingPlatforms {
         missing: missing.join(" and no "),
-        available: available.join(", "),
+        available: names.join(", "),
     })
 }
 

@@ -48,9 +48,10 @@ fn find_media_type(bytes: &[u8], served_as: Option<&str>) -> Result<String, Inva
     } else {
         OCI_IMAGE_MEDIA_TYPE
     };
-    let served_as = served_as.map(essence);
-    let media_type = served_as.filter(|served_as| ACCEPT.contains(served_as));
-    Ok(media_type.unwrap_or(default).to_owned())
+    let served_as = served_as.map_or("", essence);
+    let is_known = ACCEPT.contains(&served_as);
+    let media_type = if is_known { served_as } else { default };
+    Ok(media_type.to_owned())
 }
 
 fn parse_index(bytes: &[u8]) -> Result<Content, InvalidManifest> {
@@ -119,5 +120,6 @@ fn parse_blob(descriptor: &OciDescriptor) -> Result<Blob, InvalidManifest> {
 /// registry.
 fn is_distributable(descriptor: &OciDescriptor) -> bool {
     let media_type = &descriptor.media_type;
-    !media_type.contains(".foreign.") && !media_type.contains(".nondistributable.")
+    let marks = [".foreign.", ".nondistributable."];
+    !marks.iter().any(|mark| media_type.contains(mark))
 }

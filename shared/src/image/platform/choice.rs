@@ -64,7 +64,10 @@ impl fmt::Display for Platforms {
         if self.is_all() {
             return f.write_str("all");
         }
-        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&names.join(","))
+        for (index, platform) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(f, "{separator}{platform}")?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Writes the bytes of an index again without some of its entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -10,10 +10,13 @@ use super::{PLATFORMS, UPSTREAM};
 use crate::image::manifest::{Child, Manifest};
 use crate::image::platform::Platforms;
 
+/// The fields of an index, unparsed.
+type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
+
 /// The bytes of `index` with only the entries of the children `kept`, and with the annotations of a
 /// subset. Each entry stays as it was, byte for byte.
 pub(super) fn cut(index: &Manifest, kept: &[Child], platforms: &Platforms) -> Result<Vec<u8>> {
-    let mut fields: BTreeMap<&str, &RawValue> = from_slice(&index.bytes)?;
+    let mut fields: Fields = from_slice(&index.bytes)?;
     let entries = to_raw_value(&kept_entries(&fields, kept)?)?;
     let mut annotations = parse_annotations(&fields)?;
     annotations.insert(UPSTREAM.to_owned(), index.digest.to_string());
@@ -25,10 +28,7 @@ pub(super) fn cut(index: &Manifest, kept: &[Child], platforms: &Platforms) -> Re
 }
 
 /// The first entry of each child `kept`, in the order of the index.
-fn kept_entries<'a>(
-    fields: &BTreeMap<&str, &'a RawValue>,
-    kept: &[Child],
-) -> Result<Vec<&'a RawValue>> {
+fn kept_entries<'a>(fields: &Fields<'a>, kept: &[Child]) -> Result<Vec<&'a RawValue>> {
     #[derive(Deserialize)]
     struct Entry {
         digest: String,
@@ -37,12 +37,14 @@ fn kept_entries<'a>(
         Some(raw) => from_str(raw.get())?,
         None => Vec::new(),
     };
-    let mut left: Vec<&str> = kept.iter().map(|child| child.digest.as_str()).collect();
+    let mut left: BTreeSet<&str> = BTreeSet::new();
+    for child in kept {
+        left.insert(child.digest.as_str());
+    }
     let mut kept_entries = Vec::with_capacity(kept.len());
     for entry in entries {
         let Entry { digest } = from_str(entry.get())?;
-        if let Some(position) = left.iter().position(|known| *known == digest) {
-            left.remove(position);
+        if left.remove(digest.as_str()) {
             kept_entries.push(entry);
         }
     }
@@ -50,7 +52,7 @@ fn kept_entries<'a>(
 }
 
 /// Some tools write `null` for no annotations.
-fn parse_annotations(fields: &BTreeMap<&str, &RawValue>) -> Result<BTreeMap<String, String>> {
+fn parse_annotations(fields: &Fields) -> Result<BTreeMap<String, String>> {
     let Some(raw) = fields.get("annotations") else {
         return Ok(BTreeMap::new());
     };
