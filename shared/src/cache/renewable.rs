@@ -10,8 +10,13 @@ pub(crate) struct Renewable<T>(Mutex<State<T>>);
 
 struct State<T> {
     value: Option<T>,
-    /// The last error of making it, and its time.
-    failure: Option<(Error, Instant)>,
+    failure: Option<Failure>,
+}
+
+/// The last failure to make the value.
+struct Failure {
+    error: Error,
+    at: Instant,
 }
 
 impl<T> Default for Renewable<T> {
@@ -38,26 +43,26 @@ impl<T: Clone> Renewable<T> {
     {
         let called_at = Instant::now();
         let mut state = self.0.lock().await;
-        if let Some(value) = &state.value
-            && is_valid(value)
-        {
+        if let Some(value) = state.value.as_ref().filter(|value| is_valid(value)) {
             return Ok(value.clone());
         }
-        if let Some((error, failed_at)) = &state.failure
-            && *failed_at > called_at
+        if let Some(failure) = &state.failure
+            && failure.at > called_at
         {
-            return Err(error.clone());
+            return Err(failure.error.clone());
         }
         // Boxed: this future is seldom needed, and would enlarge that of every request.
         let result = Box::pin(make()).await;
         match &result {
             Ok(value) => {
-                *state = State {
-                    value: Some(value.clone()),
-                    failure: None,
-                }
+                state.value = Some(value.clone());
+                state.failure = None;
             }
-            Err(error) => state.failure = Some((error.clone(), Instant::now())),
+            Err(error) => {
+                let error = error.clone();
+                let at = Instant::now();
+                state.failure = Some(Failure { error, at });
+            }
         }
         result
     }
@@ -83,37 +88,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_callers_share_the_result_and_a_later_caller_tries_again() {
-        let (value, tries) = (Renewable::default(), AtomicU32::new(0));
+        let value = Renewable::default();
+        let tries = AtomicU32::new(0);
         let make = || async {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
             if tries == 1 {
-                Err(Error::new(Side::Source, Cause::Interrupted, "ask"))
+                Err(Error::new(Side::Source, Cause::Interrupted, "make it"))
             } else {
                 Ok(tries)
             }
         };
-        let ask = || value.get(|_| true, make);
+        let get = || value.get(|_| true, make);
+        let get_32_times = || join_all(std::iter::repeat_with(get).take(32));
+
         let begun = Instant::now();
-        assert!(
-            join_all((0..32).map(|_| ask()))
-                .await
-                .iter()
-                .all(Result::is_err)
-        );
-        assert_eq!(
-            (begun.elapsed().as_secs(), tries.load(Ordering::Relaxed)),
-            (30, 1)
-        );
-        let later: Vec<u32> = join_all((0..32).map(|_| ask()))
-            .await
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!((later, tries.load(Ordering::Relaxed)), (vec![2; 32], 2));
+        let first = get_32_times().await;
+        assert!(first.iter().all(Result::is_err));
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+
+        for result in get_32_times().await {
+            assert_eq!(result.unwrap(), 2);
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 2);
+
         value.forget(|held| *held == 1).await;
-        assert_eq!(ask().await.unwrap(), 2);
+        assert_eq!(get().await.unwrap(), 2);
         value.forget(|held| *held == 2).await;
-        assert_eq!(ask().await.unwrap(), 3);
+        assert_eq!(get().await.unwrap(), 3);
     }
 }

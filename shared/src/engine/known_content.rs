@@ -2,10 +2,11 @@
 //! saves requests: none asks for the same content twice.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::image::digest::Digest;
 use crate::image::reference::RepositoryRef;
+use crate::sync::lock;
 
 /// The known content of each repository.
 #[derive(Default)]
@@ -53,9 +54,7 @@ impl KnownContent {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RepositoryRef, RepositoryContent>> {
-        self.repositories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.repositories)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The rate at which blobs arrive, for estimating which blobs can still arrive in time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::lock;
 
 /// The shortest measurement that gives a rate, since connections start slowly.
 const MIN_MEASURED_TIME: Duration = Duration::from_secs(1);
@@ -73,7 +75,7 @@ impl TransferRate {
     }
 
     fn lock(&self) -> MutexGuard<'_, Measured> {
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.measured)
     }
 }
 

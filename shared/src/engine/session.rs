@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -18,6 +18,7 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::RepositoryRef;
 use crate::outcome::state::ResourceTags;
+use crate::sync::lock;
 
 /// A unit of the memory that blobs take while they are read.
 const UNIT_BYTES: u64 = 256 * 1024;
@@ -230,30 +231,24 @@ impl Session {
 
     /// Keeps the resource tags of `repository` as they were read.
     pub(super) fn remember(&self, repository: &RepositoryRef, tags: &ResourceTags) {
-        let mut kept = self
-            .resource_tags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.resource_tags);
         kept.insert(repository.clone(), tags.clone());
     }
 
     /// The resource tags of `repository`, if they were read in this session.
     pub(super) fn remembered(&self, repository: &RepositoryRef) -> Option<ResourceTags> {
-        let kept = self
-            .resource_tags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&self.resource_tags);
         kept.get(repository).cloned()
     }
 
     /// Notes that an origin's registry cannot be reached, so that not every image waits for it.
     pub(super) fn set_down(&self, registry: &str) {
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut down = lock(&self.down);
         down.insert(registry.to_owned());
     }
 
     pub(super) fn is_down(&self, registry: &str) -> bool {
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let down = lock(&self.down);
         down.contains(registry)
     }
 

@@ -9,7 +9,7 @@
 mod manifests;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::engine::Session;
 use crate::error::{Cause, Error, Side};
@@ -22,6 +22,7 @@ use crate::outcome::Spent;
 use crate::plan::Planned;
 use crate::registry::{BlobStream, Claim, MAX_RETRIES, Registries, Source};
 use crate::settings::Hashing;
+use crate::sync::lock;
 
 /// Attempts to read on from an origin that breaks off, without a byte of progress. Upstream is the
 /// alternative.
@@ -130,13 +131,13 @@ impl<'a> UpstreamContent<'a> {
             repository: repository.clone(),
             has_failed: AtomicBool::new(false),
         };
-        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut origins = lock(&self.origins);
         origins.insert(0, Arc::new(origin));
     }
 
     /// The origins that have not failed, best first.
     fn origins(&self) -> Vec<Arc<OriginRepository>> {
-        let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let origins = lock(&self.origins);
         let usable = origins.iter().filter(|origin| !origin.has_failed());
         usable.cloned().collect()
     }
