@@ -2,9 +2,10 @@
 //!
 //! * `keychain`: credentials of registries, from Secrets Manager and ECR;
 //! * `ecr`, `ecr_public`: repositories and their resource tags;
-//! * `repository`: a repository of either service;
+//! * `repository`: a repository of either service (`control_plane`: what both services share);
 //! * `parameters`, `queue`, `scheduler`, `logs`, `notices`: one service each.
 
+mod control_plane;
 mod ecr;
 mod ecr_public;
 mod keychain;
@@ -30,14 +31,13 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
 
+pub use control_plane::{MAX_LAYERS_PER_CALL, Prepared};
 pub use ecr_public::PublicRegistry;
 pub use keychain::AwsKeychain;
 pub use mutability::Mutability;
-pub use repository::{MAX_LAYERS_PER_CALL, Prepared, Repository};
+pub use repository::Repository;
 
 use crate::error::{Cause, Error, Side};
-use crate::image::digest::Digest;
-use crate::plan::survey::RepositoryTags;
 use crate::sync::lock;
 
 /// How long one attempt of a call may take. The SDK's default is no limit.
@@ -136,17 +136,6 @@ fn http_client() -> SharedHttpClient {
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         connector.build()
     })
-}
-
-/// Adds the tags of one image to `repository_tags`.
-fn add_image(repository_tags: &mut RepositoryTags, digest: Option<&str>, tags: &[String]) {
-    let digest = digest.and_then(|digest| digest.parse::<Digest>().ok());
-    let Some(digest) = digest else {
-        return;
-    };
-    for tag in tags {
-        repository_tags.insert(tag.clone(), digest.clone());
-    }
 }
 
 /// The error of an SDK call. The SDK has already retried what is worth a retry.

@@ -7,8 +7,8 @@ use aws_sdk_ecr::types::{
     DescribeImagesFilter, ImageScanningConfiguration, LayerAvailability, Tag, TagStatus,
 };
 
-use super::repository::{CREATED_BY, Created, PAGE_SIZE};
-use super::{Aws, Mutability, add_image, error};
+use super::control_plane::{CREATED_BY_KEY, CREATED_BY_VALUE, Created, PAGE_SIZE, add_image};
+use super::{Aws, Mutability, error};
 use crate::error::{Cause, Error, Side};
 use crate::image::host::Host;
 use crate::image::reference::RepositoryRef;
@@ -87,8 +87,8 @@ impl EcrRepository {
         let scanning = ImageScanningConfiguration::builder()
             .scan_on_push(true)
             .build();
-        let (key, value) = CREATED_BY;
-        let created_by = tag(key, value).map_err(|error| self.invalid("create", error))?;
+        let created_by =
+            tag(CREATED_BY_KEY, CREATED_BY_VALUE).map_err(|error| self.invalid("create", error))?;
         let request = self
             .client
             .create_repository()

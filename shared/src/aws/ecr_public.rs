@@ -5,8 +5,8 @@ use aws_sdk_ecrpublic::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecrpublic::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecrpublic::types::{LayerAvailability, Registry, RepositoryCatalogDataInput, Tag};
 
-use super::repository::{CREATED_BY, Created, PAGE_SIZE};
-use super::{Aws, Mutability, add_image, error};
+use super::control_plane::{CREATED_BY_KEY, CREATED_BY_VALUE, Created, PAGE_SIZE, add_image};
+use super::{Aws, Mutability, error};
 use crate::error::{Cause, Error, Side};
 use crate::image::host::{ECR_PUBLIC, Host};
 use crate::image::reference::RepositoryRef;
@@ -113,13 +113,12 @@ impl EcrPublicRepository<'_> {
         let catalog_data = RepositoryCatalogDataInput::builder()
             .description("Mirrored by image-replicator")
             .build();
-        let (key, value) = CREATED_BY;
         let request = self
             .client
             .create_repository()
             .repository_name(&self.name)
             .catalog_data(catalog_data)
-            .tags(tag(key, value));
+            .tags(tag(CREATED_BY_KEY, CREATED_BY_VALUE));
         let Err(failure) = request.send().await else {
             return Ok(Created::Now);
         };

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::control_plane::{Created, Prepared};
 use super::ecr::EcrRepository;
 use super::ecr_public::EcrPublicRepository;
 use super::{Aws, Mutability};
@@ -14,37 +15,10 @@ use crate::plan::survey::RepositoryTags;
 /// One repository with a control plane.
 pub struct Repository<'a>(Service<'a>);
 
-/// A repository that can be pushed to.
-#[derive(Clone, Debug, Default)]
-pub struct Prepared {
-    /// Which of its tags may move.
-    pub mutability: Mutability,
-    /// Whether it was created just now, so that it is empty.
-    pub is_new: bool,
-}
-
-/// The most layers that one call checks (`BatchedOperationLayerDigestList` in ECR's API model).
-pub const MAX_LAYERS_PER_CALL: usize = 100;
-
 enum Service<'a> {
     Ecr(EcrRepository),
     EcrPublic(EcrPublicRepository<'a>),
 }
-
-/// Who created a repository.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Created {
-    /// This call: it is empty.
-    Now,
-    /// Somebody else, such as another worker, between the two calls.
-    ByOthers,
-}
-
-/// The resource tag of a new repository: key and value.
-pub(super) const CREATED_BY: (&str, &str) = ("created-by", "image-replicator");
-
-/// The most images that one page of `DescribeImages` has.
-pub(super) const PAGE_SIZE: i32 = 1000;
 
 impl Aws {
     /// The control plane of `at`; `None` for other registries than ECR and ECR Public.
