@@ -48,7 +48,7 @@ use auth::{Authorization, Authorizer};
 use blob::mounts::Mounts;
 pub(crate) use limits::meter::{Claim, Meter};
 use limits::pace::{Api, Pace};
-use transport::refusal::Refusal;
+use transport::refusal::{Asked, Refusal};
 pub(crate) use transport::retry::{MAX_RETRIES, with_retries};
 use transport::{Failure, Request, Response, Transport};
 
@@ -190,7 +190,12 @@ impl Remote {
             return Ok(response);
         }
         let host = Host::parse(registry);
-        let refusal = Refusal::read(self.access.side(), action, (&host, api), response).await;
+        let asked = Asked {
+            side: self.access.side(),
+            host: &host,
+            api,
+        };
+        let refusal = Refusal::read(asked, action, response).await;
         pace.note_refusal(registry, api, &refusal.error);
         Err(SendError {
             error: refusal.error,

@@ -13,14 +13,12 @@ mod login;
 mod token;
 
 use std::sync::{Arc, Once};
-use std::time::Duration;
 
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 
 use super::keychain::{Access, Credential, Keychain};
 use super::limits::pace::Api;
-use super::transport::refusal::Refusal;
+use super::transport::refusal::{Asked, Refusal};
 use super::transport::{Request, Transport};
 use crate::cache::{PerKey, Renewable};
 use crate::error::{Cause, Error};
@@ -71,21 +69,16 @@ impl Authorizer {
             self.docker_hub_prewarm
                 .call_once(|| self.prewarm_docker_hub());
         }
-        let credential = self
-            .keychain
-            .credential(&repository.registry, access)
-            .await?;
-        if let Some(credential) = &credential
-            && matches!(**credential, Credential::Header(_))
+        // The keychain has ECR's own token, and renews it.
+        if is_ecr(&repository.registry)
+            && let Some(credential) = self.credential(repository, access).await?
         {
-            return Ok(Some(Arc::clone(credential).into()));
+            return Ok(Some(credential.into()));
         }
-        let token = self
-            .token_slot(repository, access)
-            .get(Token::is_fresh, || {
-                self.fetch_token(repository, access, credential)
-            })
-            .await?;
+        // A token that is still valid is used even if its login can no longer be read.
+        let fetch = || self.fetch_token(repository, access);
+        let slot = self.token_slot(repository, access);
+        let token = slot.get(Token::is_fresh, fetch).await?;
         Ok(token.authorization)
     }
 
@@ -113,26 +106,43 @@ impl Authorizer {
             .get((repository.clone(), access), Renewable::default)
     }
 
+    async fn credential(
+        &self,
+        repository: &RepositoryRef,
+        access: Access,
+    ) -> Result<Option<Arc<Credential>>, Error> {
+        self.keychain.credential(&repository.registry, access).await
+    }
+
     async fn fetch_token(
         &self,
         repository: &RepositoryRef,
         access: Access,
-        login: Option<Arc<Credential>>,
     ) -> Result<Token, Error> {
+        let credential = self.credential(repository, access).await?;
+        if let Some(header) = credential
+            .as_ref()
+            .filter(|credential| credential.is_header())
+        {
+            return Ok(Token::for_one_request(Arc::clone(header).into()));
+        }
         let challenge = self.challenge(&repository.registry, access).await;
         // Without a login, a Basic challenge cannot be met: the registry will refuse the request.
         let service = match challenge.map_err(|error| error.with_side(access.side()))? {
             Challenge::Bearer(service) => service,
-            Challenge::Basic => return Ok(kept_for_an_hour(login.map(Authorization::from))),
-            Challenge::Open => return Ok(kept_for_an_hour(None)),
+            Challenge::Basic => {
+                let authorization = credential.map(Authorization::from);
+                return Ok(Token::for_an_hour(authorization));
+            }
+            Challenge::Open => return Ok(Token::for_an_hour(None)),
         };
         let request = TokenRequest {
             service: &service,
             repository,
             access,
         };
-        match login {
-            Some(_) => self.logins.fetch_token(&request).await,
+        match credential {
+            Some(_login) => self.logins.fetch_token(&request).await,
             None => request.send(&self.transport, None).await,
         }
     }
@@ -164,7 +174,12 @@ impl Authorizer {
             return Ok(Challenge::parse(response.headers()));
         }
         let host = Host::parse(registry);
-        let refusal = Refusal::read(side, &action, (&host, Api::Rest), response).await;
+        let asked = Asked {
+            side,
+            host: &host,
+            api: Api::Rest,
+        };
+        let refusal = Refusal::read(asked, &action, response).await;
         Err(refusal.error)
     }
 
@@ -179,9 +194,75 @@ impl Authorizer {
     }
 }
 
-fn kept_for_an_hour(authorization: Option<Authorization>) -> Token {
-    Token {
-        authorization,
-        renew_at: Instant::now() + Duration::from_hours(1),
+fn is_ecr(registry: &str) -> bool {
+    matches!(Host::parse(registry), Host::Ecr { .. } | Host::EcrPublic)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::error::Side;
+    use crate::image::reference::ImageRef;
+    use crate::registry::keychain::authorization_header;
+
+    /// A keychain whose secret cannot be read.
+    #[derive(Default)]
+    struct UnreadableKeychain {
+        was_asked: AtomicBool,
+    }
+
+    impl Keychain for UnreadableKeychain {
+        fn credential<'a>(
+            &'a self,
+            _registry: &'a str,
+            _access: Access,
+        ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, Error>> {
+            self.was_asked.store(true, Ordering::Relaxed);
+            let error = Error::new(Side::Credentials, Cause::Denied, "read the secret");
+            Box::pin(async { Err(error) })
+        }
+
+        fn discard<'a>(
+            &'a self,
+            _registry: &'a str,
+            _refused: &'a Arc<Credential>,
+        ) -> BoxFuture<'a, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    fn repository(image: &str) -> RepositoryRef {
+        let image: ImageRef = image.parse().unwrap();
+        image.repository().clone()
+    }
+
+    #[tokio::test]
+    async fn a_valid_token_is_used_although_the_secret_cannot_be_read() {
+        let keychain = Arc::new(UnreadableKeychain::default());
+        let authorizer = Authorizer::new(
+            Transport::new().unwrap(),
+            Endpoints::default(),
+            Arc::clone(&keychain) as Arc<dyn Keychain>,
+        );
+        let known = repository("registry.example/team/known:1");
+        let token = Token::for_an_hour(Some(Authorization {
+            header: authorization_header("Bearer", "token").unwrap(),
+            credential: None,
+        }));
+        let slot = authorizer.token_slot(&known, Access::Pull);
+        let stored = slot.get(Token::is_fresh, || async { Ok(token) }).await;
+        stored.unwrap();
+
+        let authorization = authorizer.authorize(&known, Access::Pull).await;
+        assert_eq!(authorization.unwrap().unwrap().header, "Bearer token");
+        assert!(!keychain.was_asked.load(Ordering::Relaxed));
+
+        let other = repository("registry.example/team/other:1");
+        let refused = authorizer.authorize(&other, Access::Pull).await;
+        assert_eq!(*refused.err().unwrap().cause(), Cause::Denied);
     }
 }

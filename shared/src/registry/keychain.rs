@@ -49,6 +49,11 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Whether it is sent to the registry as it is.
+    pub(crate) fn is_header(&self) -> bool {
+        matches!(self, Self::Header(_))
+    }
+
     /// The `Authorization` header: for a login that of Basic authentication
     /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
     pub(crate) fn header(&self) -> HeaderValue {
@@ -65,8 +70,8 @@ impl Credential {
 
 /// A store of credentials.
 ///
-/// Implementations cache what they fetch: the adapter asks before every request. Concurrent calls
-/// share one fetch, and its failure.
+/// Implementations cache what they fetch: the adapter asks for each token, and before every request to
+/// ECR. Concurrent calls share one fetch, and its failure.
 pub trait Keychain: Send + Sync {
     /// The credential for `access` to the host `registry`; `None` means anonymous access.
     ///

@@ -16,7 +16,7 @@ use crate::image::host::Host;
 use crate::image::reference::RepositoryRef;
 use crate::registry::keychain::{Access, Credential, authorization_header};
 use crate::registry::limits::pace::Api;
-use crate::registry::transport::refusal::Refusal;
+use crate::registry::transport::refusal::{Asked, Refusal};
 use crate::registry::transport::{Request, Transport};
 
 /// A token is renewed this long before it expires, or after half its lifetime if that is shorter.
@@ -56,6 +56,22 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// A token that the next request does not use again.
+    pub(crate) fn for_one_request(authorization: Authorization) -> Self {
+        Self {
+            authorization: Some(authorization),
+            renew_at: Instant::now(),
+        }
+    }
+
+    /// An authorization that states no lifetime.
+    pub(crate) fn for_an_hour(authorization: Option<Authorization>) -> Self {
+        Self {
+            authorization,
+            renew_at: Instant::now() + Duration::from_hours(1),
+        }
+    }
+
     /// Whether the token may be used; otherwise it is renewed.
     pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.renew_at
@@ -102,7 +118,12 @@ impl TokenRequest<'_> {
         }
         if !response.status().is_success() {
             let host = Host::parse(&self.repository.registry);
-            let refusal = Refusal::read(side, &action, (&host, Api::Rest), response).await;
+            let asked = Asked {
+                side,
+                host: &host,
+                api: Api::Rest,
+            };
+            let refusal = Refusal::read(asked, &action, response).await;
             return Err(refusal.error);
         }
         let mut body = Vec::new();
