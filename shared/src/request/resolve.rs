@@ -78,7 +78,9 @@ pub(super) fn target(
     let is_elsewhere = image.repository().registry != DOCKER_HUB;
     if is_elsewhere && !destination.separates_registries() && !catalogue.covers(image) {
         let advice = format!(
-            "the naming of destination {name} has no {{registry}}: add {{registry}} to it, or list the image in the catalogue, because it is not from Docker Hub"
+            "the naming of destination {name} has no {{registry}}: \
+             add {{registry}} to it, or list the image in the catalogue, \
+             because it is not from Docker Hub"
         );
         return Err(invalid(image, &advice));
     }

@@ -92,7 +92,8 @@ fn a_subscription_to_a_log_names_the_image() {
 #[test]
 fn a_cache_that_could_not_pull_names_the_upstream_image() {
     let failure = format!(
-        "pull registry-1.docker.io/library/nginx:1.27-alpine pull-limit by pull-through-cache {EVENT}"
+        "pull registry-1.docker.io/library/nginx:1.27-alpine \
+         pull-limit by pull-through-cache {EVENT}"
     );
     check(
         "ecr-pull-through-cache-failed.UNVERIFIED-VALUES",

@@ -225,10 +225,12 @@ mod tests {
             format!("{UPSTREAM} ok 2026-09-21T14:13:20Z"),
             "- failed 2026-09-21T14:13:20Z".to_owned(),
             format!(
-                "{UPSTREAM} deferred 2026-09-21T14:13:20Z since=2026-09-21T08:13:20Z until=2026-09-21T20:13:20Z"
+                "{UPSTREAM} deferred 2026-09-21T14:13:20Z \
+                 since=2026-09-21T08:13:20Z until=2026-09-21T20:13:20Z"
             ),
             format!(
-                "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z as={MIRRORED} of=0123456789ab critical=1 high=3"
+                "{UPSTREAM} waiting-for-upstream 2026-09-21T14:13:20Z \
+                 as={MIRRORED} of=0123456789ab critical=1 high=3"
             ),
         ] {
             assert_eq!(parse(&text).to_string(), text);
