@@ -74,6 +74,11 @@ impl World {
         );
     }
 
+    /// Advances the clock of the cloud.
+    pub fn advance(&self, duration: Duration) {
+        self.cloud.clock.advance(duration);
+    }
+
     /// Pushes an image to Docker Hub.
     pub fn publish(&self, repository: &str, tag: &str, image: &Image) {
         self.cloud.hub.push(repository, tag, image);
@@ -189,9 +194,7 @@ impl World {
     pub async fn run_next_retry(&self) -> Option<Value> {
         let at = self.cloud.scheduler.schedules().first()?.at;
         let wait = at.duration_since(self.cloud.clock.now());
-        self.cloud
-            .clock
-            .advance(Duration::try_from(wait).unwrap_or_default());
+        self.advance(Duration::try_from(wait).unwrap_or_default());
         let (function, event) = self.cloud.scheduler.next_due()?;
         assert_eq!(function, REFRESH);
         Some(self.refresh_with(event).await.expect("the refresh answers"))
@@ -267,6 +270,11 @@ impl World {
             .to_owned()
     }
 
+    /// The number of pulls from Docker Hub since the counts were reset.
+    pub fn pulls(&self) -> u64 {
+        self.count("hub.manifest.get")
+    }
+
     /// The number of requests of `kind` since the counts were reset.
     pub fn count(&self, kind: &str) -> u64 {
         self.cloud.counts.get(kind)
@@ -286,6 +294,12 @@ pub fn statuses(report: &Value) -> Vec<String> {
         .iter()
         .map(|image| format!("{} {}", text(&image["status"]), text(&image["image"])))
         .collect()
+}
+
+/// The images of a report have these statuses: `status image` for each, in its order.
+#[track_caller]
+pub fn assert_statuses(report: &Value, expected: &[&str]) {
+    assert_eq!(statuses(report), expected, "{report:#}");
 }
 
 /// The number of images of a report with this status.

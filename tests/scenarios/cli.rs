@@ -28,7 +28,7 @@ async fn a_plan_is_printed_and_nothing_is_changed() {
         let planned = count_lines(&output, &[&image, "is new, for 1 pull"]);
         assert_eq!(planned, 1, "{tag} in:\n{output}");
     }
-    assert_eq!(world.count("hub.manifest.get"), 0);
+    assert_eq!(world.pulls(), 0);
     assert_eq!(world.ecr().repositories(), Vec::<String>::new());
 }
 
@@ -91,7 +91,7 @@ async fn invalid_usage_is_exit_code_two_with_the_reason() {
     let (code, output) = world.run_command(&["sync"]).await;
     assert_eq!(code, Some(2), "{output}");
     assert!(output.contains("REPLICATOR_QUOTA_RESERVE"), "{output}");
-    assert_eq!(world.count("hub.manifest.get"), 0);
+    assert_eq!(world.pulls(), 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A layer is transferred once where that is possible, whatever the connections do, and wrong bytes are never committed.
 
 use embedded_cloud::Image;
-use tests::world::{World, assert_reason, reason, statuses};
+use tests::world::{World, assert_reason, assert_statuses, reason};
 
 /// A world with node:21 upstream, of one layer of 500 kB.
 async fn world() -> (World, Image, String) {
@@ -23,11 +23,12 @@ async fn assert_copied_by(layer_responses: u64, world: &World, image: &Image) {
     assert_copied(world, image).await;
     let counts = &world.cloud.counts;
     assert_eq!(
-        (counts.get("hub.blob.get"), counts.get("ecr.upload.post")),
-        (1 + layer_responses, 2),
+        counts.get("hub.blob.get"),
+        1 + layer_responses,
         "{:?}",
         counts.all()
     );
+    assert_eq!(counts.get("ecr.upload.post"), 2, "{:?}", counts.all());
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn wrong_bytes_after_an_interruption_fail_the_image_and_nothing_is_committ
     world.cloud.hub.faults().cut_blob(&layer, 150_000, 1);
     world.cloud.hub.faults().corrupt_blob(&layer, 1);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     assert_reason(&report, "the bytes do not match their digest");
     assert!(
         !world
@@ -116,7 +117,7 @@ async fn a_destination_that_hashes_refuses_wrong_bytes_and_the_error_names_the_s
     world.set("REPLICATOR_HASHING", "destination");
     world.cloud.hub.faults().corrupt_blob(&layer, 2);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     assert!(
         reason(&report).starts_with("source: cannot get blob"),
         "{}",
@@ -139,7 +140,7 @@ async fn a_refused_digest_is_the_destinations_error_when_the_source_sends_the_ri
     world.set("REPLICATOR_HASHING", "destination");
     world.cloud.hub.faults().corrupt_blob(&layer, 1);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     assert!(
         reason(&report).starts_with("destination: cannot put blob"),
         "{}",
@@ -153,7 +154,7 @@ async fn a_source_without_progress_is_given_up_after_six_responses() {
     let (world, _, layer) = world().await;
     world.cloud.hub.faults().cut_blob(&layer, 0, 100);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     assert_reason(&report, "the connection was interrupted");
     assert_eq!(
         world.count("hub.blob.get"),
@@ -179,7 +180,7 @@ async fn an_upload_whose_credential_is_refused_starts_over_once_with_a_fresh_cre
     let (world, ..) = self::world().await;
     world.cloud.ecr.faults().status("upload.put", 401, 100);
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     let uploads = world.count("ecr.upload.put");
     assert!(
         (2..=4).contains(&uploads),

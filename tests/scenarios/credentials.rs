@@ -5,7 +5,7 @@ use std::time::Duration;
 use embedded_cloud::Image;
 use serde_json::json;
 use tests::world::{
-    PASSWORD, PRIVATE, World, assert_reason, deadline, reason, reason_of, statuses,
+    PASSWORD, PRIVATE, World, assert_reason, assert_statuses, deadline, reason, reason_of, statuses,
 };
 
 use crate::faults::world;
@@ -19,12 +19,12 @@ async fn a_refused_credential_is_reported_and_never_replaced_by_anonymous_access
     );
     world.publish("library/redis", "7", &Image::oci(2, &[100]));
     let report = world.refresh_images(&["node:21", "redis:7"]).await;
-    assert_eq!(
-        statuses(&report),
-        [
+    assert_statuses(
+        &report,
+        &[
             "failed docker.io/library/node:21",
-            "failed docker.io/library/redis:7"
-        ]
+            "failed docker.io/library/redis:7",
+        ],
     );
     assert_reason(&report, "the credential is refused");
     assert!(!report.to_string().contains("wrong-and-secret"));
@@ -52,7 +52,7 @@ async fn an_unreadable_secret_is_an_error_and_never_replaced_by_anonymous_access
     let (mut world, _) = world().await;
     world.set("REPLICATOR_DOCKER_HUB_SECRET", "no-such-secret");
     let report = world.refresh_images(&["node:21"]).await;
-    assert_eq!(statuses(&report), ["failed docker.io/library/node:21"]);
+    assert_statuses(&report, &["failed docker.io/library/node:21"]);
     assert!(
         reason(&report).starts_with("credentials: cannot read secret no-such-secret: not found"),
         "{}",
@@ -104,18 +104,14 @@ async fn a_secret_that_is_rotated_between_two_requests_is_read_again() {
         .cloud
         .secrets
         .put("docker-hub", r#"{"username":"ci","password":"rotated"}"#);
-    world.cloud.clock.advance(Duration::from_secs(301));
+    world.advance(Duration::from_secs(301));
     world.publish("library/node", "21", &Image::oci(2, &[100]));
     let report = json!(
         ::ensure::handle(&request("21"), "2", deadline(), &replicator)
             .await
             .unwrap()
     );
-    assert_eq!(
-        statuses(&report),
-        ["copied docker.io/library/node:21"],
-        "{report:#}"
-    );
+    assert_statuses(&report, &["copied docker.io/library/node:21"]);
 }
 
 #[tokio::test]
@@ -129,17 +125,12 @@ async fn an_expired_token_is_renewed() {
             .unwrap()
             .ok
     );
-    world.cloud.clock.advance(Duration::from_hours(13));
+    world.advance(Duration::from_hours(13));
     world.publish("library/node", "21", &Image::oci(2, &[100]));
     let report = ::ensure::handle(&request, "2", deadline(), &replicator)
         .await
         .unwrap();
-    assert_eq!(
-        statuses(&json!(report)),
-        ["copied docker.io/library/node:21"],
-        "{:#}",
-        json!(report)
-    );
+    assert_statuses(&json!(report), &["copied docker.io/library/node:21"]);
 }
 
 #[tokio::test]

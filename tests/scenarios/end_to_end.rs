@@ -4,7 +4,7 @@ use embedded_cloud::{ALIAS, Image, Registry};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::events::sample;
-use tests::world::{PRIVATE, World, assert_reason, count_status, statuses};
+use tests::world::{PRIVATE, World, assert_reason, assert_statuses, count_status};
 
 /// `registry` holds all of `image` under `tag`, byte for byte.
 fn assert_holds(registry: &Registry, repository: &str, tag: &str, image: &Image) {
@@ -116,11 +116,7 @@ async fn any_registry_can_be_a_source_and_any_a_destination() {
     let image = Image::index(5, &["linux/amd64"], &[100], false);
     world.cloud.quay.push("team/tool", "1", &image);
     let report = world.refresh().await;
-    assert_eq!(
-        statuses(&report),
-        ["copied quay.io/team/tool:1"],
-        "{report:#}"
-    );
+    assert_statuses(&report, &["copied quay.io/team/tool:1"]);
     assert_eq!(
         report["images"][0]["targets"][0]["uri"],
         format!("{open}/mirror/team/tool:1")
@@ -128,10 +124,7 @@ async fn any_registry_can_be_a_source_and_any_a_destination() {
     assert_eq!(report["images"][0]["pulls"], 0);
     assert_eq!(report["quota"], Value::Null);
     assert_holds(&world.cloud.open, "mirror/team/tool", "1", &image);
-    assert_eq!(
-        statuses(&world.refresh().await),
-        ["unchanged quay.io/team/tool:1"]
-    );
+    assert_statuses(&world.refresh().await, &["unchanged quay.io/team/tool:1"]);
 }
 
 #[tokio::test]
@@ -147,7 +140,7 @@ async fn an_image_of_another_registry_cannot_take_the_target_of_a_catalogue_imag
     let report = world
         .ensure(json!({"images": ["quay.io/library/node:21"]}))
         .await;
-    assert_eq!(statuses(&report), ["failed quay.io/library/node:21"]);
+    assert_statuses(&report, &["failed quay.io/library/node:21"]);
     assert_reason(&report, "no {registry}");
     let error = world
         .refresh_with(json!({"images": [{"image": "quay.io/library/node:21"}]}))

@@ -75,7 +75,7 @@ async fn only_the_failed_message_that_can_succeed_later_is_redelivered() {
         None,
         "it is redelivered after a minute"
     );
-    world.cloud.clock.advance(Duration::from_secs(61));
+    world.advance(Duration::from_secs(61));
     world.drain(&queue).await;
     assert_eq!(
         world.mirrored("library/app8", "1"),
@@ -109,7 +109,7 @@ async fn later_messages_of_the_same_group_are_redelivered_too_and_in_order() {
     );
 
     world.cloud.sqs.settle(&queue, &event, &Ok(response));
-    world.cloud.clock.advance(Duration::from_secs(61));
+    world.advance(Duration::from_secs(61));
     let again = world
         .cloud
         .sqs

@@ -3,7 +3,7 @@
 use embedded_cloud::Image;
 use serde_json::json;
 use tests::events::scan;
-use tests::world::{PRIVATE, statuses};
+use tests::world::{PRIVATE, assert_statuses, statuses};
 
 use crate::rescue::world;
 
@@ -44,11 +44,7 @@ async fn findings_copy_the_newer_image_of_upstream() {
         .ecr()
         .set_resource_tags("docker-hub/library/node", &[("replicator:tag:21", "gone")]);
     let answer = world.rescan(&scan(&old, &json!({"HIGH": 1}))).await;
-    assert_eq!(
-        statuses(&answer),
-        ["copied docker.io/library/node:21"],
-        "{answer:#}"
-    );
+    assert_statuses(&answer, &["copied docker.io/library/node:21"]);
     assert_eq!(world.mirrored("library/node", "21"), Some(mended.digest()));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use embedded_cloud::Image;
 use serde_json::json;
-use tests::world::{World, statuses};
+use tests::world::{World, assert_statuses};
 
 use crate::quota::{PAIR, WINDOW, leave_pulls};
 
@@ -41,12 +41,12 @@ async fn two_runs_that_defer_at_the_same_time_share_one_scheduled_retry() {
     assert_eq!(world.cloud.scheduler.schedules().len(), 1);
     world.cloud.hub.set_quota(1000, WINDOW);
     let report = world.run_next_retry().await.expect("a retry is scheduled");
-    assert_eq!(
-        statuses(&report),
-        [
+    assert_statuses(
+        &report,
+        &[
             "copied docker.io/library/node:1",
-            "copied docker.io/library/redis:1"
-        ]
+            "copied docker.io/library/redis:1",
+        ],
     );
 }
 
@@ -68,7 +68,7 @@ async fn a_queued_image_keeps_the_time_since_which_it_is_deferred() {
     let now = world.cloud.clock.now();
     let since = now.strftime("since=%Y-%m-%dT%H:%M:%SZ").to_string();
 
-    world.cloud.clock.advance(Duration::from_hours(24));
+    world.advance(Duration::from_hours(24));
     world.refresh().await;
     assert_eq!(
         world.record("library/node", "21"),

@@ -139,23 +139,16 @@ async fn plan(name: &str, is_trusted: bool, proxy: Option<&str>) -> (Output, usi
 #[tokio::test]
 async fn a_server_with_a_trusted_certificate_is_used() {
     let (output, _, heads) = plan("127.0.0.1", true, None).await;
-    assert_eq!(
-        (output.status.code(), heads),
-        (Some(0), 1),
-        "{}",
-        output_text(&output)
-    );
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(heads, 1, "{}", output_text(&output));
 }
 
 #[tokio::test]
 async fn a_server_of_an_unknown_authority_gets_no_request_and_no_retry() {
     let (output, connections, heads) = plan("127.0.0.1", false, None).await;
-    assert_eq!(
-        (output.status.code(), connections, heads),
-        (Some(1), 1, 0),
-        "{}",
-        output_text(&output)
-    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(connections, 1);
+    assert_eq!(heads, 0, "{}", output_text(&output));
     assert!(
         output_text(&output).contains("UnknownIssuer"),
         "{}",
@@ -166,12 +159,9 @@ async fn a_server_of_an_unknown_authority_gets_no_request_and_no_retry() {
 #[tokio::test]
 async fn a_server_with_a_certificate_of_another_name_gets_no_request_and_no_retry() {
     let (output, connections, heads) = plan("registry.example.com", true, None).await;
-    assert_eq!(
-        (output.status.code(), connections, heads),
-        (Some(1), 1, 0),
-        "{}",
-        output_text(&output)
-    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(connections, 1);
+    assert_eq!(heads, 0, "{}", output_text(&output));
     assert!(
         output_text(&output).contains("certificate not valid for name"),
         "{}",
@@ -188,12 +178,8 @@ async fn registries_are_reached_through_tunnels_of_a_proxy() {
         Some(&format!("http://ci:secret@{address}")),
     )
     .await;
-    assert_eq!(
-        (output.status.code(), heads),
-        (Some(0), 1),
-        "{}",
-        output_text(&output)
-    );
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(heads, 1, "{}", output_text(&output));
     let requests = requests.lock().expect("no holder panics");
     let tunnels = requests
         .iter()
@@ -208,12 +194,8 @@ async fn registries_are_reached_through_tunnels_of_a_proxy() {
 #[tokio::test]
 async fn a_proxy_with_another_scheme_is_refused() {
     let (output, connections, _) = plan("127.0.0.1", true, Some("https://127.0.0.1:1")).await;
-    assert_eq!(
-        (output.status.code(), connections),
-        (Some(1), 0),
-        "{}",
-        output_text(&output)
-    );
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(connections, 0, "{}", output_text(&output));
     assert!(
         output_text(&output).contains("not the address of an HTTP proxy"),
         "{}",

@@ -157,10 +157,8 @@ async fn a_schedule_without_an_input_delivers_an_event_with_a_string_detail() {
     assert_eq!(cloud.scheduler.schedules()[0].input, "");
     cloud.clock.advance(Duration::from_hours(24 * 366 * 80));
     let (_, event) = cloud.scheduler.next_due().expect("it is due");
-    assert_eq!(
-        (&event["source"], &event["detail"]),
-        (&json!("aws.scheduler"), &json!("{}"))
-    );
+    assert_eq!(event["source"], "aws.scheduler");
+    assert_eq!(event["detail"], "{}");
     assert_eq!(
         event["resources"],
         json!(["arn:aws:scheduler:us-east-1:111122223333:schedule/default/wake-up"])

@@ -78,7 +78,8 @@ async fn reading_forward_continues_when_lines_are_added() {
     let second = page(&read.clone().set_next_token(first.next_forward_token)).await;
     let token = second.next_forward_token().map(ToOwned::to_owned);
     let end = page(&read.clone().set_next_token(token.clone())).await;
-    assert_eq!((lines(&second), lines(&end)), (vec!["3"], vec![]));
+    assert_eq!(lines(&second), ["3"]);
+    assert!(lines(&end).is_empty());
     assert_eq!(end.next_forward_token, token);
     cloud.logs.put("/aws/codebuild/app", "build", ["4"]);
     assert_eq!(lines(&page(&read.set_next_token(token)).await), ["4"]);
@@ -96,10 +97,8 @@ async fn the_backward_token_returns_the_previous_page() {
     )
     .await;
     let again = page(&read.set_next_token(second.next_backward_token.clone())).await;
-    assert_eq!(
-        (lines(&second), lines(&again)),
-        (vec!["3", "4"], vec!["1", "2"])
-    );
+    assert_eq!(lines(&second), ["3", "4"]);
+    assert_eq!(lines(&again), ["1", "2"]);
 }
 
 #[tokio::test]

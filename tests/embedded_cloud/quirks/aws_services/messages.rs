@@ -108,10 +108,8 @@ async fn an_entry_of_a_batch_fails_alone() {
         .await;
     let response = response.expect("the batch itself is well formed");
     assert_eq!(response.successful()[0].id(), "good");
-    assert_eq!(
-        (response.failed()[0].id(), response.failed()[0].code()),
-        ("bad", "MissingParameter")
-    );
+    assert_eq!(response.failed()[0].id(), "bad");
+    assert_eq!(response.failed()[0].code(), "MissingParameter");
     let twice = batch
         .clone()
         .entries(entry("same", Some("a")))

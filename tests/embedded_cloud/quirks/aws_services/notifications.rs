@@ -98,11 +98,8 @@ async fn a_subject_is_one_line_of_at_most_100_ascii_characters() {
         .expect("exactly 100 fit");
     for subject in ["", " indented", "two\nlines", "größer", &"x".repeat(101)] {
         let (code, text) = refusal(message.clone().subject(subject).send().await);
-        assert_eq!(
-            (code.as_str(), text.as_str()),
-            ("InvalidParameter", "Invalid parameter: Subject"),
-            "{subject}"
-        );
+        assert_eq!(code.as_str(), "InvalidParameter", "{subject}");
+        assert_eq!(text.as_str(), "Invalid parameter: Subject", "{subject}");
     }
 }
 

@@ -27,10 +27,8 @@ async fn images_are_described_with_their_tags_types_and_sizes() {
     let request = client.describe_images().repository_name("mirror/node");
     let response = request.image_ids(by_tag("22")).send().await.unwrap();
     let detail = &response.image_details()[0];
-    assert_eq!(
-        (detail.image_digest(), detail.image_tags()),
-        (Some(index.digest().as_str()), &["22".to_owned()][..])
-    );
+    assert_eq!(detail.image_digest(), Some(index.digest().as_str()));
+    assert_eq!(detail.image_tags(), &["22".to_owned()][..]);
     assert_eq!(
         detail.image_manifest_media_type(),
         Some("application/vnd.oci.image.index.v1+json")
@@ -99,7 +97,8 @@ async fn long_lists_have_pages_of_one_hundred() {
     }
     let all = || client.describe_images().repository_name("mirror/node");
     let (first, token) = page(all(), None).await;
-    assert_eq!((first, token.is_some()), (100, true));
+    assert_eq!(first, 100);
+    assert!(token.is_some());
     assert_eq!(page(all(), token).await, (1, None));
     assert_eq!(page(all().max_results(1_000), None).await, (101, None));
     assert_eq!(

@@ -52,7 +52,8 @@ async fn a_truncated_body_is_completed_by_a_range_request() {
     let (whole, _) = read_body(download(&cloud, &layer, 0).await).await;
     cloud.hub.faults().cut_blob(&layer, 1_000_000, 1);
     let (mut start, complete) = read_body(download(&cloud, &layer, 0).await).await;
-    assert_eq!((start.len(), complete), (1_000_000, false));
+    assert_eq!(start.len(), 1_000_000);
+    assert!(!complete);
     let (rest, complete) = read_body(download(&cloud, &layer, start.len()).await).await;
     assert!(complete);
     start.extend(rest);
@@ -65,7 +66,8 @@ async fn a_corrupt_body_has_the_right_length() {
     cloud.hub.faults().corrupt_blob(&layer, 1);
     let (wrong, complete) = read_body(download(&cloud, &layer, 0).await).await;
     let (right, _) = read_body(download(&cloud, &layer, 0).await).await;
-    assert_eq!((wrong.len() as u64, complete), (SIZE, true));
+    assert_eq!(wrong.len() as u64, SIZE);
+    assert!(complete);
     assert!(wrong != right);
 }
 

@@ -177,10 +177,8 @@ async fn blobs_are_served_by_a_cdn_that_refuses_credentials_and_supports_ranges(
     let whole = send(http().get(location)).await.bytes().await.unwrap();
     assert_eq!(whole.len(), 3_000);
     let part = send(http().get(location).header("range", "bytes=1000-1999")).await;
-    assert_eq!(
-        (part.status().as_u16(), header(&part, "content-range")),
-        (206, Some("bytes 1000-1999/3000"))
-    );
+    assert_eq!(part.status().as_u16(), 206);
+    assert_eq!(header(&part, "content-range"), Some("bytes 1000-1999/3000"));
     assert_eq!(part.bytes().await.unwrap(), whole[1_000..2_000]);
     assert_eq!(cloud.counts.get("cdn.bytes"), 4_000);
 }
