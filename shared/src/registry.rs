@@ -184,7 +184,12 @@ impl Remote {
         };
         let response = response.map_err(|failure| self.unanswered(action, failure))?;
         self.note_quota(&response);
-        tracing::debug!(action, repository = %self.repository, status = response.status().as_u16(), "response");
+        tracing::debug!(
+            action,
+            repository = %self.repository,
+            status = response.status().as_u16(),
+            "response"
+        );
         if response.status().is_success() {
             pace.note_success(registry, api);
             return Ok(response);
@@ -233,11 +238,9 @@ impl Remote {
         if self.repository.registry != DOCKER_HUB || !is_manifest {
             return;
         }
-        let header = |name| {
-            let value = response.headers().get(name);
-            value.and_then(|value| value.to_str().ok())
-        };
-        let quota = Quota::parse(header("ratelimit-limit"), header("ratelimit-remaining"));
+        let limit = response.header("ratelimit-limit");
+        let remaining = response.header("ratelimit-remaining");
+        let quota = Quota::parse(limit, remaining);
         let meter = &self.registries.meter;
         meter.note(quota, response.status().is_success());
     }

@@ -3,7 +3,7 @@
 mod tags;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use http::Method;
 use http::header::{
     ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
@@ -27,11 +27,13 @@ const METERED_HEADER: &str = "ratelimit-remaining";
 
 /// A repository that is read.
 #[derive(Clone)]
-pub struct Source(pub(super) Remote);
+pub struct Source {
+    pub(super) remote: Remote,
+}
 
 impl Source {
     pub(super) fn new(remote: Remote) -> Self {
-        Self(remote)
+        Self { remote }
     }
 
     /// Opens connections while the first manifest of a copy is in flight, for the requests after it.
@@ -40,8 +42,8 @@ impl Source {
             endpoints,
             transport,
             ..
-        } = &*self.0.registries;
-        if let Ok(base) = endpoints.base(&self.0.repository.registry) {
+        } = &*self.remote.registries;
+        if let Ok(base) = endpoints.base(&self.remote.repository.registry) {
             transport.prewarm(&base, PREWARMED_CONNECTIONS);
         }
     }
@@ -64,22 +66,23 @@ impl Source {
         let Some(pin) = pin else {
             return self.tagged(tag).await;
         };
-        let action = format!("find {}@{pin}", self.0.repository);
+        let action = format!("find {}@{pin}", self.remote.repository);
         let headers = self.head(&action, pin.as_str()).await?;
         Ok(upstream_tag(pin.clone(), &headers))
     }
 
     async fn tagged(&self, tag: &str) -> Result<UpstreamTag, Error> {
-        let action = format!("find {}:{tag}", self.0.repository);
+        let action = format!("find {}:{tag}", self.remote.repository);
         let headers = self.head(&action, tag).await?;
         if let Some(digest) = text(&headers, "docker-content-digest") {
-            let digest = digest
-                .parse()
-                .map_err(|error| self.0.error(Cause::Unexpected, &action).because(error))?;
+            let digest = digest.parse().map_err(|error| {
+                let unexpected = self.remote.error(Cause::Unexpected, &action);
+                unexpected.because(error)
+            })?;
             return Ok(upstream_tag(digest, &headers));
         }
-        if self.0.repository.registry == DOCKER_HUB {
-            let error = self.0.error(Cause::Unexpected, &action);
+        if self.remote.repository.registry == DOCKER_HUB {
+            let error = self.remote.error(Cause::Unexpected, &action);
             return Err(error.because("the response of Docker Hub has no digest"));
         }
         let manifest = self.fetch_manifest(tag, None).await?;
@@ -91,11 +94,15 @@ impl Source {
     }
 
     async fn head(&self, action: &str, reference: &str) -> Result<HeaderMap, Error> {
-        let request = self
-            .0
-            .request(Method::HEAD, &format!("manifests/{reference}"))?;
-        let response = self.0.send(action, &accepting(request)).await?;
+        let request = self.manifest_request(Method::HEAD, reference)?;
+        let response = self.remote.send(action, &request).await?;
         Ok(response.headers().clone())
+    }
+
+    fn manifest_request(&self, method: Method, reference: &str) -> Result<Request, Error> {
+        let tail = format!("manifests/{reference}");
+        let request = self.remote.request(method, &tail)?;
+        Ok(accepting(request))
     }
 
     /// The manifest with this digest, verified. Without retries.
@@ -110,14 +117,10 @@ impl Source {
         if manifest.digest == *digest {
             return Ok(manifest);
         }
-        let error = self.0.error(
-            Cause::Mismatch,
-            &format!("get manifest {}@{digest}", self.0.repository),
-        );
-        Err(error.because(format!(
-            "the source sent bytes with digest {}",
-            manifest.digest
-        )))
+        let action = format!("get manifest {}@{digest}", self.remote.repository);
+        let mismatch = self.remote.error(Cause::Mismatch, &action);
+        let found = manifest.digest;
+        Err(mismatch.because(format!("the source sent bytes with digest {found}")))
     }
 
     async fn fetch_manifest(
@@ -125,29 +128,27 @@ impl Source {
         reference: &str,
         pull: Option<Pull<'_>>,
     ) -> Result<Manifest, Error> {
-        let action = format!("get manifest {}@{reference}", self.0.repository);
-        let request = self
-            .0
-            .request(Method::GET, &format!("manifests/{reference}"))?;
-        let response = self.0.send(&action, &accepting(request)).await?;
+        let action = format!("get manifest {}@{reference}", self.remote.repository);
+        let request = self.manifest_request(Method::GET, reference)?;
+        let response = self.remote.send(&action, &request).await?;
         if let Some(pull) = pull {
-            pull.answered(response.headers().contains_key(METERED_HEADER));
+            let is_counted = response.headers().contains_key(METERED_HEADER);
+            pull.answered(is_counted);
         }
         let served_as = content_type(response.headers());
         let bytes = self.read(&action, response, MAX_MANIFEST_BYTES).await?;
-        let manifest = Manifest::parse(bytes, served_as.as_deref());
-        manifest.map_err(|error| self.0.error(Cause::Invalid, &action).because(error))
+        Manifest::parse(bytes, served_as.as_deref()).map_err(|error| {
+            let invalid = self.remote.error(Cause::Invalid, &action);
+            invalid.because(error)
+        })
     }
 
     /// The bytes of `blob`, verified: for small ones, such as an image's configuration. `retries` as
     /// for [`Source::blob`].
     pub async fn small_blob(&self, blob: &Blob, retries: usize) -> Result<Bytes, Error> {
-        let action = format!("get blob {} from {}", blob.digest, self.0.repository);
         if blob.size_bytes > MAX_MANIFEST_BYTES as u64 {
-            return Err(self
-                .0
-                .error(Cause::Invalid, &action)
-                .because(format!("it has more than {MAX_MANIFEST_BYTES} bytes")));
+            let invalid = self.blob_error(Cause::Invalid, blob);
+            return Err(invalid.because(format!("it has more than {MAX_MANIFEST_BYTES} bytes")));
         }
         let mut bytes = Vec::new();
         let mut stream = self.hashed(blob, retries).await?;
@@ -159,10 +160,11 @@ impl Source {
 
     /// Reads `blob` to verify its digest, and drops the bytes. `retries` as for [`Source::blob`].
     pub(crate) async fn check_blob(&self, blob: &Blob, retries: usize) -> Result<(), Error> {
-        self.hashed(blob, retries)
-            .await?
-            .try_for_each(async |_| Ok(()))
-            .await
+        let mut stream = self.hashed(blob, retries).await?;
+        while let Some(chunk) = stream.next().await {
+            chunk?;
+        }
+        Ok(())
     }
 
     async fn hashed(&self, blob: &Blob, retries: usize) -> Result<BlobStream, Error> {
@@ -178,15 +180,12 @@ impl Source {
         max_bytes: usize,
     ) -> Result<Bytes, Error> {
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.0.unanswered(action, error))?
-        {
+        let broken = |failure| self.remote.unanswered(action, failure);
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
             if body.len() > max_bytes {
                 let why = format!("the response has more than {max_bytes} bytes");
-                return Err(self.0.error(Cause::Invalid, action).because(why));
+                return Err(self.remote.error(Cause::Invalid, action).because(why));
             }
         }
         Ok(body.into())
@@ -195,17 +194,24 @@ impl Source {
     /// The response to a GET of `blob`, with a range from the byte `first` if that is above zero.
     /// Without retries.
     pub(crate) async fn blob_once(&self, blob: &Blob, first: u64) -> Result<Response, Error> {
-        let action = format!("get blob {} from {}", blob.digest, self.0.repository);
-        let mut request = self
-            .0
-            .request(Method::GET, &format!("blobs/{}", blob.digest))?
-            .blob(blob.size_bytes);
+        let tail = format!("blobs/{}", blob.digest);
+        let request = self.remote.request(Method::GET, &tail)?;
+        let mut request = request.blob(blob.size_bytes);
         if first > 0 {
             let range = format!("bytes={first}-");
             let range = HeaderValue::try_from(range).expect("a number is plain ASCII");
             request = request.header(RANGE, range);
         }
-        self.0.send(&action, &request).await
+        self.remote.send(&self.blob_action(blob), &request).await
+    }
+
+    fn blob_action(&self, blob: &Blob) -> String {
+        format!("get blob {} from {}", blob.digest, self.remote.repository)
+    }
+
+    /// An error of reading `blob`.
+    pub(crate) fn blob_error(&self, cause: Cause, blob: &Blob) -> Error {
+        self.remote.error(cause, &self.blob_action(blob))
     }
 }
 
@@ -221,11 +227,9 @@ fn upstream_tag(digest: Digest, headers: &HeaderMap) -> UpstreamTag {
 
 /// Adds the `Accept` header with all media types of manifests that are copied.
 pub(crate) fn accepting(request: Request) -> Request {
-    let media_types = HeaderValue::from_str(&ACCEPT.join(", "));
-    request.header(
-        ACCEPT_HEADER,
-        media_types.expect("media types are plain ASCII"),
-    )
+    let media_types = ACCEPT.join(", ");
+    let media_types = HeaderValue::try_from(media_types).expect("media types are plain ASCII");
+    request.header(ACCEPT_HEADER, media_types)
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -233,5 +237,6 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    let value = headers.get(name)?;
+    value.to_str().ok()
 }

@@ -4,7 +4,7 @@
 //! of up to 400 KiB, of which a blob in flight fills several, and reqwest has no setting for that.
 //! With many concurrent images it took 10 MB more, at the same speed.
 
-mod connection;
+pub(crate) mod connection;
 mod connector;
 mod prewarm;
 mod redirect;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http::header::{HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{AsHeaderName, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode, response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -257,6 +257,12 @@ impl Response {
 
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers
+    }
+
+    /// The text of a header; `None` if it is missing, or not plain ASCII.
+    pub(crate) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        let value = self.headers().get(name)?;
+        value.to_str().ok()
     }
 
     /// The address that responded, after all redirects.

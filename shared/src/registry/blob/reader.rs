@@ -16,6 +16,7 @@ use crate::error::{Cause, Error};
 use crate::image::manifest::Blob;
 use crate::registry::Source;
 use crate::registry::transport::Response;
+use crate::registry::transport::connection::BoxError;
 use crate::registry::transport::retry;
 
 /// How long a source may send nothing.
@@ -99,10 +100,10 @@ impl Reader {
                     return Ok(Some(chunk));
                 }
                 Ok(None) if self.reached >= self.blob.size_bytes => return Ok(None),
-                Ok(None) => self.interrupted(format!(
-                    "{} of {} bytes arrived",
-                    self.reached, self.blob.size_bytes
-                )),
+                Ok(None) => {
+                    let size = self.blob.size_bytes;
+                    self.interrupted(format!("{} of {size} bytes arrived", self.reached))
+                }
                 Err(error) => error,
             };
             self.wait_for_retry(error).await?;
@@ -115,14 +116,15 @@ impl Reader {
             self.request_rest().await?;
         }
         while let Some(part) = &mut self.part {
-            let chunk = match tokio::time::timeout(IDLE_TIMEOUT, part.response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => break,
-                Ok(Err(failure)) => return Err(self.interrupted(failure)),
-                Err(_) => {
-                    let seconds = IDLE_TIMEOUT.as_secs();
-                    return Err(self.interrupted(format!("no byte arrived for {seconds} s")));
-                }
+            let reading = part.response.chunk();
+            let Ok(read) = tokio::time::timeout(IDLE_TIMEOUT, reading).await else {
+                let seconds = IDLE_TIMEOUT.as_secs();
+                return Err(self.interrupted(format!("no byte arrived for {seconds} s")));
+            };
+            let chunk = match read {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(failure) => return Err(self.interrupted(failure)),
             };
             let chunk = part.skip_known(chunk);
             if !chunk.is_empty() {
@@ -145,14 +147,12 @@ impl Reader {
             result => result?,
         };
         let is_whole = first == 0 || response.status() == StatusCode::OK;
-        let is_rest =
-            response.status() == StatusCode::PARTIAL_CONTENT && starts_at(&response, first);
-        let bytes_to_skip = match (is_whole, is_rest) {
-            (true, _) => self.reached,
-            (false, true) => 0,
-            (false, false) => {
-                return Err(self.stop_ranges("the response is not the requested range"));
-            }
+        let bytes_to_skip = if is_whole {
+            self.reached
+        } else if is_rest(&response, first) {
+            0
+        } else {
+            return Err(self.stop_ranges("the response is not the requested range"));
         };
         self.part = Some(Part {
             response,
@@ -162,7 +162,7 @@ impl Reader {
     }
 
     /// Makes further requests ask for the whole blob. Returns the error to report for this one.
-    fn stop_ranges(&mut self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    fn stop_ranges(&mut self, why: impl Into<BoxError>) -> Error {
         self.uses_range = false;
         self.interrupted(why)
     }
@@ -183,16 +183,15 @@ impl Reader {
         let Some(delay) = retry::delay(&error, planned) else {
             return Err(error);
         };
-        let (delay_ms, reached) = (delay.as_millis(), self.reached);
+        let delay_ms = delay.as_millis();
+        let reached = self.reached;
         tracing::debug!(delay_ms, reached, "reading the rest of a blob: {error}");
         tokio::time::sleep(delay).await;
         Ok(())
     }
 
-    fn interrupted(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        let remote = &self.source.0;
-        let action = format!("get blob {} from {}", self.blob.digest, remote.repository);
-        let error = remote.error(Cause::Interrupted, &action);
+    fn interrupted(&self, why: impl Into<BoxError>) -> Error {
+        let error = self.source.blob_error(Cause::Interrupted, &self.blob);
         error.because(why)
     }
 }
@@ -208,15 +207,19 @@ impl Part {
     }
 }
 
-/// Whether a partial response starts with the byte `first` (`Content-Range: bytes FIRST-LAST/SIZE`,
+/// Whether `response` is partial, and starts with the byte `first`.
+fn is_rest(response: &Response, first: u64) -> bool {
+    let is_partial = response.status() == StatusCode::PARTIAL_CONTENT;
+    is_partial && range_start(response) == Some(first)
+}
+
+/// The first byte of a partial response (`Content-Range: bytes FIRST-LAST/SIZE`,
 /// [RFC 9110, section 14.4](https://www.rfc-editor.org/rfc/rfc9110#section-14.4)).
-fn starts_at(response: &Response, first: u64) -> bool {
-    let value = response.headers().get(CONTENT_RANGE);
-    let range = value.and_then(|value| value.to_str().ok()?.strip_prefix("bytes "));
-    let Some((start, _)) = range.and_then(|range| range.split_once('-')) else {
-        return false;
-    };
-    start.trim().parse() == Ok(first)
+fn range_start(response: &Response) -> Option<u64> {
+    let value = response.header(CONTENT_RANGE)?;
+    let range = value.strip_prefix("bytes ")?;
+    let (start, _) = range.split_once('-')?;
+    start.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -232,14 +235,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_source_is_an_interruption() {
-        let keychain = Arc::new(AwsKeychain::new(Arc::new(Aws::default()), None));
-        let registries = Registries::new(&Settings::default(), keychain).unwrap();
-        let source = registries.source("node:1".parse::<ImageRef>().unwrap().repository());
+        let aws = Arc::new(Aws::default());
+        let keychain = AwsKeychain::new(aws, None);
+        let registries = Registries::new(&Settings::default(), Arc::new(keychain)).unwrap();
+        let image: ImageRef = "node:1".parse().unwrap();
+        let source = registries.source(image.repository());
         let blob = Blob {
             digest: Digest::from_content(b"abc"),
             size_bytes: 3,
         };
-        let silent = stream::iter([Ok(Bytes::from_static(b"ab"))]).chain(stream::pending());
+        let first_bytes = stream::iter([Ok(Bytes::from_static(b"ab"))]);
+        let silent = first_bytes.chain(stream::pending());
         let response = Response::from_body(silent.boxed());
         let part = Some(Part {
             response,
@@ -251,10 +257,9 @@ mod tests {
             requests: MAX_REQUESTS,
             ..Reader::new(source, blob, 0)
         };
-        assert_eq!(reader.next().await.unwrap().unwrap(), "ab");
-        assert_eq!(
-            reader.next().await.unwrap_err().cause(),
-            &Cause::Interrupted
-        );
+        let first = reader.next().await.unwrap();
+        assert_eq!(first.unwrap(), "ab");
+        let error = reader.next().await.unwrap_err();
+        assert_eq!(*error.cause(), Cause::Interrupted);
     }
 }

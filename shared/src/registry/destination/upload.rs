@@ -153,10 +153,11 @@ impl Destination {
     }
 
     fn location(&self, blob: &Blob, response: &Response) -> Result<Url, Error> {
-        let header = response.headers().get(LOCATION);
-        let location = header.and_then(|value| value.to_str().ok());
-        session_url(response.url(), location)
-            .map_err(|(cause, why)| self.error(cause, blob).because(why))
+        let location = response.header(LOCATION);
+        session_url(response.url(), location).map_err(|problem| {
+            let error = self.error(problem.cause(), blob);
+            error.because(problem)
+        })
     }
 
     fn action(&self, blob: &Blob) -> String {
@@ -168,18 +169,37 @@ impl Destination {
     }
 }
 
+/// What is wrong with the address of an upload session.
+#[derive(Debug, thiserror::Error)]
+enum InvalidLocation {
+    #[error("the upload has no location")]
+    Missing,
+    #[error(
+        "the registry redirects the upload from TLS to plain HTTP; \
+         a proxy in front of it must set X-Forwarded-Proto"
+    )]
+    Plain,
+}
+
+impl InvalidLocation {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Missing => Cause::Unexpected,
+            Self::Plain => Cause::Invalid,
+        }
+    }
+}
+
 /// The address of the upload session that a POST to `posted_to` opened. It never leads from TLS to
 /// plain HTTP.
-fn session_url(posted_to: &Url, location: Option<&str>) -> Result<Url, (Cause, &'static str)> {
-    let url = location.and_then(|location| posted_to.join(location).ok());
-    let Some(url) = url else {
-        return Err((Cause::Unexpected, "the upload has no location"));
+fn session_url(posted_to: &Url, location: Option<&str>) -> Result<Url, InvalidLocation> {
+    let location = location.ok_or(InvalidLocation::Missing)?;
+    let Ok(url) = posted_to.join(location) else {
+        return Err(InvalidLocation::Missing);
     };
-    if posted_to.scheme() == "https" && url.scheme() != "https" {
-        return Err((
-            Cause::Invalid,
-            "the registry redirects the upload from TLS to plain HTTP; a proxy in front of it must set X-Forwarded-Proto",
-        ));
+    let is_tls = |url: &Url| url.scheme() == "https";
+    if is_tls(posted_to) && !is_tls(&url) {
+        return Err(InvalidLocation::Plain);
     }
     Ok(url)
 }
@@ -219,29 +239,36 @@ async fn while_moving<T>(
 mod tests {
     use super::*;
 
+    /// Checks the address of the session that a POST to `start` opened.
+    #[track_caller]
+    fn check(start: &str, location: &str, expected: &str) {
+        let start = Url::parse(start).unwrap();
+        let session = session_url(&start, Some(location)).unwrap();
+        assert_eq!(session.as_str(), expected);
+    }
+
     #[test]
     fn an_upload_that_starts_over_tls_continues_over_tls() {
-        let posted_to = Url::parse("https://registry.example/v2/a/blobs/uploads/").unwrap();
-        let at = |location| session_url(&posted_to, location).map(String::from);
-        assert_eq!(
-            at(Some("/v2/a/blobs/uploads/1?s=x")).unwrap(),
-            "https://registry.example/v2/a/blobs/uploads/1?s=x"
+        let start = "https://registry.example/v2/a/blobs/uploads/";
+        let path = "/v2/a/blobs/uploads/1?s=x";
+        check(
+            start,
+            path,
+            "https://registry.example/v2/a/blobs/uploads/1?s=x",
         );
-        assert_eq!(
-            at(Some("https://storage.example/1")).unwrap(),
-            "https://storage.example/1"
-        );
-        assert_eq!(
-            at(Some("http://registry.example/1")).unwrap_err().0,
-            Cause::Invalid
-        );
-        assert_eq!(at(None).unwrap_err().0, Cause::Unexpected);
-        let posted_to = Url::parse("http://127.0.0.1:5000/v2/a/blobs/uploads/").unwrap();
-        assert_eq!(
-            session_url(&posted_to, Some("/1"))
-                .map(String::from)
-                .unwrap(),
-            "http://127.0.0.1:5000/1"
-        );
+        let elsewhere = "https://storage.example/1";
+        check(start, elsewhere, elsewhere);
+
+        let start = Url::parse(start).unwrap();
+        let plain = session_url(&start, Some("http://registry.example/1"));
+        assert_eq!(plain.unwrap_err().cause(), Cause::Invalid);
+        let missing = session_url(&start, None);
+        assert_eq!(missing.unwrap_err().cause(), Cause::Unexpected);
+    }
+
+    #[test]
+    fn an_upload_that_starts_over_plain_http_continues_over_it() {
+        let start = "http://127.0.0.1:5000/v2/a/blobs/uploads/";
+        check(start, "/1", "http://127.0.0.1:5000/1");
     }
 }

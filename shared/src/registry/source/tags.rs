@@ -35,6 +35,16 @@ struct Page {
     link: Option<String>,
 }
 
+impl Page {
+    /// The last tag of a full page, after which there may be another page.
+    fn last_if_full(&self) -> Option<String> {
+        if self.tags.len() < PAGE_SIZE {
+            return None;
+        }
+        self.tags.last().cloned()
+    }
+}
+
 impl Source {
     /// All tags, each once, in the order of their names. Names that the specification does not allow
     /// are left out.
@@ -43,22 +53,30 @@ impl Source {
     /// last tag. Docker Hub counts none of this as a pull. An incomplete list is an error: a page
     /// that cannot be read or has no new tag, a link to another origin, too many pages or tags.
     pub async fn tags(&self) -> Result<Vec<String>, Error> {
-        let action = format!("list the tags of {}", self.0.repository);
-        let mut url = self.0.url(&format!("tags/list?n={PAGE_SIZE}"))?;
+        let action = format!("list the tags of {}", self.remote.repository);
+        let first_page = format!("tags/list?n={PAGE_SIZE}");
+        let mut url = self.remote.url(&first_page)?;
         let mut all = BTreeSet::new();
         for _ in 0..MAX_PAGES {
             let page = with_retries(|| self.page(&action, &url)).await?;
-            let is_full = page.tags.len() >= PAGE_SIZE;
-            let last = page.tags.last().filter(|_| is_full).cloned();
+            let last = page.last_if_full();
             let known = all.len();
-            all.extend(page.tags.into_iter().filter(|tag| is_tag(tag)));
+            let valid = page.tags.into_iter().filter(|tag| is_tag(tag));
+            all.extend(valid);
             let has_new_tags = all.len() > known;
-            url = match (page.link, last) {
-                (Some(link), _) if has_new_tags => self.follow(&action, &url, &link)?,
-                (Some(_), _) => return Err(self.incomplete(&action, "a page has no new tag")),
-                (None, Some(last)) if has_new_tags => page_after(&url, &last),
-                // A registry that knows neither `n` nor `last` sends the same full page again.
-                (None, _) => return Ok(all.into_iter().collect()),
+            url = if let Some(link) = page.link {
+                if !has_new_tags {
+                    return Err(self.incomplete(&action, "a page has no new tag"));
+                }
+                self.follow(&action, &url, &link)?
+            } else if let Some(last) = last
+                && has_new_tags
+            {
+                page_after(&url, &last)
+            } else {
+                // The last page, or that of a registry that knows neither `n` nor `last`: it sends
+                // the same full page again.
+                return Ok(all.into_iter().collect());
             };
             if all.len() > MAX_TAGS {
                 break;
@@ -70,11 +88,11 @@ impl Source {
 
     async fn page(&self, action: &str, url: &Url) -> Result<Page, Error> {
         let request = Request::new(Method::GET, url.clone());
-        let response = self.0.send(action, &request).await?;
+        let response = self.remote.send(action, &request).await?;
         let link = next_link(response.headers());
         let bytes = self.read(action, response, MAX_PAGE_BYTES).await?;
         let page: PageJson = serde_json::from_slice(&bytes)
-            .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
+            .map_err(|error| self.unexpected(action).because(error))?;
         Ok(Page {
             tags: page.tags.unwrap_or_default(),
             link,
@@ -85,7 +103,7 @@ impl Source {
     fn follow(&self, action: &str, url: &Url, link: &str) -> Result<Url, Error> {
         let next = url
             .join(link)
-            .map_err(|error| self.0.error(Cause::Unexpected, action).because(error))?;
+            .map_err(|error| self.unexpected(action).because(error))?;
         if next.origin() == url.origin() {
             return Ok(next);
         }
@@ -93,7 +111,11 @@ impl Source {
     }
 
     fn incomplete(&self, action: &str, why: &str) -> Error {
-        self.0.error(Cause::Unexpected, action).because(why)
+        self.unexpected(action).because(why)
+    }
+
+    fn unexpected(&self, action: &str) -> Error {
+        self.remote.error(Cause::Unexpected, action)
     }
 }
 
@@ -110,8 +132,10 @@ fn page_after(url: &Url, last: &str) -> Url {
 /// The target of `Link: </v2/…>; rel="next"` ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288)).
 fn next_link(headers: &HeaderMap) -> Option<String> {
     for value in headers.get_all(LINK) {
-        let link = value.to_str().ok().and_then(find_next);
-        if let Some(link) = link {
+        let Ok(links) = value.to_str() else {
+            continue;
+        };
+        if let Some(link) = find_next(links) {
             return Some(link.to_owned());
         }
     }
@@ -136,9 +160,11 @@ fn is_rel_next(parameter: &str) -> bool {
     let Some((name, value)) = parameter.trim().split_once('=') else {
         return false;
     };
+    if !name.trim().eq_ignore_ascii_case("rel") {
+        return false;
+    }
     let mut relations = value.trim().trim_matches('"').split(' ');
-    name.trim().eq_ignore_ascii_case("rel")
-        && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+    relations.any(|relation| relation.eq_ignore_ascii_case("next"))
 }
 
 #[cfg(test)]
@@ -168,8 +194,9 @@ mod tests {
 
     #[test]
     fn a_page_without_tags_is_null_and_not_missing() {
-        assert!(serde_json::from_str::<PageJson>(r#"{"name":"a","tags":null}"#).is_ok());
-        assert!(serde_json::from_str::<PageJson>(r#"{"name":"a"}"#).is_err());
-        assert!(serde_json::from_str::<PageJson>(r#"{"tags":[1]}"#).is_err());
+        let is_page = |json| serde_json::from_str::<PageJson>(json).is_ok();
+        assert!(is_page(r#"{"name":"a","tags":null}"#));
+        assert!(!is_page(r#"{"name":"a"}"#));
+        assert!(!is_page(r#"{"tags":[1]}"#));
     }
 }

@@ -100,8 +100,8 @@ fn may_be_expired_token(host: &Host, status: StatusCode, message: &str) -> bool 
 
 /// `Retry-After` in seconds. A date is ignored: waits are at most one minute.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(RETRY_AFTER)?;
-    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    let value = response.header(RETRY_AFTER)?;
+    let seconds = value.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
