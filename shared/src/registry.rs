@@ -35,7 +35,7 @@ pub use blob::BlobStream;
 pub use blob::verify::{Fault, verified};
 pub use destination::Destination;
 pub(crate) use keychain::authorization_header;
-pub use keychain::{Access, Credential, Keychain};
+pub use keychain::{Access, Credential, CredentialResult, Keychain};
 pub use source::Source;
 
 use crate::error::{Cause, Error, Side};

@@ -17,8 +17,21 @@ use crate::plan::survey::RepositoryTags;
 
 /// Expires untagged images, which a moved tag leaves behind, after 14 days. ECR itself keeps the
 /// children of a tagged index.
-const LIFECYCLE_POLICY: &str = r#"{"rules":[{"rulePriority":1,"description":"image-replicator: what moved tags left behind",
-"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}"#;
+const LIFECYCLE_POLICY: &str = r#"{
+  "rules": [
+    {
+      "rulePriority": 1,
+      "description": "image-replicator: what moved tags left behind",
+      "selection": {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": 14
+      },
+      "action": { "type": "expire" }
+    }
+  ]
+}"#;
 
 /// One repository of private ECR.
 pub(super) struct EcrRepository {
@@ -96,18 +109,16 @@ impl EcrRepository {
             .repository_name(&self.name)
             .image_scanning_configuration(scanning)
             .tags(created_by);
-        if let Err(failure) = request.send().await {
-            let error = failure.as_service_error();
-            let exists =
-                error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception);
-            return if exists {
-                Ok(Created::ByOthers)
-            } else {
-                Err(self.error("create", &failure))
-            };
+        let Err(failure) = request.send().await else {
+            self.set_lifecycle_policy().await;
+            return Ok(Created::Now);
+        };
+        let error = failure.as_service_error();
+        if error.is_some_and(CreateRepositoryError::is_repository_already_exists_exception) {
+            Ok(Created::ByOthers)
+        } else {
+            Err(self.error("create", &failure))
         }
-        self.set_lifecycle_policy().await;
-        Ok(Created::Now)
     }
 
     /// A failure is only logged. The next run would find the repository and not repeat this, but the
@@ -153,9 +164,11 @@ impl EcrRepository {
             .send()
             .await
             .map_err(|failure| self.error("read the tags of", &failure))?;
-        let tags = response.tags.unwrap_or_default().into_iter();
-        let tags = tags.map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-        Ok(tags.collect())
+        let mut tags = ResourceTags::new();
+        for tag in response.tags.unwrap_or_default() {
+            tags.insert(tag.key, tag.value);
+        }
+        Ok(tags)
     }
 
     /// Removes the resource tags with these `keys`.
@@ -171,27 +184,30 @@ impl EcrRepository {
 
     /// Sets these resource tags.
     pub(super) async fn set_tags(&self, tags: &ResourceTags) -> Result<(), Error> {
-        let tags: Result<Vec<Tag>, BuildError> =
-            tags.iter().map(|(key, value)| tag(key, value)).collect();
-        let request = self
-            .client
-            .tag_resource()
-            .resource_arn(self.arn())
-            .set_tags(Some(tags.map_err(|error| self.invalid("tag", error))?));
+        let mut request = self.client.tag_resource().resource_arn(self.arn());
+        for (key, value) in tags {
+            let tag = tag(key, value).map_err(|error| self.invalid("tag", error))?;
+            request = request.tags(tag);
+        }
         let set = request.send().await.map(drop);
         set.map_err(|failure| self.error("tag", &failure))
     }
 
     fn arn(&self) -> String {
-        let partition = match self.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            Some("us") if self.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
+        let Self {
+            account,
+            region,
+            name,
+            ..
+        } = self;
+        let partition = if region.starts_with("cn-") {
+            "aws-cn"
+        } else if region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else {
+            "aws"
         };
-        format!(
-            "arn:{partition}:ecr:{}:{}:repository/{}",
-            self.region, self.account, self.name
-        )
+        format!("arn:{partition}:ecr:{region}:{account}:repository/{name}")
     }
 
     fn error<E>(&self, verb: &str, failure: &SdkError<E>) -> Error
@@ -202,7 +218,8 @@ impl EcrRepository {
     }
 
     fn invalid(&self, verb: &str, failure: BuildError) -> Error {
-        Error::new(Side::Destination, Cause::Invalid, self.action(verb)).because(failure)
+        let error = Error::new(Side::Destination, Cause::Invalid, self.action(verb));
+        error.because(failure)
     }
 
     fn action(&self, verb: &str) -> String {

@@ -66,9 +66,12 @@ async fn describe_registry(client: &Client) -> Result<PublicRegistry, Error> {
             account: registry.registry_id().to_owned(),
         });
     }
-    Err(Error::new(Side::Destination, Cause::NotFound, action).because(
-        "it has no alias yet; create a first public repository by hand, or name the alias in the catalogue",
-    ))
+    Err(
+        Error::new(Side::Destination, Cause::NotFound, action).because(
+            "it has no alias yet; create a first public repository by hand, \
+         or name the alias in the catalogue",
+        ),
+    )
 }
 
 fn primary_alias(registry: &Registry) -> Option<&str> {
@@ -157,9 +160,13 @@ impl EcrPublicRepository<'_> {
             .send()
             .await
             .map_err(|failure| self.error("read the tags of", &failure))?;
-        let tags = response.tags.unwrap_or_default().into_iter();
-        let tags = tags.filter_map(|tag| Some((tag.key?, tag.value?)));
-        Ok(tags.collect())
+        let mut tags = ResourceTags::new();
+        for tag in response.tags.unwrap_or_default() {
+            if let (Some(key), Some(value)) = (tag.key, tag.value) {
+                tags.insert(key, value);
+            }
+        }
+        Ok(tags)
     }
 
     /// Removes the resource tags with these `keys`.
@@ -175,12 +182,10 @@ impl EcrPublicRepository<'_> {
 
     /// Sets these resource tags.
     pub(super) async fn set_tags(&self, tags: &ResourceTags) -> Result<(), Error> {
-        let tags = tags.iter().map(|(key, value)| tag(key, value)).collect();
-        let request = self
-            .client
-            .tag_resource()
-            .resource_arn(self.arn().await?)
-            .set_tags(Some(tags));
+        let mut request = self.client.tag_resource().resource_arn(self.arn().await?);
+        for (key, value) in tags {
+            request = request.tags(tag(key, value));
+        }
         let set = request.send().await.map(drop);
         set.map_err(|failure| self.error("tag", &failure))
     }

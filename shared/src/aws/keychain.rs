@@ -16,7 +16,7 @@ use super::{Aws, error};
 use crate::cache::{PerKey, Renewable};
 use crate::error::{Cause, Error, Side};
 use crate::image::host::Host;
-use crate::registry::{Access, Credential, Keychain};
+use crate::registry::{Access, Credential, CredentialResult, Keychain};
 use crate::sync::lock;
 use registry_token::RegistryToken;
 
@@ -26,14 +26,16 @@ const TRANSIENT_FALLBACK: Duration = Duration::from_mins(1);
 /// The same if the role is not allowed to get a token.
 const DENIED_FALLBACK: Duration = Duration::from_hours(24);
 
+type TokenCache = Renewable<Arc<RegistryToken>>;
+
 /// The credentials of all registries. Each is fetched when it is first needed.
 pub struct AwsKeychain {
     aws: Arc<Aws>,
     docker_hub_secret: Option<String>,
     docker_hub: Renewable<Option<Arc<Credential>>>,
     /// By region.
-    ecr: PerKey<String, Renewable<Arc<RegistryToken>>>,
-    ecr_public: Renewable<Arc<RegistryToken>>,
+    ecr: PerKey<String, TokenCache>,
+    ecr_public: TokenCache,
     /// Until when ECR Public is read without a token of this account.
     ecr_public_anonymous_until: Mutex<Option<Instant>>,
 }
@@ -43,7 +45,7 @@ impl Keychain for AwsKeychain {
         &'a self,
         registry: &'a str,
         access: Access,
-    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, Error>> {
+    ) -> BoxFuture<'a, CredentialResult> {
         Box::pin(self.find(registry, access))
     }
 
@@ -74,7 +76,7 @@ impl AwsKeychain {
         Ok(token.host.clone())
     }
 
-    async fn find(&self, registry: &str, access: Access) -> Result<Option<Arc<Credential>>, Error> {
+    async fn find(&self, registry: &str, access: Access) -> CredentialResult {
         let token = match (Host::parse(registry), access) {
             (Host::DockerHub, _) => return self.docker_hub_login().await,
             (Host::Ecr { region, .. }, _) => self.ecr_token(&region).await,
@@ -90,30 +92,33 @@ impl AwsKeychain {
         let is_refused = |token: &Arc<RegistryToken>| Arc::ptr_eq(&token.credential, refused);
         match Host::parse(registry) {
             Host::DockerHub => {
-                let is_refused = |login: &Option<Arc<Credential>>| {
-                    login
-                        .as_ref()
-                        .is_some_and(|login| Arc::ptr_eq(login, refused))
+                let is_refused = |login: &Option<Arc<Credential>>| match login {
+                    Some(login) => Arc::ptr_eq(login, refused),
+                    None => false,
                 };
                 self.docker_hub.forget(is_refused).await;
             }
-            Host::Ecr { region, .. } => self.ecr_in(&region).forget(is_refused).await,
+            Host::Ecr { region, .. } => {
+                let token = self.ecr_in(&region);
+                token.forget(is_refused).await;
+            }
             Host::EcrPublic => self.ecr_public.forget(is_refused).await,
             Host::Other => {}
         }
     }
 
     /// Docker Hub's login; `None` if no secret is configured.
-    async fn docker_hub_login(&self) -> Result<Option<Arc<Credential>>, Error> {
+    async fn docker_hub_login(&self) -> CredentialResult {
         self.docker_hub
             .get(|_| true, || self.read_docker_hub_secret())
             .await
     }
 
-    async fn read_docker_hub_secret(&self) -> Result<Option<Arc<Credential>>, Error> {
+    async fn read_docker_hub_secret(&self) -> CredentialResult {
         let Some(secret) = &self.docker_hub_secret else {
             tracing::warn!(
-                "Docker Hub is used anonymously, and its quota is shared with others: set REPLICATOR_DOCKER_HUB_SECRET"
+                "Docker Hub is used anonymously, and its quota is shared with others: \
+                 set REPLICATOR_DOCKER_HUB_SECRET"
             );
             return Ok(None);
         };
@@ -121,29 +126,29 @@ impl AwsKeychain {
         let client = aws_sdk_secretsmanager::Client::new(self.aws.config().await);
         let response = client.get_secret_value().secret_id(secret).send().await;
         let value = response.map_err(|failure| error(Side::Credentials, &action, &failure))?;
-        let login = secret::parse(value.secret_string().unwrap_or_default())
-            .map_err(|why| Error::new(Side::Credentials, Cause::Invalid, action).because(why))?;
+        let text = value.secret_string().unwrap_or_default();
+        let login = secret::parse(text).map_err(|why| {
+            let invalid = Error::new(Side::Credentials, Cause::Invalid, action);
+            invalid.because(why)
+        })?;
         Ok(Some(Arc::new(login)))
     }
 
     async fn ecr_token(&self, region: &str) -> Result<Arc<RegistryToken>, Error> {
         let fetch = || async {
             let client = self.aws.ecr(region).await;
-            registry_token::fetch_ecr(&client, region)
-                .await
-                .map(Arc::new)
+            let token = registry_token::fetch_ecr(&client, region).await?;
+            Ok(Arc::new(token))
         };
-        self.ecr_in(region)
-            .get(|token| token.is_fresh(), fetch)
-            .await
+        let cache = self.ecr_in(region);
+        cache.get(|token| token.is_fresh(), fetch).await
     }
 
     async fn ecr_public_token(&self) -> Result<Arc<RegistryToken>, Error> {
         let fetch = || async {
             let client = self.aws.ecr_public().await;
-            registry_token::fetch_ecr_public(&client)
-                .await
-                .map(Arc::new)
+            let token = registry_token::fetch_ecr_public(&client).await?;
+            Ok(Arc::new(token))
         };
         self.ecr_public.get(|token| token.is_fresh(), fetch).await
     }
@@ -155,22 +160,22 @@ impl AwsKeychain {
         if anonymous_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        match self.ecr_public_token().await {
-            Ok(token) => Some(Arc::clone(&token.credential)),
-            Err(error) => {
-                tracing::info!("ECR Public is read anonymously: {}", error.chain());
-                let fallback = if error.is_transient() {
-                    TRANSIENT_FALLBACK
-                } else {
-                    DENIED_FALLBACK
-                };
-                *lock(&self.ecr_public_anonymous_until) = Some(Instant::now() + fallback);
-                None
-            }
-        }
+        let error = match self.ecr_public_token().await {
+            Ok(token) => return Some(Arc::clone(&token.credential)),
+            Err(error) => error,
+        };
+        tracing::info!("ECR Public is read anonymously: {}", error.chain());
+        let fallback = if error.is_transient() {
+            TRANSIENT_FALLBACK
+        } else {
+            DENIED_FALLBACK
+        };
+        let until = Instant::now() + fallback;
+        *lock(&self.ecr_public_anonymous_until) = Some(until);
+        None
     }
 
-    fn ecr_in(&self, region: &str) -> Arc<Renewable<Arc<RegistryToken>>> {
+    fn ecr_in(&self, region: &str) -> Arc<TokenCache> {
         self.ecr.get(region.to_owned(), Renewable::default)
     }
 }

@@ -38,11 +38,13 @@ impl Aws {
         let client = aws_sdk_sqs::Client::new(self.config().await);
         let mut results = Vec::with_capacity(messages.len());
         for batch in messages.chunks(MAX_MESSAGES_PER_REQUEST) {
-            match send_batch(&client, url, batch).await {
-                Ok(response) => {
-                    results.extend((0..batch.len()).map(|index| entry_result(&response, index)));
-                }
-                Err(error) => results.extend(batch.iter().map(|_| Err(error.clone()))),
+            let sent = send_batch(&client, url, batch).await;
+            for index in 0..batch.len() {
+                let result = match &sent {
+                    Ok(response) => entry_result(response, index),
+                    Err(error) => Err(error.clone()),
+                };
+                results.push(result);
             }
         }
         results
@@ -57,8 +59,10 @@ async fn send_batch(
     let action = "send messages";
     let mut entries = Vec::with_capacity(batch.len());
     for (index, message) in batch.iter().enumerate() {
-        let entry = entry(index, message)
-            .map_err(|failure| Error::new(Side::Queue, Cause::Invalid, action).because(failure))?;
+        let entry = entry(index, message).map_err(|failure| {
+            let invalid = Error::new(Side::Queue, Cause::Invalid, action);
+            invalid.because(failure)
+        })?;
         entries.push(entry);
     }
     let request = client
@@ -72,12 +76,14 @@ async fn send_batch(
 /// The result of the message at `index` of a batch.
 fn entry_result(response: &SendMessageBatchOutput, index: usize) -> Result<(), Error> {
     let id = index.to_string();
-    let Some(failed) = response.failed().iter().find(|failed| failed.id() == id) else {
+    let mut failures = response.failed().iter();
+    let Some(failed) = failures.find(|failed| failed.id() == id) else {
         return Ok(());
     };
     let message = failed.message().unwrap_or_default();
     let why = format!("{}: {message}", failed.code());
-    Err(Error::new(Side::Queue, Cause::Unavailable, "send messages").because(why))
+    let error = Error::new(Side::Queue, Cause::Unavailable, "send messages");
+    Err(error.because(why))
 }
 
 fn entry(

@@ -13,7 +13,9 @@ use crate::outcome::state::{ResourceTags, TagChanges};
 use crate::plan::survey::RepositoryTags;
 
 /// One repository with a control plane.
-pub struct Repository<'a>(Service<'a>);
+pub struct Repository<'a> {
+    service: Service<'a>,
+}
 
 enum Service<'a> {
     Ecr(EcrRepository),
@@ -24,18 +26,19 @@ impl Aws {
     /// The control plane of `at`; `None` for other registries than ECR and ECR Public.
     pub async fn repository(&self, at: &RepositoryRef) -> Option<Repository<'_>> {
         if let Some(private) = self.ecr_repository(at).await {
-            return Some(Repository(Service::Ecr(private)));
+            let service = Service::Ecr(private);
+            return Some(Repository { service });
         }
-        self.ecr_public_repository(at)
-            .await
-            .map(|public| Repository(Service::EcrPublic(public)))
+        let public = self.ecr_public_repository(at).await?;
+        let service = Service::EcrPublic(public);
+        Some(Repository { service })
     }
 }
 
 impl Repository<'_> {
     /// Its tags and their digests; none if the repository does not exist.
     pub async fn image_tags(&self) -> Result<RepositoryTags, Error> {
-        let listed = match &self.0 {
+        let listed = match &self.service {
             Service::Ecr(repository) => repository.list_images().await,
             Service::EcrPublic(repository) => repository.list_images().await,
         };
@@ -47,7 +50,7 @@ impl Repository<'_> {
 
     /// Describes it, and creates it if it does not exist. Safe to run twice.
     pub async fn prepare(&self) -> Result<Prepared, Error> {
-        let described = match &self.0 {
+        let described = match &self.service {
             Service::Ecr(repository) => repository.describe().await,
             Service::EcrPublic(repository) => repository.describe().await,
         };
@@ -61,7 +64,7 @@ impl Repository<'_> {
                 });
             }
         }
-        let created = match &self.0 {
+        let created = match &self.service {
             Service::Ecr(repository) => repository.create().await?,
             Service::EcrPublic(repository) => repository.create().await?,
         };
@@ -73,18 +76,18 @@ impl Repository<'_> {
 
     /// Which of `digests`, at most [`MAX_LAYERS_PER_CALL`], it has as blobs: one call.
     pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
-        let digests = digests.iter().map(ToString::to_string).collect();
-        let found = match &self.0 {
-            Service::Ecr(repository) => repository.layers(digests).await?,
-            Service::EcrPublic(repository) => repository.layers(digests).await?,
+        let wanted = digests.iter().map(ToString::to_string).collect();
+        let found = match &self.service {
+            Service::Ecr(repository) => repository.layers(wanted).await?,
+            Service::EcrPublic(repository) => repository.layers(wanted).await?,
         };
-        let digests = found.iter().filter_map(|digest| digest.parse().ok());
-        Ok(digests.collect())
+        let found = found.iter().filter_map(|digest| digest.parse().ok());
+        Ok(found.collect())
     }
 
     /// Its resource tags.
     pub async fn tags(&self) -> Result<ResourceTags, Error> {
-        match &self.0 {
+        match &self.service {
             Service::Ecr(repository) => repository.tags().await,
             Service::EcrPublic(repository) => repository.tags().await,
         }
@@ -94,13 +97,13 @@ impl Repository<'_> {
     pub async fn write_tags(&self, changes: &TagChanges) -> Result<(), Error> {
         if !changes.remove.is_empty() {
             let keys = changes.remove.clone();
-            match &self.0 {
+            match &self.service {
                 Service::Ecr(repository) => repository.remove_tags(keys).await?,
                 Service::EcrPublic(repository) => repository.remove_tags(keys).await?,
             }
         }
         if !changes.set.is_empty() {
-            match &self.0 {
+            match &self.service {
                 Service::Ecr(repository) => repository.set_tags(&changes.set).await?,
                 Service::EcrPublic(repository) => repository.set_tags(&changes.set).await?,
             }

@@ -103,8 +103,7 @@ impl Aws {
             .mode(FlexibleTimeWindowMode::Off)
             .build()
             .map_err(invalid)?;
-        let time = TimeZone::UTC.to_datetime(schedule.at);
-        let expression = format!("at({})", time.strftime("%Y-%m-%dT%H:%M:%S"));
+        let expression = schedule_expression(schedule.at);
         if exists {
             let request = client
                 .update_schedule()
@@ -152,6 +151,13 @@ fn schedule_name(settings: &RetryTarget) -> String {
     format!("{prefix}{NAME_SUFFIX}")
 }
 
+/// The time of a schedule: `at(2026-11-25T08:15:00)`, which is UTC.
+fn schedule_expression(at: Timestamp) -> String {
+    let time = TimeZone::UTC.to_datetime(at);
+    let time = time.strftime("%Y-%m-%dT%H:%M:%S");
+    format!("at({time})")
+}
+
 /// Parses the time of `at(2026-11-25T08:15:00)`, which is UTC.
 fn parse_time(expression: &str) -> Option<Timestamp> {
     let text = expression.strip_prefix("at(")?.strip_suffix(')')?;
@@ -166,20 +172,16 @@ mod tests {
 
     #[test]
     fn the_schedule_is_named_after_the_function_and_its_time_is_utc() {
-        let function =
-            "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh".to_owned();
+        let function = "arn:aws:lambda:us-east-1:111122223333:function:image-replicator-refresh";
         let settings = RetryTarget {
-            function,
+            function: function.to_owned(),
             role: String::new(),
         };
-        assert_eq!(
-            schedule_name(&settings),
-            "image-replicator-refresh-deferred"
-        );
-        assert_eq!(
-            parse_time("at(2026-09-21T14:13:20)"),
-            Timestamp::from_second(1_790_000_000).ok()
-        );
+        let name = schedule_name(&settings);
+        assert_eq!(name, "image-replicator-refresh-deferred");
+
+        let time = parse_time("at(2026-09-21T14:13:20)").unwrap();
+        assert_eq!(time.as_second(), 1_790_000_000);
         assert_eq!(parse_time("rate(1 hour)"), None);
     }
 }

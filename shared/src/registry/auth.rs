@@ -16,7 +16,7 @@ use std::sync::{Arc, Once};
 
 use http::{Method, StatusCode};
 
-use super::keychain::{Access, Credential, Keychain};
+use super::keychain::{Access, CredentialResult, Keychain};
 use super::limits::pace::Api;
 use super::transport::refusal::{Asked, Refusal};
 use super::transport::{Request, Transport};
@@ -106,11 +106,7 @@ impl Authorizer {
             .get((repository.clone(), access), Renewable::default)
     }
 
-    async fn credential(
-        &self,
-        repository: &RepositoryRef,
-        access: Access,
-    ) -> Result<Option<Arc<Credential>>, Error> {
+    async fn credential(&self, repository: &RepositoryRef, access: Access) -> CredentialResult {
         self.keychain.credential(&repository.registry, access).await
     }
 
@@ -207,7 +203,7 @@ mod tests {
     use super::*;
     use crate::error::Side;
     use crate::image::reference::ImageRef;
-    use crate::registry::keychain::authorization_header;
+    use crate::registry::keychain::{Credential, authorization_header};
 
     /// A keychain whose secret cannot be read.
     #[derive(Default)]
@@ -220,7 +216,7 @@ mod tests {
             &'a self,
             _registry: &'a str,
             _access: Access,
-        ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, Error>> {
+        ) -> BoxFuture<'a, CredentialResult> {
             self.was_asked.store(true, Ordering::Relaxed);
             let error = Error::new(Side::Credentials, Cause::Denied, "read the secret");
             Box::pin(async { Err(error) })

@@ -68,6 +68,9 @@ impl Credential {
     }
 }
 
+/// A credential; `None` means anonymous access.
+pub type CredentialResult = Result<Option<Arc<Credential>>, Error>;
+
 /// A store of credentials.
 ///
 /// Implementations cache what they fetch: the adapter asks for each token, and before every request to
@@ -81,7 +84,7 @@ pub trait Keychain: Send + Sync {
         &'a self,
         registry: &'a str,
         access: Access,
-    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>, Error>>;
+    ) -> BoxFuture<'a, CredentialResult>;
 
     /// Discards the credential of `registry` if it still is `refused`, which the registry did not
     /// accept. The next call of [`Keychain::credential`] fetches a fresh one.

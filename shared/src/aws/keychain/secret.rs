@@ -16,7 +16,12 @@ struct SecretJson {
 }
 
 /// What is wrong with a secret that has neither form.
-const NOT_A_LOGIN: &str = r#"it is not JSON of the form {"username":"…","password":"…"} or {"username":"…","accessToken":"…"}"#;
+const NOT_A_LOGIN: &str = concat!(
+    "it is not JSON of the form ",
+    r#"{"username":"…","password":"…"}"#,
+    " or ",
+    r#"{"username":"…","accessToken":"…"}"#,
+);
 
 /// Reads the text of the secret. The error never quotes it, as the JSON parser's own message could.
 pub(super) fn parse(text: &str) -> Result<Credential, &'static str> {
@@ -27,7 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Credential, &'static str> {
     }
     if user.contains('@') {
         tracing::warn!(
-            "the username in Docker Hub's secret is an e-mail address, which Docker Hub refuses: use the Docker ID"
+            "the username in Docker Hub's secret is an e-mail address, \
+             which Docker Hub refuses: use the Docker ID"
         );
     }
     let password = secret.access_token.or(secret.password).ok_or(NOT_A_LOGIN)?;
@@ -50,10 +56,8 @@ mod tests {
             let Credential::Basic { user, password } = parse(text).unwrap() else {
                 panic!("a secret holds a login");
             };
-            assert_eq!(
-                (user.as_str(), password.expose_secret()),
-                ("ci", "dckr_pat_x")
-            );
+            assert_eq!(user, "ci");
+            assert_eq!(password.expose_secret(), "dckr_pat_x");
         }
     }
 

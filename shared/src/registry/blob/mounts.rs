@@ -35,8 +35,10 @@ impl Mounts {
         if known.refusing.contains(&to.registry) {
             return None;
         }
-        let holder = known.holders.get(&(to.registry.clone(), digest.clone()))?;
-        (*holder != to.path).then(|| holder.clone())
+        let key = (to.registry.clone(), digest.clone());
+        let holder = known.holders.get(&key)?;
+        let is_another = *holder != to.path;
+        is_another.then(|| holder.clone())
     }
 
     /// Records that `repository` has `digest`, and a manifest that names it.
@@ -45,10 +47,8 @@ impl Mounts {
         if known.holders.len() >= MAX_BLOBS {
             known.holders.clear();
         }
-        known.holders.insert(
-            (repository.registry.clone(), digest.clone()),
-            repository.path.clone(),
-        );
+        let key = (repository.registry.clone(), digest.clone());
+        known.holders.insert(key, repository.path.clone());
     }
 
     /// Records that `registry` refused to mount a blob.
@@ -67,15 +67,18 @@ mod tests {
             registry: registry.to_owned(),
             path: path.to_owned(),
         };
-        let (mounts, digest) = (Mounts::default(), Digest::from_content(b"layer"));
-        mounts.note_blob(&at("ecr", "a"), &digest);
-        assert_eq!(
-            mounts.find_holder(&at("ecr", "b"), &digest).as_deref(),
-            Some("a")
-        );
-        assert_eq!(mounts.find_holder(&at("ecr", "a"), &digest), None);
-        assert_eq!(mounts.find_holder(&at("other", "b"), &digest), None);
+        let mounts = Mounts::default();
+        let digest = Digest::from_content(b"layer");
+        let holder = at("ecr", "a");
+        let other = at("ecr", "b");
+        let elsewhere = at("other", "b");
+        let find_for = |to| mounts.find_holder(to, &digest);
+
+        mounts.note_blob(&holder, &digest);
+        assert_eq!(find_for(&other).as_deref(), Some("a"));
+        assert_eq!(find_for(&holder), None);
+        assert_eq!(find_for(&elsewhere), None);
         mounts.note_refusal("ecr");
-        assert_eq!(mounts.find_holder(&at("ecr", "b"), &digest), None);
+        assert_eq!(find_for(&other), None);
     }
 }

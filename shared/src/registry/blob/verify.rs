@@ -119,12 +119,12 @@ mod tests {
     use super::*;
     use crate::image::digest::Digest;
 
-    /// The bytes of `chunks` that pass when `announced` is expected, and the cause of an error.
-    async fn check(chunks: &[&'static str], announced: &str) -> (String, Option<Cause>) {
-        check_as(Hashing::Here, chunks, announced).await
+    /// Verifies `chunks` as `abcd`. Returns the bytes that pass, and the cause of an error.
+    async fn verify(hashing: Hashing, chunks: &[&'static str]) -> (String, Option<Cause>) {
+        verify_as(hashing, chunks, "abcd").await
     }
 
-    async fn check_as(
+    async fn verify_as(
         hashing: Hashing,
         chunks: &[&'static str],
         announced: &str,
@@ -134,66 +134,63 @@ mod tests {
             size_bytes: announced.len() as u64,
         };
         let fault = Fault::default();
-        let chunks = stream::iter(
-            chunks
-                .iter()
-                .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))),
-        );
-        let out: Vec<_> = verified(chunks, blob, hashing, Arc::clone(&fault))
-            .collect()
-            .await;
-        let passed: Vec<u8> = out.iter().flatten().flatten().copied().collect();
-        assert_eq!(out.iter().any(Result::is_err), fault.get().is_some());
-        (
-            String::from_utf8(passed).unwrap(),
-            fault.get().map(|error| error.cause().clone()),
-        )
+        let chunks = chunks.iter().map(|chunk| Ok(Bytes::from(*chunk)));
+        let chunks = stream::iter(chunks);
+        let verified = verified(chunks, blob, hashing, Arc::clone(&fault));
+        let mut verified = std::pin::pin!(verified);
+
+        let mut passed = Vec::new();
+        let mut has_failed = false;
+        while let Some(item) = verified.next().await {
+            match item {
+                Ok(chunk) => passed.extend_from_slice(&chunk),
+                Err(_) => has_failed = true,
+            }
+        }
+        assert_eq!(has_failed, fault.get().is_some());
+        let cause = fault.get().map(|error| error.cause().clone());
+        (String::from_utf8(passed).unwrap(), cause)
+    }
+
+    #[track_caller]
+    fn assert_fails(found: &(String, Option<Cause>), passed: &str, cause: &Cause) {
+        assert_eq!(found.0, passed);
+        assert_eq!(found.1.as_ref(), Some(cause));
     }
 
     #[tokio::test]
     async fn matching_bytes_pass() {
-        assert_eq!(
-            check(&["ab", "", "cd", "e"], "abcde").await,
-            ("abcde".to_owned(), None)
-        );
-        assert_eq!(check(&[], "").await, (String::new(), None));
+        let (passed, cause) = verify(Hashing::Here, &["ab", "", "c", "d"]).await;
+        assert_eq!(passed, "abcd");
+        assert_eq!(cause, None);
+
+        let (passed, cause) = verify_as(Hashing::Here, &[], "").await;
+        assert_eq!(passed, "");
+        assert_eq!(cause, None);
     }
 
     #[tokio::test]
     async fn the_last_chunk_of_wrong_bytes_never_passes() {
-        assert_eq!(
-            check(&["ab", "cX"], "abcd").await,
-            ("ab".to_owned(), Some(Cause::Mismatch))
-        );
-        assert_eq!(
-            check(&["X"], "a").await,
-            (String::new(), Some(Cause::Mismatch))
-        );
+        let two_chunks = verify(Hashing::Here, &["ab", "cX"]).await;
+        assert_fails(&two_chunks, "ab", &Cause::Mismatch);
+        let one_chunk = verify(Hashing::Here, &["abcX"]).await;
+        assert_fails(&one_chunk, "", &Cause::Mismatch);
     }
 
     #[tokio::test]
     async fn if_the_destination_hashes_only_the_size_is_checked() {
-        let check = |chunks| check_as(Hashing::Destination, chunks, "abcd");
-        assert_eq!(check(&["ab", "cX"]).await, ("abcX".to_owned(), None));
-        assert_eq!(
-            check(&["ab", "c"]).await,
-            ("ab".to_owned(), Some(Cause::Interrupted))
-        );
-        assert_eq!(
-            check(&["ab", "cde"]).await,
-            (String::new(), Some(Cause::Mismatch))
-        );
+        let (passed, cause) = verify(Hashing::Destination, &["ab", "cX"]).await;
+        assert_eq!(passed, "abcX");
+        assert_eq!(cause, None);
     }
 
     #[tokio::test]
     async fn too_few_bytes_are_an_interruption_and_too_many_a_mismatch() {
-        assert_eq!(
-            check(&["ab", "c"], "abcd").await,
-            ("ab".to_owned(), Some(Cause::Interrupted))
-        );
-        assert_eq!(
-            check(&["ab", "cde"], "abcd").await,
-            (String::new(), Some(Cause::Mismatch))
-        );
+        for hashing in [Hashing::Here, Hashing::Destination] {
+            let too_few = verify(hashing, &["ab", "c"]).await;
+            assert_fails(&too_few, "ab", &Cause::Interrupted);
+            let too_many = verify(hashing, &["ab", "cde"]).await;
+            assert_fails(&too_many, "", &Cause::Mismatch);
+        }
     }
 }

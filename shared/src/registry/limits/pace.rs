@@ -174,8 +174,10 @@ impl Pace {
 
     /// Doubles the interval of this kind of request.
     fn slow_down(&self, registry: &str, api: Api) {
-        if let Some(lane) = lock(&self.lanes).get_mut(&(registry.to_owned(), api)) {
-            lane.interval = (lane.interval * 2).clamp(PUT_IMAGE_INTERVAL, MAX_INTERVAL);
+        let key = (registry.to_owned(), api);
+        if let Some(lane) = lock(&self.lanes).get_mut(&key) {
+            let doubled = lane.interval * 2;
+            lane.interval = doubled.clamp(PUT_IMAGE_INTERVAL, MAX_INTERVAL);
         }
     }
 
@@ -208,6 +210,7 @@ mod tests {
     use super::*;
     use crate::error::Side;
 
+    const HUB: &str = "docker.io";
     const ECR: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
 
     /// How long `requests` of a kind take from now on.
@@ -227,92 +230,80 @@ mod tests {
     async fn manifests_are_put_at_the_rate_of_ecr_and_elsewhere_without_a_limit() {
         let pace = Pace::default();
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(time(&pace, ECR, Api::PutManifest, 31).await >= Duration::from_secs(2));
-        assert_eq!(
-            time(&pace, ECR, Api::GetManifest, 100).await,
-            Duration::ZERO
-        );
-        assert_eq!(
-            time(&pace, "registry.example", Api::PutManifest, 100).await,
-            Duration::ZERO
-        );
+        let puts = time(&pace, ECR, Api::PutManifest, 31).await;
+        assert!(puts >= Duration::from_secs(2), "{puts:?}");
+        let gets = time(&pace, ECR, Api::GetManifest, 100).await;
+        assert_eq!(gets, Duration::ZERO);
+        let elsewhere = time(&pace, "registry.example", Api::PutManifest, 100).await;
+        assert_eq!(elsewhere, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn throttling_slows_down_that_api_alone_until_it_recovers() {
         let pace = Pace::default();
-        pace.note_refusal(
-            ECR,
-            Api::Rest,
-            &refusal(Cause::Throttled { retry_after: None }),
-        );
-        assert_eq!(time(&pace, ECR, Api::GetManifest, 9).await, Duration::ZERO);
-        assert!(time(&pace, ECR, Api::Rest, 11).await >= Duration::from_secs(2));
+        let throttled = refusal(Cause::Throttled { retry_after: None });
+        pace.note_refusal(ECR, Api::Rest, &throttled);
+        let others = time(&pace, ECR, Api::GetManifest, 9).await;
+        assert_eq!(others, Duration::ZERO);
+        let slowed = time(&pace, ECR, Api::Rest, 11).await;
+        assert!(slowed >= Duration::from_secs(2), "{slowed:?}");
         for _ in 0..50 {
             pace.wait_for_turn(ECR, Api::Rest).await;
             pace.note_success(ECR, Api::Rest);
         }
         tokio::time::advance(Duration::from_secs(5)).await;
         pace.note_success(ECR, Api::Rest);
-        assert_eq!(time(&pace, ECR, Api::Rest, 100).await, Duration::ZERO);
+        let recovered = time(&pace, ECR, Api::Rest, 100).await;
+        assert_eq!(recovered, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_that_was_taken_before_a_limit_was_met_is_taken_again() {
         let pace = Pace::default();
-        assert!(time(&pace, ECR, Api::PutManifest, 1).await < PUT_IMAGE_INTERVAL);
         let put = || time(&pace, ECR, Api::PutManifest, 1);
+        assert!(put().await < PUT_IMAGE_INTERVAL);
         let refuse = async {
             let retry_after = Some(Duration::from_secs(20));
-            pace.note_refusal(
-                ECR,
-                Api::PutManifest,
-                &refusal(Cause::Throttled { retry_after }),
-            );
+            let throttled = refusal(Cause::Throttled { retry_after });
+            pace.note_refusal(ECR, Api::PutManifest, &throttled);
         };
-        let (waits, ()) = tokio::join!(put(), refuse);
-        assert!(waits >= Duration::from_secs(20), "{waits:?}");
+        let (waited, ()) = tokio::join!(put(), refuse);
+        assert!(waited >= Duration::from_secs(20), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_the_limits_of_a_token_service_only_the_abuse_limit_stops_requests() {
+        let pace = Pace::default();
         let begun = Instant::now();
         let retry_after = Some(Duration::from_secs(9));
-        pace.note_token_refusal("docker.io", &refusal(Cause::Throttled { retry_after }));
-        pace.wait_for_pause("docker.io", Api::Rest).await;
+        let throttled = refusal(Cause::Throttled { retry_after });
+        pace.note_token_refusal(HUB, &throttled);
+        pace.wait_for_pause(HUB, Api::Rest).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        pace.note_token_refusal("docker.io", &refusal(Cause::AbuseLimit { retry_after }));
-        pace.wait_for_pause("docker.io", Api::GetManifest).await;
-        assert_eq!(
-            begun.elapsed(),
-            Duration::from_secs(9),
-            "no token is fetched meanwhile"
-        );
+
+        let abuse = refusal(Cause::AbuseLimit { retry_after });
+        pace.note_token_refusal(HUB, &abuse);
+        pace.wait_for_pause(HUB, Api::GetManifest).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(9));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_abuse_limit_stops_all_requests_to_the_host_and_the_listing_limit_only_lists() {
         let pace = Pace::default();
-        let minute = Some(Duration::from_secs(30));
-        pace.note_refusal(
-            "docker.io",
-            Api::ListTags,
-            &refusal(Cause::ListingLimit {
-                retry_after: minute,
-            }),
-        );
-        assert_eq!(
-            time(&pace, "docker.io", Api::GetManifest, 1).await,
-            Duration::ZERO
-        );
-        assert!(time(&pace, "docker.io", Api::ListTags, 1).await >= Duration::from_secs(30));
-        pace.note_refusal(
-            "docker.io",
-            Api::GetManifest,
-            &refusal(Cause::AbuseLimit {
-                retry_after: minute,
-            }),
-        );
-        assert_eq!(
-            time(&pace, "quay.io", Api::GetManifest, 1).await,
-            Duration::ZERO
-        );
-        assert!(time(&pace, "docker.io", Api::Rest, 1).await >= Duration::from_secs(30));
+        let pause = Duration::from_secs(30);
+        let retry_after = Some(pause);
+        let listing = refusal(Cause::ListingLimit { retry_after });
+        pace.note_refusal(HUB, Api::ListTags, &listing);
+        let manifest = time(&pace, HUB, Api::GetManifest, 1).await;
+        assert_eq!(manifest, Duration::ZERO);
+        let list = time(&pace, HUB, Api::ListTags, 1).await;
+        assert!(list >= pause, "{list:?}");
+
+        let abuse = refusal(Cause::AbuseLimit { retry_after });
+        pace.note_refusal(HUB, Api::GetManifest, &abuse);
+        let elsewhere = time(&pace, "quay.io", Api::GetManifest, 1).await;
+        assert_eq!(elsewhere, Duration::ZERO);
+        let blob = time(&pace, HUB, Api::Rest, 1).await;
+        assert!(blob >= pause, "{blob:?}");
     }
 }

@@ -89,6 +89,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures_util::future::join_all;
     use http::Method;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -99,7 +100,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn connections_are_opened_once_within_90_seconds_and_kept_for_five() {
-        let (prewarmed, opened) = (Prewarmed::default(), Cell::new(0));
+        let prewarmed = Prewarmed::default();
+        let opened = Cell::new(0);
         let uri = Uri::from_static("https://registry/v2/");
         let open = |count| {
             let connect = || -> Connecting {
@@ -109,17 +111,13 @@ mod tests {
             prewarmed.open(&uri, count, connect);
             opened.get()
         };
-        assert_eq!([open(2), open(2), open(3)], [2, 2, 3]);
-        assert!(
-            prewarmed
-                .take(&Uri::from_static("http://registry/"))
-                .is_none()
-        );
-        assert!(
-            prewarmed
-                .take(&Uri::from_static("https://registry/"))
-                .is_some()
-        );
+        assert_eq!(open(2), 2);
+        assert_eq!(open(2), 2);
+        assert_eq!(open(3), 3);
+        let plain = Uri::from_static("http://registry/");
+        assert!(prewarmed.take(&plain).is_none());
+        let same_origin = Uri::from_static("https://registry/");
+        assert!(prewarmed.take(&same_origin).is_some());
         tokio::time::advance(UNUSED_TIMEOUT * 2).await;
         assert!(prewarmed.take(&uri).is_none());
         assert_eq!(open(3), 3);
@@ -129,20 +127,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_connection_has_an_age_of_its_own() {
-        let (prewarmed, uri) = (
-            Prewarmed::default(),
-            Uri::from_static("https://registry/v2/"),
-        );
+        let prewarmed = Prewarmed::default();
+        let uri = Uri::from_static("https://registry/v2/");
         let connect = || -> Connecting { Box::pin(std::future::pending()) };
         prewarmed.open(&uri, 1, connect);
         tokio::time::advance(UNUSED_TIMEOUT * 2).await;
         prewarmed.open(&uri, 2, connect);
-        assert!(
-            prewarmed.take(&uri).is_some(),
-            "the second was opened just now"
-        );
-        assert!(prewarmed.take(&uri).is_none(), "the first is too old");
+        let second = prewarmed.take(&uri);
+        assert!(second.is_some(), "it was opened just now");
+        let first = prewarmed.take(&uri);
+        assert!(first.is_none(), "it is too old");
     }
+
+    const EMPTY_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
     /// A server that responds once `connections` have sent a request, and counts all connections.
     async fn serve(listener: TcpListener, connections: usize, seen: Arc<AtomicUsize>) {
@@ -151,11 +148,10 @@ mod tests {
             seen.fetch_add(1, Ordering::SeqCst);
             let all_have_sent = Arc::clone(&all_have_sent);
             tokio::spawn(async move {
-                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = stream.read(&mut buffer).await {
                     all_have_sent.wait().await;
-                    let _ = stream
-                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                        .await;
+                    let _ = stream.write_all(EMPTY_RESPONSE).await;
                 }
             });
         }
@@ -164,9 +160,8 @@ mod tests {
     #[tokio::test]
     async fn requests_use_the_prewarmed_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: url::Url = format!("http://{}/v2/", listener.local_addr().unwrap())
-            .parse()
-            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let url: url::Url = format!("http://{address}/v2/").parse().unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
         tokio::spawn(serve(listener, 3, Arc::clone(&seen)));
         let transport = Transport::new().unwrap();
@@ -175,12 +170,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let get = || transport.send(Request::new(Method::GET, url.clone()));
-        let (first, second, third) = tokio::join!(get(), get(), get());
-        assert!([first, second, third].iter().all(|response| {
-            response
-                .as_ref()
-                .is_ok_and(|response| response.status().is_success())
-        }));
+        for response in join_all([get(), get(), get()]).await {
+            assert!(response.unwrap().status().is_success());
+        }
         assert_eq!(seen.load(Ordering::SeqCst), 3);
     }
 }
