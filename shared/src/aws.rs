@@ -150,8 +150,10 @@ where
         (None, _) if messages(error).contains("credentials") => Cause::BadCredential,
         (None, _) => Cause::Interrupted,
     };
-    let status = error.raw_response().map(|response| response.status());
-    if cause == Cause::Unexpected && status.is_some_and(|status| status.is_server_error()) {
+    let is_server_error = error
+        .raw_response()
+        .is_some_and(|response| response.status().is_server_error());
+    if cause == Cause::Unexpected && is_server_error {
         cause = Cause::Unavailable;
     }
     let why = match error.message() {

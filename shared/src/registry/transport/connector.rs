@@ -75,13 +75,11 @@ impl Connector {
     fn connect_in_time(&self, uri: Uri) -> Connecting {
         let connecting = self.connect(uri);
         Box::pin(async {
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-                Ok(result) => result,
-                Err(_) => {
-                    let seconds = CONNECT_TIMEOUT.as_secs();
-                    Err(format!("no connection within {seconds} s").into())
-                }
+            if let Ok(result) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+                return result;
             }
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            Err(format!("no connection within {seconds} s").into())
         })
     }
 
