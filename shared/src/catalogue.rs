@@ -99,8 +99,11 @@ impl Catalogue {
 
     /// Whether the catalogue names `image`, a selection took it, or one may take it.
     pub fn covers(&self, image: &ImageRef) -> bool {
-        let may_select = |catalogue: &Self| catalogue.selections_of(image).next().is_some();
-        self.is_named(image) || self.selected.contains(image) || self.with_bases().any(may_select)
+        if self.is_named(image) || self.selected.contains(image) {
+            return true;
+        }
+        let mut catalogues = self.with_bases();
+        catalogues.any(|catalogue| catalogue.selections_of(image).next().is_some())
     }
 
     /// Whether a document names `image` itself.

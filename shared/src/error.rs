@@ -317,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_chain_does_not_repeat_a_message() {
-        let error = Error::new(Side::Source, Cause::NotFound, "copy node:21").because("not found");
+        let action = "copy node:21";
+        let error = Error::new(Side::Source, Cause::NotFound, action).because("not found");
         assert_eq!(error.chain(), "source: cannot copy node:21: not found");
     }
 
@@ -329,7 +330,9 @@ mod tests {
             .with_retry_at(at);
         assert_eq!(
             error.chain(),
-            "source: cannot copy node:21: not enough Docker Hub pulls left: 3 are left; retry scheduled for 2026-09-21T14:13:20Z"
+            "source: cannot copy node:21: \
+             not enough Docker Hub pulls left: 3 are left; \
+             retry scheduled for 2026-09-21T14:13:20Z"
         );
     }
 

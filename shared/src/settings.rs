@@ -192,7 +192,8 @@ impl Location {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("ssm", path)) if path.starts_with('/') && path.len() > 1 => {
-                Ok(Self::Ssm(path.trim_end_matches('/').to_owned()))
+                let path = path.trim_end_matches('/');
+                Ok(Self::Ssm(path.to_owned()))
             }
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             _ => Err(format!("{text:?} is neither ssm:/path nor file:PATH")),

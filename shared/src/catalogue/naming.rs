@@ -87,7 +87,8 @@ impl Destination {
     pub fn target_name(&self, image: &ImageRef) -> Result<(String, String), String> {
         let path = self.repository.render(image);
         let tag = self.tag.render(image);
-        let target: Result<ImageRef, _> = format!("registry.invalid/{path}:{tag}").parse();
+        let text = format!("registry.invalid/{path}:{tag}");
+        let target: Result<ImageRef, _> = text.parse();
         let parsed = target.map_err(|problem| problem.to_string())?;
         if parsed.repository().path == path && path.len() <= MAX_PATH_BYTES {
             Ok((path, tag))
@@ -180,8 +181,10 @@ impl DestinationKind {
 /// Checks the host of a registry by Docker's rule: without a dot or a port, `text` would be a
 /// namespace. Docker Hub is a source only.
 fn parse_host(text: &str) -> Result<String, String> {
-    let parsed = reference::parse(&format!("{text}/x")).map_err(|problem| problem.to_string())?;
-    let host = parsed.repository.registry;
+    let host = match reference::parse(&format!("{text}/x")) {
+        Ok(parsed) => parsed.repository.registry,
+        Err(problem) => return Err(problem.to_string()),
+    };
     if host == DOCKER_HUB && text.ends_with("docker.io") {
         return Err("Docker Hub is not a destination".to_owned());
     }

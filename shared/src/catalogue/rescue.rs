@@ -25,19 +25,19 @@ impl RescueAllowList {
             let pattern = expand(pattern)?;
             let mut glob = GlobBuilder::new(&pattern);
             glob.literal_separator(true);
-            set.add(glob.build().map_err(describe)?);
+            let glob = glob.build().map_err(|error| error.to_string())?;
+            set.add(glob);
         }
-        set.build().map(Self).map_err(describe)
+        match set.build() {
+            Ok(set) => Ok(Self(set)),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Whether the list allows `repository`.
     pub fn matches(&self, repository: &RepositoryRef) -> bool {
         self.0.is_match(repository.to_string())
     }
-}
-
-fn describe(error: globset::Error) -> String {
-    error.to_string()
 }
 
 /// `pattern` with the parts that a reference may omit, because it is matched against full names.

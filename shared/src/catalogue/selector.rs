@@ -112,7 +112,8 @@ impl Selector {
 
     fn check_range(&self, range: &Range, parsed: Option<&ParsedTag>) -> Result<String, String> {
         let parsed = parsed.ok_or("has no version")?;
-        let (text, variant) = (range.as_str(), parsed.variant);
+        let text = range.as_str();
+        let variant = parsed.variant;
         let number = &parsed.version.number;
         if matches!(number, Number::Date(..)) {
             return Err("is a date, which semver does not compare".to_owned());

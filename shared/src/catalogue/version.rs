@@ -108,8 +108,13 @@ fn split_day<'a>(text: &'a str, separator: &str) -> Option<(u64, &'a str)> {
     let (year, rest) = split_number(text, 4)?;
     let (month, rest) = split_number(rest.strip_prefix(separator)?, 2)?;
     let (day, rest) = split_number(rest.strip_prefix(separator)?, 2)?;
-    let is_day = (1970..2100).contains(&year) && (1..=12).contains(&month);
-    if !is_day || !(1..=31).contains(&day) || begins_with_digit(rest) {
+    let is_year = (1970..2100).contains(&year);
+    let is_month = (1..=12).contains(&month);
+    let is_day = (1..=31).contains(&day);
+    if !is_year || !is_month || !is_day {
+        return None;
+    }
+    if begins_with_digit(rest) {
         return None;
     }
     Some((year * 10_000 + month * 100 + day, rest))

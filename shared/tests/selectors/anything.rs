@@ -8,7 +8,11 @@ use super::selector;
 
 /// Texts that resemble tags, and some that do not.
 fn tags() -> impl Strategy<Value = Vec<String>> {
-    let tag = "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}|[a-z]{1,6}|[0-9]{8}|\\PC{0,12}";
+    let number = "v?[0-9]{1,3}(\\.[0-9]{1,2}){0,3}";
+    let suffix = "(-?(rc|beta|alpine|slim)\\.?[0-9]{0,2}){0,2}";
+    let version = format!("{number}{suffix}");
+    let any = format!("{version}|[a-z]{{1,6}}|[0-9]{{8}}|\\PC{{0,12}}");
+    let tag = prop::string::string_regex(&any).expect("it is a regular expression");
     prop::collection::vec(tag, 0..40)
 }
 

@@ -10,8 +10,8 @@ use image_replicator::catalogue::{Catalogue, Document, Selector, TagVerdict};
 
 /// The selector that is written as `yaml` under `tags`.
 fn selector(yaml: &str) -> Selector {
-    let document = Document::parse("test", &format!("images: [{{ image: x, tags: {yaml} }}]"))
-        .expect("it can be read");
+    let text = format!("images: [{{ image: x, tags: {yaml} }}]");
+    let document = Document::parse("test", &text).expect("it can be read");
     let catalogue = Catalogue::merge(&[document]).expect("it makes sense");
     catalogue
         .selections
@@ -23,7 +23,8 @@ fn selector(yaml: &str) -> Selector {
 }
 
 fn judge(yaml: &str, tags: &[&str]) -> Vec<TagVerdict> {
-    selector(yaml).judge(&tags.iter().map(|&tag| tag.to_owned()).collect::<Vec<_>>())
+    let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+    selector(yaml).judge(&tags)
 }
 
 /// `+ 22: is within >=20` for each tag, newest first.

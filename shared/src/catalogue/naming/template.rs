@@ -107,7 +107,8 @@ impl Part {
             "name" => Ok(Self::Name),
             "tag" => Ok(Self::Tag),
             _ => Err(format!(
-                "unknown placeholder {{{name}}}; there are {{registry}}, {{repository}}, {{namespace}}, {{name}} and {{tag}}"
+                "unknown placeholder {{{name}}}; there are \
+                 {{registry}}, {{repository}}, {{namespace}}, {{name}} and {{tag}}"
             )),
         }
     }

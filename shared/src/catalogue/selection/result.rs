@@ -82,7 +82,8 @@ impl fmt::Display for SelectionResult {
             Err(error) => return writeln!(f, "refuse  {name}  {}", error.chain()),
         };
         let selected = verdicts.iter().filter(|verdict| verdict.is_selected);
-        let (taken, all) = (selected.count(), verdicts.len());
+        let taken = selected.count();
+        let all = verdicts.len();
         writeln!(f, "select  {name}  {taken} of {all} tags")?;
         for TagVerdict {
             tag,
@@ -103,11 +104,19 @@ impl Serialize for SelectionResult {
         let verdicts = self.verdicts.iter().flatten();
         let tags: Vec<Value> = verdicts.map(tag_json).collect();
         let reason = self.error().map(|error| error.chain());
-        let value = json!({"selection": self.name, "tags": tags, "reason": reason});
+        let value = json!({
+            "selection": self.name,
+            "tags": tags,
+            "reason": reason,
+        });
         value.serialize(serializer)
     }
 }
 
 fn tag_json(verdict: &TagVerdict) -> Value {
-    json!({"tag": verdict.tag, "taken": verdict.is_selected, "why": verdict.why})
+    json!({
+        "tag": verdict.tag,
+        "taken": verdict.is_selected,
+        "why": verdict.why,
+    })
 }

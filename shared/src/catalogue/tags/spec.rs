@@ -107,8 +107,8 @@ fn parse_glob(text: &str) -> Result<GlobMatcher, String> {
 
 fn parse_regex(text: &str) -> Result<WholeTag, String> {
     // Alone first: `a)(b` is invalid, but would be valid between the parentheses.
-    let whole = Regex::new(text).and_then(|_| Regex::new(&format!("^(?:{text})$")));
-    match whole {
+    Regex::new(text).map_err(|error| error.to_string())?;
+    match Regex::new(&format!("^(?:{text})$")) {
         Ok(regex) => Ok(WholeTag {
             text: text.to_owned(),
             regex,

@@ -7,18 +7,19 @@ fn describe(tag: &str) -> String {
     let Some(ParsedTag { version, variant }) = parse_tag(tag) else {
         return "-".to_owned();
     };
-    let mut text = match version.number {
+    let number = match version.number {
         Number::Date(day, count) => format!("date {day}.{count}"),
         Number::Parts(parts) => parts.map(|part| part.to_string()).join("."),
     };
+    let mut parts = vec![number];
     if let Stage::PreRelease(kind, counts) = version.stage {
         let word = PRE_RELEASE_WORDS[kind][0];
-        text.push_str(&format!(" {word}{counts:?}"));
+        parts.push(format!("{word}{counts:?}"));
     }
     if !variant.is_empty() {
-        text.push_str(&format!(" {variant}"));
+        parts.push(variant.to_owned());
     }
-    text
+    parts.join(" ")
 }
 
 fn version(tag: &str) -> Version {
