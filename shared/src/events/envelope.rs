@@ -76,10 +76,11 @@ fn unwrap(value: &Value, id: &str, depth: usize, items: &mut Vec<Item>) {
     if let Some(kind) = detail_type(value) {
         items.push(Item::Event(Event::new(value, kind, id)));
     } else if let Some(data) = value.pointer("/awslogs/data") {
-        items.push(match logs::read(data) {
+        let item = match logs::read(data) {
             Ok(log) => Item::Log(log),
             Err(why) => ignored(id, &why),
-        });
+        };
+        items.push(item);
     } else if let Some(records) = value.get("Records").unwrap_or(value).as_array() {
         for record in records {
             unwrap(record, id, depth, items);
@@ -102,9 +103,9 @@ fn unwrap(value: &Value, id: &str, depth: usize, items: &mut Vec<Item>) {
 /// The type of an event: `detail-type` in EventBridge events, `detailType` in `CodeStar`
 /// notifications.
 fn detail_type(value: &Value) -> Option<&str> {
-    ["detail-type", "detailType"]
-        .iter()
-        .find_map(|key| value.get(key)?.as_str())
+    let of_event = value.get("detail-type").and_then(Value::as_str);
+    let of_notification = value.get("detailType").and_then(Value::as_str);
+    of_event.or(of_notification)
 }
 
 /// An SQS message or an SNS notification.
@@ -115,15 +116,13 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     fn find(value: &'a Value) -> Option<Self> {
-        for (id, body) in [("messageId", "body"), ("MessageId", "Message")] {
-            if let Some(Value::String(body)) = value.get(body) {
-                return Some(Self {
-                    id: string(value, id),
-                    body,
-                });
-            }
+        if let Some(body) = value.get("body").and_then(Value::as_str) {
+            let id = string(value, "messageId");
+            return Some(Self { id, body });
         }
-        None
+        let body = value.get("Message")?.as_str()?;
+        let id = string(value, "MessageId");
+        Some(Self { id, body })
     }
 }
 
@@ -179,28 +178,57 @@ mod tests {
 
     use super::*;
 
-    fn shown(value: &Value) -> Vec<String> {
-        let show = |item| match item {
+    const UNKNOWN: &str = "event: not an event of EventBridge, CloudWatch Logs, SNS or SQS";
+
+    fn show(item: Item) -> String {
+        match item {
             Item::Event(event) => format!(
                 "{} {} {} {}",
                 event.source, event.kind, event.id, event.detail
             ),
             Item::Log(_) => "log".to_owned(),
             Item::Ignored(ignored) => ignored.to_string(),
-        };
+        }
+    }
+
+    fn shown(value: &Value) -> Vec<String> {
         items(value).into_iter().map(show).collect()
+    }
+
+    fn check_ignored(value: &Value, expected: &str) {
+        assert_eq!(shown(value), [expected], "{value}");
+    }
+
+    fn sqs_message(body: &str) -> Value {
+        json!({
+            "messageId": "m",
+            "body": body,
+        })
     }
 
     #[test]
     fn an_event_is_found_in_each_envelope() {
-        let event = json!({"source": "s", "detail-type": "t", "id": "e", "detail": {"a": 1}});
+        let event = json!({
+            "source": "s",
+            "detail-type": "t",
+            "id": "e",
+            "detail": {"a": 1},
+        });
         let text = event.to_string();
-        let notification = json!({"Type": "Notification", "MessageId": "n", "Message": text});
+        let notification = json!({
+            "Type": "Notification",
+            "MessageId": "n",
+            "Message": text,
+        });
+        let in_lambda_record = json!({
+            "EventSource": "aws:sns",
+            "Sns": notification,
+        });
         let envelopes = [
-            json!({"Records": [{"messageId": "m", "body": text}]}),
-            json!({"Records": [{"EventSource": "aws:sns", "Sns": notification}]}),
-            json!({"Records": [{"messageId": "m", "body": notification.to_string()}]}),
-            json!([{"messageId": "m", "body": text}]),
+            json!({"Records": [sqs_message(&text)]}),
+            json!({"Records": [in_lambda_record]}),
+            json!({"Records": [sqs_message(&notification.to_string())]}),
+            json!([sqs_message(&text)]),
             json!([event]),
             notification,
             event,
@@ -212,38 +240,40 @@ mod tests {
 
     #[test]
     fn an_event_without_an_identifier_has_that_of_its_message() {
-        let copy = json!({"source": "s", "detailType": "t", "detail": "{\"a\":1}"}).to_string();
-        assert_eq!(
-            shown(&json!({"Records": [{"messageId": "m", "body": copy}]})),
-            [r#"s t m {"a":1}"#]
-        );
+        let notification = json!({
+            "source": "s",
+            "detailType": "t",
+            "detail": r#"{"a":1}"#,
+        });
+        let message = sqs_message(&notification.to_string());
+        let batch = json!({"Records": [message]});
+        assert_eq!(shown(&batch), [r#"s t m {"a":1}"#]);
     }
 
     #[test]
     fn an_unknown_value_is_one_ignored_item() {
-        let unknown = "not an event of EventBridge, CloudWatch Logs, SNS or SQS";
-        for value in [
-            json!({}),
-            json!(null),
-            json!("text"),
-            json!({"body": 1}),
-            json!({"Records": {}}),
-        ] {
-            assert_eq!(shown(&value), [format!("event: {unknown}")], "{value}");
+        check_ignored(&json!({}), UNKNOWN);
+        check_ignored(&json!(null), UNKNOWN);
+        check_ignored(&json!("text"), UNKNOWN);
+        check_ignored(&json!({"body": 1}), UNKNOWN);
+        check_ignored(&json!({"Records": {}}), UNKNOWN);
+        check_ignored(&json!({"Records": []}), "event: the batch is empty");
+        check_ignored(
+            &json!([sqs_message("hello")]),
+            "message m: the message body is not JSON",
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_nested_too_deep_is_ignored() {
+        let mut value = json!({});
+        for _ in 1..MAX_DEPTH {
+            value = json!([value]);
         }
-        assert_eq!(
-            shown(&json!({"Records": []})),
-            ["event: the batch is empty"]
-        );
-        assert_eq!(
-            shown(&json!([{"messageId": "m", "body": "hello"}])),
-            ["message m: the message body is not JSON"]
-        );
-        let nested = |depth| (1..depth).fold(json!({}), |inner, _| json!([inner]));
-        assert_eq!(shown(&nested(8)), [format!("event: {unknown}")]);
-        assert_eq!(
-            shown(&nested(9)),
-            ["event: it is nested more than 8 levels deep"]
+        check_ignored(&value, UNKNOWN);
+        check_ignored(
+            &json!([value]),
+            "event: it is nested more than 8 levels deep",
         );
     }
 }

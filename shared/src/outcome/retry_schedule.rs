@@ -157,7 +157,16 @@ mod tests {
         let written = schedule(9, &["node:21", "redis:7"]);
         assert_eq!(
             written.input(),
-            r#"{"command":"refresh","execution_id":"<aws.scheduler.execution-id>","images":[{"image":"docker.io/library/node:21","platforms":"all","to":["private"]},{"image":"docker.io/library/redis:7","platforms":"all","to":["private"]}]}"#
+            concat!(
+                r#"{"command":"refresh","#,
+                r#""execution_id":"<aws.scheduler.execution-id>","#,
+                r#""images":["#,
+                r#"{"image":"docker.io/library/node:21","#,
+                r#""platforms":"all","to":["private"]},"#,
+                r#"{"image":"docker.io/library/redis:7","#,
+                r#""platforms":"all","to":["private"]}"#,
+                "]}",
+            )
         );
         assert_eq!(RetrySchedule::parse(at(9), &written.input()), written);
     }
