@@ -8,11 +8,14 @@ mod blobs;
 mod deliver;
 mod upstream;
 
+use std::collections::BTreeMap;
+
 use futures_util::{FutureExt, StreamExt, future, stream};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use self::deliver::{Delivery, Trust};
 use self::upstream::UpstreamContent;
+use super::run::outcome_of_all;
 use super::wait::finish;
 use super::{Replicator, Session};
 use crate::aws::{Mutability, Repository};
@@ -20,7 +23,7 @@ use crate::error::{Cause, Error, Side};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::reference::RepositoryRef;
-use crate::outcome::{Done, Outcome, Spent, TargetOutcome};
+use crate::outcome::{Done, Outcome, TargetOutcome};
 use crate::plan::{Plan, Planned, Step, Write};
 use crate::request::Target;
 
@@ -29,7 +32,7 @@ use crate::request::Target;
 const MAX_CONCURRENT_IMAGES: usize = 64;
 
 impl Replicator {
-    /// Does what `plan` says. `progress` gets each outcome as soon as it is known; the result is in the
+    /// Carries out `plan`. `progress` gets each outcome as soon as it is known; the result is in the
     /// plan's order. An error of one image does not affect the others.
     pub(super) async fn copy(
         &self,
@@ -41,32 +44,22 @@ impl Replicator {
             let copy = self.copy_image(planned, session);
             copy.map(move |outcome| (index, outcome)).boxed()
         };
-        let copies = stream::iter(plan.0.into_iter().enumerate()).map(copy);
+        let images = plan.0.into_iter().enumerate();
+        let copies = stream::iter(images).map(copy);
         let mut copies = copies.buffer_unordered(MAX_CONCURRENT_IMAGES);
-        let mut outcomes = Vec::new();
-        while let Some(done) = copies.next().await {
-            progress(&done.1);
-            outcomes.push(done);
+        let mut outcomes = BTreeMap::new();
+        while let Some((index, outcome)) = copies.next().await {
+            progress(&outcome);
+            outcomes.insert(index, outcome);
         }
-        outcomes.sort_by_key(|(index, _)| *index);
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        outcomes.into_values().collect()
     }
 
     async fn copy_image(&self, mut planned: Planned, session: &Session) -> Outcome {
         if !planned.is_due() {
-            let steps = std::mem::take(&mut planned.steps);
-            let target = |step| TargetOutcome::from_step(step, Ok(Done::Unchanged));
-            let targets = steps.into_iter().map(target).collect();
-            return Outcome::new(planned, targets, Spent::default());
+            return outcome_of_all(planned, Ok(Done::Unchanged));
         }
-        // Tags of the same image are copied one after another: the first one pays for the pulls.
-        let _turn = match metered_copy(&planned) {
-            Some(digest) => {
-                let repository = planned.request.image.repository();
-                Some(session.image_turn(repository, digest).await)
-            }
-            None => None,
-        };
+        let _turn = image_turn(&planned, session).await;
         let steps = std::mem::take(&mut planned.steps);
         let copy = Copy {
             replicator: self,
@@ -90,10 +83,16 @@ impl Replicator {
     }
 }
 
-/// The digest that is copied and counts as pulls, if one is.
-fn metered_copy(planned: &Planned) -> Option<&Digest> {
-    let mut copied = planned.steps.iter().filter_map(|step| step.action.copied());
-    copied.next().filter(|_| planned.is_metered)
+/// Tags of the same image are copied one after another, so that only the first one costs pulls. Waits
+/// for the turn of `planned`; `None` if its copy costs none.
+async fn image_turn(planned: &Planned, session: &Session) -> Option<OwnedSemaphorePermit> {
+    if !planned.is_metered {
+        return None;
+    }
+    let mut steps = planned.steps.iter();
+    let digest = steps.find_map(|step| step.action.copied())?;
+    let repository = planned.request.image.repository();
+    Some(session.image_turn(repository, digest).await)
 }
 
 /// The copy of one image.
@@ -111,20 +110,21 @@ impl Copy<'_> {
         let Some(write) = step.action.write() else {
             return TargetOutcome::from_step(step, Ok(Done::Unchanged));
         };
+        let present = step.present.as_ref();
         // Boxed: a deadline around it would reserve its size twice.
-        let copy = Box::pin(self.write(write, &step.target, step.present.as_ref()));
+        let copy = Box::pin(self.write(write, &step.target, present));
         let action = || finish(&step.target);
-        match self.session.in_time(Side::Replicator, action, copy).await {
-            Ok(digest) => {
-                let repository = step.target.uri.repository();
-                self.upstream.add_origin(repository);
-                TargetOutcome {
-                    target: step.target,
-                    present: Some(digest),
-                    result: Ok(Done::Copied),
-                }
-            }
-            Err(error) => TargetOutcome::from_step(step, Err(error)),
+        let copied = self.session.in_time(Side::Replicator, action, copy).await;
+        let digest = match copied {
+            Ok(digest) => digest,
+            Err(error) => return TargetOutcome::from_step(step, Err(error)),
+        };
+        let repository = step.target.uri.repository();
+        self.upstream.add_origin(repository);
+        TargetOutcome {
+            target: step.target,
+            present: Some(digest),
+            result: Ok(Done::Copied),
         }
     }
 
@@ -160,8 +160,8 @@ impl Copy<'_> {
         Ok(root.digest)
     }
 
-    /// Puts `root` under the tag of `target`, once more from scratch if the registry finds that content
-    /// is missing.
+    /// Puts `root` under the tag of `target`. If the registry reports missing content, it starts again
+    /// once and checks all content.
     async fn deliver(
         &self,
         delivery: &Delivery<'_, '_>,
@@ -169,18 +169,18 @@ impl Copy<'_> {
         target: &Target,
     ) -> Result<(), Error> {
         let tag = target.uri.tag();
-        match delivery.tag(root, tag, Trust::Manifests).await {
-            Err(error) if *error.cause() == Cause::MissingContent => {
-                tracing::warn!(
-                    target = %target.uri,
-                    "content is missing at the destination; all of it is checked again: {}",
-                    error.chain()
-                );
-                self.session.distrust(delivery.repository);
-                delivery.tag(root, tag, Trust::Nothing).await
-            }
-            result => result,
-        }
+        let delivered = delivery.tag(root, tag, Trust::Manifests).await;
+        let error = match delivered {
+            Err(error) if *error.cause() == Cause::MissingContent => error,
+            result => return result,
+        };
+        tracing::warn!(
+            target = %target.uri,
+            "content is missing at the destination; all of it is checked again: {}",
+            error.chain()
+        );
+        self.session.distrust(delivery.repository);
+        delivery.tag(root, tag, Trust::Nothing).await
     }
 
     /// Creates the repository if it does not exist, before anything is sent: ECR ends the connection of
@@ -211,14 +211,15 @@ impl Copy<'_> {
         write: &Write,
         delivery: &Delivery<'_, '_>,
     ) -> Result<Manifest, Error> {
-        match write {
-            Write::Copy(digest) => self.fetch_root(digest, delivery).await,
-            Write::Tag { upstream, here } => match delivery.destination.manifest(here).await {
-                Err(error) if *error.cause() == Cause::NotFound => {
-                    self.fetch_root(upstream, delivery).await
-                }
-                result => result,
-            },
+        let (upstream, here) = match write {
+            Write::Copy(digest) => return self.fetch_root(digest, delivery).await,
+            Write::Tag { upstream, here } => (upstream, here),
+        };
+        match delivery.destination.manifest(here).await {
+            Err(error) if *error.cause() == Cause::NotFound => {
+                self.fetch_root(upstream, delivery).await
+            }
+            result => result,
         }
     }
 
@@ -228,13 +229,13 @@ impl Copy<'_> {
         digest: &Digest,
         delivery: &Delivery<'_, '_>,
     ) -> Result<Manifest, Error> {
-        // Boxed: its futures are large, and the copy goes on for long.
+        // Boxed: its futures are large, and the copy continues long after it.
         let fetch = || self.fetch_from_best(digest, delivery).boxed();
         self.root.get_or_try_init(fetch).await.cloned()
     }
 
-    /// Where pulls are counted, content that is at the destination already is read back from there,
-    /// which is free. Elsewhere the destination is asked concurrently, which spares the question later.
+    /// Where pulls are counted, content that is already at the destination is read back from there,
+    /// which is free. Elsewhere the destination is checked concurrently, which saves a request later.
     async fn fetch_from_best(
         &self,
         digest: &Digest,
@@ -250,10 +251,11 @@ impl Copy<'_> {
             }
             return upstream.await;
         }
-        let (is_there, manifest) = future::join(delivery.has_manifest(digest), upstream).await;
-        match (is_there?, manifest) {
-            (true, Err(_)) => delivery.destination.manifest(digest).await,
-            (_, manifest) => manifest,
+        let check = delivery.has_manifest(digest);
+        let (is_there, manifest) = future::join(check, upstream).await;
+        if is_there? && manifest.is_err() {
+            return delivery.destination.manifest(digest).await;
         }
+        manifest
     }
 }

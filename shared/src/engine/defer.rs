@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Replicator;
 use super::run::{Acted, Retry, Settled};
 use crate::catalogue::Options;
@@ -10,24 +12,23 @@ use crate::error::Error;
 use crate::outcome::retry_schedule::RetrySchedule;
 use crate::outcome::{Outcome, TargetOutcome};
 
-/// When there are pulls again if Docker Hub did not tell its window.
+/// The delay of a retry if the response of Docker Hub names no quota.
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_hours(6);
 
 impl Replicator {
     /// Schedules the retry of deferred images for the time at which the quota's window has probably
     /// freed enough pulls, and sets that time in their errors.
     ///
-    /// If nothing can be scheduled, errors carry no retry time: the caller asks again, or the next
-    /// refresh does.
+    /// If nothing can be scheduled, errors carry no retry time: the caller or the next refresh retries.
     pub(super) async fn defer(&self, acted: Acted, retry: Retry) -> Settled {
         let Acted(mut outcomes) = acted;
-        let deferred = match retry {
-            Retry::Scheduled => deferred(&outcomes),
-            Retry::Caller => BTreeMap::new(),
-        };
         let Some(retry_target) = &self.settings.retry_target else {
             return Settled(outcomes);
         };
+        if retry == Retry::Caller {
+            return Settled(outcomes);
+        }
+        let deferred = deferred(&outcomes);
         if deferred.is_empty() {
             return Settled(outcomes);
         }
@@ -49,7 +50,8 @@ impl Replicator {
                 let images = deferred.len();
                 tracing::error!(
                     images,
-                    "failed to schedule the retry of deferred images; the next refresh retries them: {}",
+                    "could not schedule the retry of deferred images; \
+                     the next refresh retries them: {}",
                     error.chain()
                 );
             }
@@ -57,50 +59,61 @@ impl Replicator {
         Settled(outcomes)
     }
 
-    fn retry_time(
-        &self,
-        outcomes: &[Outcome],
-        deferred: &BTreeMap<usize, Options>,
-    ) -> jiff::Timestamp {
+    fn retry_time(&self, outcomes: &[Outcome], deferred: &BTreeMap<usize, Options>) -> Timestamp {
         let now = self.now();
         let Some(budget) = self.budget() else {
             return now + DEFAULT_RETRY_DELAY;
         };
-        let needed = price(deferred.keys().map(|&index| &outcomes[index]));
-        let queued = price(outcomes.iter().filter(|outcome| outcome.is_queued()));
-        let spent: u64 = outcomes.iter().map(|outcome| outcome.spent.pulls).sum();
-        let spent = u32::try_from(spent).unwrap_or(u32::MAX);
+        let deferred = deferred.keys().map(|&index| &outcomes[index]);
+        let needed = price(deferred);
+        let queued = outcomes.iter().filter(|outcome| outcome.is_queued());
+        let queued = price(queued);
+        let spent = spent_pulls(outcomes);
         // From the budget before this run: what it spent is freed together with what is queued.
-        let before = budget.before_spending(spent);
-        before.estimate_retry_at(needed, queued.saturating_add(spent), now)
+        let budget_before = budget.before_spending(spent);
+        let planned = queued.saturating_add(spent);
+        budget_before.estimate_retry_at(needed, planned, now)
     }
+}
+
+fn spent_pulls(outcomes: &[Outcome]) -> u32 {
+    let pulls = outcomes.iter().map(|outcome| outcome.spent.pulls);
+    let pulls: u64 = pulls.sum();
+    u32::try_from(pulls).unwrap_or(u32::MAX)
 }
 
 /// For each deferred outcome, by its index: the options with which `refresh` retries it.
 fn deferred(outcomes: &[Outcome]) -> BTreeMap<usize, Options> {
-    let options = outcomes.iter().map(retry_options).enumerate();
-    options
-        .filter_map(|(index, options)| Some((index, options?)))
-        .collect()
+    let mut deferred = BTreeMap::new();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        if let Some(options) = retry_options(outcome) {
+            deferred.insert(index, options);
+        }
+    }
+    deferred
 }
 
 /// The options for a retry of `outcome` by `refresh`. `None` where nothing is deferred, and where a
 /// deferred target waits for a scan, because `refresh` would wait for that scan again.
 fn retry_options(outcome: &Outcome) -> Option<Options> {
-    let deferred: Vec<&TargetOutcome> = outcome.targets.iter().filter(is_deferred).collect();
-    let waits_for_scan = deferred.iter().any(|it| it.target.waits_for_scan);
-    if deferred.is_empty() || waits_for_scan {
+    let mut destinations = Vec::new();
+    for TargetOutcome { target, result, .. } in &outcome.targets {
+        let Err(error) = result else { continue };
+        if !error.is_waiting_for_pulls() {
+            continue;
+        }
+        if target.waits_for_scan {
+            return None;
+        }
+        destinations.push(target.destination.clone());
+    }
+    if destinations.is_empty() {
         return None;
     }
-    let names = deferred.iter().map(|it| it.target.destination.clone());
-    Some(outcome.request.options.for_retry(names.collect()))
+    Some(outcome.request.options.for_retry(destinations))
 }
 
-fn is_deferred(outcome: &&TargetOutcome) -> bool {
-    matches!(&outcome.result, Err(error) if error.is_waiting_for_pulls())
-}
-
-fn set_retry_time(outcome: &mut Outcome, at: jiff::Timestamp) {
+fn set_retry_time(outcome: &mut Outcome, at: Timestamp) {
     for target in &mut outcome.targets {
         if let Err(error) = &mut target.result
             && error.is_waiting_for_pulls()
@@ -110,14 +123,15 @@ fn set_retry_time(outcome: &mut Outcome, at: jiff::Timestamp) {
     }
 }
 
-/// The pulls that `outcomes` cost together: tags with one digest and the same platforms pay once.
+/// The pulls that `outcomes` cost together: tags with the same digest and platforms cost them once.
 fn price<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> u32 {
     let mut prices = BTreeMap::new();
     for outcome in outcomes {
         let request = &outcome.request;
         let repository = request.image.repository();
         let platforms = request.platforms().to_string();
-        let content = (repository, outcome.upstream.as_ref(), platforms);
+        let digest = outcome.upstream.as_ref();
+        let content = (repository, digest, platforms);
         prices.insert(content, outcome.price);
     }
     prices.into_values().fold(0, u32::saturating_add)

@@ -4,24 +4,35 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Replicator;
+use super::run::outcome_of_all;
 use crate::error::Error;
 use crate::image::reference::ImageRef;
-use crate::outcome::{Done, Outcome, Spent, TargetOutcome};
+use crate::outcome::{Done, Outcome};
+use crate::plan::Plan;
 use crate::plan::message::Message;
-use crate::plan::{Plan, Planned, Step};
 
 impl Replicator {
     /// Sends what `plan` copies to the queue at `url`, one message for all targets of an image, so
     /// that Docker Hub is read once for them. The outcomes are in the plan's order.
     pub(super) async fn enqueue(&self, url: &str, plan: Plan) -> Vec<Outcome> {
-        let messages: Vec<Message> = plan.0.iter().filter_map(Message::from_planned).collect();
+        let Plan(images) = plan;
+        let messages = images.iter().filter_map(Message::from_planned);
+        let messages: Vec<Message> = messages.collect();
         let results = self.aws.send(url, &messages).await;
-        let images = messages.into_iter().map(|message| message.image);
-        let results: BTreeMap<ImageRef, Result<(), Error>> = images.zip(results).collect();
-        let mut outcomes = Vec::with_capacity(plan.0.len());
-        for planned in plan.0 {
-            let result = results.get(&planned.request.image).cloned();
-            outcomes.push(outcome(planned, result.unwrap_or(Ok(()))));
+
+        let mut errors: BTreeMap<ImageRef, Error> = BTreeMap::new();
+        for (message, result) in messages.into_iter().zip(results) {
+            if let Err(error) = result {
+                errors.insert(message.image, error);
+            }
+        }
+        let mut outcomes = Vec::with_capacity(images.len());
+        for planned in images {
+            let queued = match errors.get(&planned.request.image) {
+                Some(error) => Err(error.clone()),
+                None => Ok(Done::Queued),
+            };
+            outcomes.push(outcome_of_all(planned, queued));
         }
         outcomes
     }
@@ -32,19 +43,12 @@ impl Replicator {
         let Some(url) = &self.settings.queue_url else {
             return;
         };
-        if let Err(error) = self.aws.change_visibility(url, receipt, delay).await {
+        let changed = self.aws.change_visibility(url, receipt, delay).await;
+        if let Err(error) = changed {
             tracing::warn!(
                 "could not shorten the visibility timeout; the message is redelivered when it ends: {}",
                 error.chain()
             );
         }
     }
-}
-
-fn outcome(mut planned: Planned, sent: Result<(), Error>) -> Outcome {
-    let queued = sent.map(|()| Done::Queued);
-    let steps = std::mem::take(&mut planned.steps);
-    let target = |step: Step| TargetOutcome::from_step(step, queued.clone());
-    let targets = steps.into_iter().map(target).collect();
-    Outcome::new(planned, targets, Spent::default())
 }

@@ -1,8 +1,7 @@
-//! Enriching a survey with what digests alone do not tell about targets that are not up to date: the
-//! record, the index that a subset was cut from, an origin with the same bytes, and the manifest that
-//! is there now. Still nothing is pulled.
+//! Enriching a survey: for targets that are not up to date it adds the record, the index that a subset
+//! was cut from, an origin with the same bytes, and the manifest that is there now. Nothing is pulled.
 //!
-//! What cannot be found out here is left out, and the plan does without.
+//! Nothing here is required: if a read fails, the plan is made without its result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,16 +29,18 @@ struct Due<'a> {
     present: Option<Digest>,
 }
 
-/// The index that the subset at a target was cut from, and the manifest that told it.
+/// The index that the subset at a target was cut from, and the subset's manifest.
 #[derive(Default)]
 struct Index {
     subset_of: Option<SubsetOf>,
     manifest: Option<Manifest>,
 }
 
-/// What spares pulls, or tells how many a copy costs.
+/// What makes a copy cheaper, or its price more exact.
 enum Hint {
+    /// The origin of an image: a copy from there costs no pulls.
     Origin(ImageRef, RepositoryRef),
+    /// The manifest that is at a target now: the price is estimated from it.
     Predecessor(ImageRef, Manifest),
 }
 
@@ -61,8 +62,10 @@ impl Replicator {
         let mut repositories = BTreeSet::new();
         for due in all_due(requests, survey) {
             let tags = survey.repository_tags(due.target);
-            if tags.is_some_and(|tags| !tags.is_empty()) {
-                repositories.insert(due.target.uri.repository().clone());
+            let has_tags = tags.is_some_and(|tags| !tags.is_empty());
+            if has_tags {
+                let repository = due.target.uri.repository();
+                repositories.insert(repository.clone());
             }
         }
         let mut reads = Vec::new();
@@ -77,10 +80,11 @@ impl Replicator {
             };
             reads.push(read.boxed());
         }
-        survey.records = BTreeMap::from_iter(all(reads).await);
+        let records = all(reads).await;
+        survey.records = BTreeMap::from_iter(records);
     }
 
-    /// What the subsets at due targets were cut from: by the record, or by their annotations.
+    /// What the subsets at due targets were cut from, as recorded or as annotated.
     async fn add_subsets(&self, requests: &[Request], survey: &mut Survey, session: &Session) {
         let mut reads = Vec::new();
         for due in all_due(requests, survey) {
@@ -91,7 +95,8 @@ impl Replicator {
                 continue;
             }
             if let Some(subset_of) = recorded(survey, &due, &present) {
-                survey.subsets.insert(due.target.uri.clone(), subset_of);
+                let uri = due.target.uri.clone();
+                survey.subsets.insert(uri, subset_of);
                 continue;
             }
             let read = async move {
@@ -111,17 +116,19 @@ impl Replicator {
     }
 
     async fn read_index(&self, due: &Due<'_>, present: &Digest, session: &Session) -> Index {
-        let Some(manifest) = self.read_back(due.target, present, session).await else {
+        let manifest = self.read_back(due.target, present, session).await;
+        let Some(manifest) = manifest else {
             return Index::default();
         };
+        let platforms = due.request.platforms();
         Index {
-            subset_of: SubsetOf::from_manifest(&manifest, due.request.platforms()),
+            subset_of: SubsetOf::from_manifest(&manifest, platforms),
             manifest: Some(manifest),
         }
     }
 
     /// For copies that would cost pulls: an origin with the same bytes, else the manifest that is
-    /// there now, which tells the price.
+    /// there now, from which the price is estimated.
     async fn add_hints(&self, requests: &[Request], survey: &mut Survey, session: &Session) {
         let mut reads = Vec::new();
         for request in requests {
@@ -131,8 +138,9 @@ impl Replicator {
             };
             let is_known = survey.predecessors.contains_key(&due.target.uri);
             let is_index = due.upstream.is_index == Some(true);
-            let read_predecessor = is_index && !is_known;
-            reads.push(self.find_hint(due, read_predecessor, session).boxed());
+            let reads_predecessor = is_index && !is_known;
+            let read = self.find_hint(due, reads_predecessor, session);
+            reads.push(read.boxed());
         }
         for hint in all(reads).await {
             match hint {
@@ -149,16 +157,22 @@ impl Replicator {
     async fn find_hint(
         &self,
         due: Due<'_>,
-        read_predecessor: bool,
+        reads_predecessor: bool,
         session: &Session,
     ) -> Option<Hint> {
         let digest = &due.upstream.digest;
-        if let Some(origin) = self.find_origin(due.request, digest, session).await {
-            return Some(Hint::Origin(due.request.image.clone(), origin));
+        let origin = self.find_origin(due.request, digest, session).await;
+        if let Some(origin) = origin {
+            let image = due.request.image.clone();
+            return Some(Hint::Origin(image, origin));
         }
-        let present = due.present.filter(|_| read_predecessor)?;
+        if !reads_predecessor {
+            return None;
+        }
+        let present = due.present?;
         let manifest = self.read_back(due.target, &present, session).await?;
-        Some(Hint::Predecessor(due.target.uri.clone(), manifest))
+        let uri = due.target.uri.clone();
+        Some(Hint::Predecessor(uri, manifest))
     }
 
     async fn read_back(
@@ -170,7 +184,8 @@ impl Replicator {
         let destination = self.registries.destination(target.uri.repository());
         let read = destination.manifest(digest);
         let action = || format!("read {} at {digest}", target.uri);
-        known(session.in_time(Side::Destination, action, read).await)
+        let manifest = session.in_time(Side::Destination, action, read).await;
+        known(manifest)
     }
 
     /// The first origin whose tag has `digest`.
@@ -188,11 +203,17 @@ impl Replicator {
             let source = self.registries.source(origin.repository());
             let head = source.seen_once(origin.tag(), request.image.digest());
             let action = || format!("find {origin}");
-            match session.in_time(Side::Source, action, head).await {
-                Ok(found) if found.digest == *digest => return Some(origin.repository().clone()),
-                Ok(_) => tracing::debug!(%origin, "the origin is not up to date with upstream"),
+            let found = session.in_time(Side::Source, action, head).await;
+            match found {
+                Ok(found) if found.digest == *digest => {
+                    return Some(origin.repository().clone());
+                }
+                Ok(_) => {
+                    tracing::debug!(%origin, "the origin is not up to date with upstream");
+                }
                 Err(error) => {
-                    tracing::info!(%origin, "the origin cannot be used: {}", error.chain());
+                    let reason = error.chain();
+                    tracing::info!(%origin, "the origin cannot be used: {reason}");
                     if *error.cause() == Cause::Interrupted {
                         session.set_down(registry);
                     }
@@ -209,14 +230,21 @@ async fn all<T>(reads: Vec<BoxFuture<'_, Option<T>>>) -> Vec<T> {
     reads.filter_map(std::future::ready).collect().await
 }
 
-/// What was found; an error is logged, and the plan does without.
+/// What was found; an error is logged, and the plan is made without it.
 fn known<T>(found: Result<T, Error>) -> Option<T> {
-    let log = |error: &Error| tracing::info!("planning continues without: {}", error.chain());
-    found.inspect_err(log).ok()
+    match found {
+        Ok(found) => Some(found),
+        Err(error) => {
+            let reason = error.chain();
+            tracing::info!("planning continues without this: {reason}");
+            None
+        }
+    }
 }
 
 fn all_due<'a>(requests: &'a [Request], survey: &Survey) -> Vec<Due<'a>> {
-    requests.iter().flat_map(|it| due(it, survey)).collect()
+    let due = |request| due(request, survey);
+    requests.iter().flat_map(due).collect()
 }
 
 /// The targets of `request` that are not up to date, as far as is known, where both sides could be
@@ -229,25 +257,31 @@ fn due<'a>(request: &'a Request, survey: &Survey) -> Vec<Due<'a>> {
     for target in &request.targets {
         let is_read = survey.repository_tags(target).is_some();
         let is_up_to_date = survey.is_up_to_date(target, upstream, request.platforms());
-        if is_read && !target.waits_for_scan && !is_up_to_date {
-            found.push(Due {
-                request,
-                target,
-                upstream: upstream.clone(),
-                present: survey.present(target).cloned(),
-            });
+        if !is_read || target.waits_for_scan || is_up_to_date {
+            continue;
         }
+        found.push(Due {
+            request,
+            target,
+            upstream: upstream.clone(),
+            present: survey.present(target).cloned(),
+        });
     }
     found
 }
 
-/// What the record says that `present` was cut from, if it is about this digest and these platforms.
+/// The index that `present` was cut from, if the record has these digests and platforms.
 fn recorded(survey: &Survey, due: &Due<'_>, present: &Digest) -> Option<SubsetOf> {
     let uri = &due.target.uri;
     let platforms = due.request.platforms();
     let upstream = &due.upstream.digest;
-    let record = state::tag_record(survey.records.get(uri.repository())?, uri.tag())?;
-    let subset = RecordedSubset::new(Some(present), platforms);
-    let is_this = record.digest.as_ref() == Some(upstream) && record.subset == subset;
-    is_this.then(|| SubsetOf::new(upstream.clone(), platforms))
+    let tags = survey.records.get(uri.repository())?;
+    let record = state::tag_record(tags, uri.tag())?;
+    if record.digest.as_ref() != Some(upstream) {
+        return None;
+    }
+    if record.subset != RecordedSubset::new(Some(present), platforms) {
+        return None;
+    }
+    Some(SubsetOf::new(upstream.clone(), platforms))
 }

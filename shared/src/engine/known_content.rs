@@ -1,5 +1,5 @@
 //! Which blobs and manifests the destinations are known to have or to lack, within one session. It
-//! saves requests: none asks for the same content twice.
+//! saves requests: the same content is checked once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -68,9 +68,14 @@ mod tests {
         image.repository().clone()
     }
 
+    fn digest() -> Digest {
+        Digest::from_content(b"abc")
+    }
+
     #[test]
     fn nothing_is_known_about_an_existing_repository_until_it_is_noted() {
-        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
+        let repository = repository();
+        let digest = digest();
         let known_content = KnownContent::default();
         assert_eq!(known_content.has(&repository, &digest), None);
         known_content.note(&repository, &digest, false);
@@ -81,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_new_repository_lacks_what_was_not_noted() {
-        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
+        let repository = repository();
+        let digest = digest();
         let known_content = KnownContent::default();
         known_content.note_creation(&repository);
         assert_eq!(known_content.has(&repository, &digest), Some(false));
@@ -93,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_forgotten_repository_is_unknown() {
-        let (repository, digest) = (repository(), Digest::from_content(b"abc"));
+        let repository = repository();
+        let digest = digest();
         let known_content = KnownContent::default();
         known_content.note_creation(&repository);
         known_content.note(&repository, &digest, true);

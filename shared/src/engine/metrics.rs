@@ -13,22 +13,25 @@ impl Replicator {
         function: &str,
         work: impl Future<Output = Result<A, E>>,
     ) -> Result<A, E> {
-        // The quota that the last invocation saw is not this one's.
+        // The quota that an earlier invocation saw is out of date.
         self.registries.meter().forget();
         let begun = Instant::now();
         let result = work.await;
-        let report = result.as_ref().ok().map(Answer::report);
-        let has_images = |report: &Report| !report.images.is_empty();
-        // An invocation without images learned nothing new of the quota.
-        let budget = self
-            .budget()
-            .filter(|_| report.as_ref().is_some_and(has_images));
+        let duration = begun.elapsed();
         let ended_at = self.now();
+        let report = result.as_ref().ok().map(Answer::report);
+        // An invocation without images read no quota.
+        let has_images = |report: &Report| !report.images.is_empty();
+        let budget = match report.as_ref().is_some_and(has_images) {
+            true => self.budget(),
+            false => None,
+        };
+        let tally = report.map(|report| Tally::from_report(&report, ended_at));
         let metrics = InvocationMetrics {
             function,
             ended_at,
-            duration: begun.elapsed(),
-            tally: report.map(|report| Tally::from_report(&report, ended_at)),
+            duration,
+            tally,
             budget,
         };
         metrics.print();

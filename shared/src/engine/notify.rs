@@ -1,14 +1,14 @@
 //! Notifying: an EventBridge event for each outcome, and an SNS message about failures.
 
 use super::Replicator;
-use super::run::{Job, Records, Settled};
-use crate::outcome::Outcome;
+use super::run::{Job, Settled};
 use crate::outcome::notice::{Notice, NoticeKind};
 
 impl Replicator {
-    /// Notifies the event bus of copied, failed and deferred images, and the topic of failed ones.
+    /// Sends events about copied, failed and deferred images to the bus, and a message about failed
+    /// ones to the topic.
     ///
-    /// Nobody waits for a notification: a failure here is logged and changes no result.
+    /// Notifications are best effort: a failure here is logged and changes no result.
     pub(super) async fn notify(&self, settled: &Settled, job: &Job) {
         let notices = notices(settled, job);
         self.publish_events(&notices).await;
@@ -22,14 +22,11 @@ impl Replicator {
         if notices.is_empty() {
             return;
         }
-        if let Err(error) = self.aws.put_events(bus, notices).await {
+        let published = self.aws.put_events(bus, notices).await;
+        if let Err(error) = published {
             let events = notices.len();
-            tracing::warn!(
-                bus,
-                events,
-                "could not publish the events: {}",
-                error.chain()
-            );
+            let reason = error.chain();
+            tracing::warn!(bus, events, "could not publish the events: {reason}");
         }
     }
 
@@ -45,8 +42,10 @@ impl Replicator {
             several => format!("{} images could not be replicated", several.len()),
         };
         let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        if let Err(error) = self.aws.publish(topic, &subject, lines.join("\n")).await {
-            let failures = lines.len();
+        let message = lines.join("\n");
+        let published = self.aws.publish(topic, &subject, message).await;
+        if let Err(error) = published {
+            let failures = failures.len();
             tracing::warn!(
                 topic,
                 failures,
@@ -58,11 +57,15 @@ impl Replicator {
 }
 
 fn notices(settled: &Settled, job: &Job) -> Vec<Notice> {
-    let is_left_out =
-        |outcome: &Outcome| job.records == Records::OwnCopies && outcome.is_unchanged();
-    let outcomes = settled.0.iter().filter(|outcome| !is_left_out(outcome));
-    let mut notices: Vec<Notice> = outcomes.filter_map(Notice::from_outcome).collect();
-    let of_selection = |selection| Notice::from_selection(selection, &job.trigger);
-    notices.extend(job.selections.iter().filter_map(of_selection));
+    let mut notices = Vec::new();
+    for outcome in &settled.0 {
+        if job.records(outcome) {
+            notices.extend(Notice::from_outcome(outcome));
+        }
+    }
+    for selection in &job.selections {
+        let notice = Notice::from_selection(selection, &job.trigger);
+        notices.extend(notice);
+    }
     notices
 }

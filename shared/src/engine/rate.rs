@@ -68,8 +68,9 @@ impl TransferRate {
         if time < MIN_MEASURED_TIME || moved_bytes < MIN_MEASURED_BYTES {
             return None;
         }
-        let left_bytes = u128::from(measured.left_bytes() + size_bytes);
-        let milliseconds = time.as_millis() * left_bytes / u128::from(moved_bytes);
+        let left_bytes = measured.left_bytes() + size_bytes;
+        let milliseconds = time.as_millis() * u128::from(left_bytes);
+        let milliseconds = milliseconds / u128::from(moved_bytes);
         let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
         Some(Duration::from_millis(milliseconds))
     }
@@ -81,12 +82,14 @@ impl TransferRate {
 
 impl Measured {
     fn moved_bytes(&self) -> u64 {
-        let in_flight: u64 = self.in_flight.iter().map(|blob| blob.moved_bytes()).sum();
+        let in_flight = self.in_flight.iter();
+        let in_flight: u64 = in_flight.map(|blob| blob.moved_bytes()).sum();
         self.finished_bytes + in_flight
     }
 
     fn left_bytes(&self) -> u64 {
-        self.in_flight.iter().map(|blob| blob.left_bytes()).sum()
+        let in_flight = self.in_flight.iter();
+        in_flight.map(|blob| blob.left_bytes()).sum()
     }
 
     /// The time in which any blob was in flight.
@@ -165,7 +168,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn time_without_a_blob_in_flight_does_not_count() {
         let rate = ten_mb_a_second().await;
-        assert_eq!(rate.estimate_time(50 * MB), Some(Duration::from_secs(5)));
+        let time = rate.estimate_time(50 * MB);
+        assert_eq!(time, Some(Duration::from_secs(5)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -175,6 +179,7 @@ mod tests {
         transfer.counter().store(20 * MB, Relaxed);
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(rate.moved_bytes(), 120 * MB);
-        assert_eq!(rate.estimate_time(50 * MB), Some(Duration::from_secs(7)));
+        let time = rate.estimate_time(50 * MB);
+        assert_eq!(time, Some(Duration::from_secs(7)));
     }
 }

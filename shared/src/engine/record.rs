@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
-use super::run::{Job, Records, Scope, Settled};
+use super::run::{Job, Scope, Settled};
 use super::{Replicator, Session};
 use crate::catalogue::SelectionResult;
 use crate::error::{Cause, Error};
@@ -29,29 +29,37 @@ impl Replicator {
     /// Records the outcomes: one ListTagsForResource for each repository, and a write only where
     /// something is new.
     ///
-    /// The record is never the truth: a failure here is logged and changes no result.
+    /// The record is only informative: a failure here is logged and changes no result.
     pub(super) async fn record(&self, settled: &Settled, job: &Job, session: &Session) {
-        // While a list could not be read, nobody knows which tags are no longer selected.
+        // If a list could not be read, it is unknown which tags are no longer selected.
         let is_complete = job.selections.iter().all(SelectionResult::is_listed);
         let is_whole = job.scope == Scope::Whole && is_complete;
-        let write = |(repository, update): (RepositoryRef, RepositoryUpdate)| async move {
-            let requested = is_whole.then_some(&update.requested);
-            // The tags that the survey saw are enough to tell that there is nothing to write.
-            if let Some(tags) = session.remembered(&repository) {
-                let changes = plan_changes(&tags, &update.updates, requested, self.now());
-                if changes == TagChanges::default() {
-                    return;
-                }
-            }
-            self.write(&repository, &update.updates, requested).await;
-        };
         let repositories = repository_updates(settled, job);
-        let writes: Vec<_> = repositories
-            .into_iter()
-            .map(|it| write(it).boxed())
-            .collect();
+        let mut writes = Vec::with_capacity(repositories.len());
+        for (repository, update) in &repositories {
+            let requested = is_whole.then_some(&update.requested);
+            let write = self.write_if_new(repository, &update.updates, requested, session);
+            writes.push(write.boxed());
+        }
         let writes = stream::iter(writes).buffer_unordered(MAX_CONCURRENT_RECORDS);
         writes.collect::<Vec<()>>().await;
+    }
+
+    /// Writes `updates`, unless the resource tags that the survey read show that nothing changes.
+    async fn write_if_new(
+        &self,
+        repository: &RepositoryRef,
+        updates: &[TagUpdate],
+        requested: Option<&BTreeSet<String>>,
+        session: &Session,
+    ) {
+        if let Some(tags) = session.remembered(repository) {
+            let changes = plan_changes(&tags, updates, requested, self.now());
+            if changes == TagChanges::default() {
+                return;
+            }
+        }
+        self.write(repository, updates, requested).await;
     }
 
     /// Records `updates` of one repository.
@@ -65,14 +73,14 @@ impl Replicator {
         updates: &[TagUpdate],
         requested: Option<&BTreeSet<String>>,
     ) {
-        match self.try_write(repository, updates, requested).await {
-            // Nothing was copied there yet: there is no repository to tag.
-            Err(error) if *error.cause() == Cause::NotFound => {}
-            Err(error) => {
-                tracing::warn!(%repository, "sync state is not recorded: {}", error.chain());
-            }
-            Ok(()) => {}
+        let written = self.try_write(repository, updates, requested).await;
+        let Err(error) = written else { return };
+        // Nothing was copied there yet: there is no repository to tag.
+        if *error.cause() == Cause::NotFound {
+            return;
         }
+        let reason = error.chain();
+        tracing::warn!(%repository, "could not record the sync state: {reason}");
     }
 
     async fn try_write(
@@ -98,18 +106,20 @@ impl Replicator {
     }
 }
 
-/// What is new, by repository. Repositories without news are left out.
+/// What is new, by repository. Repositories without updates are left out.
 fn repository_updates(settled: &Settled, job: &Job) -> BTreeMap<RepositoryRef, RepositoryUpdate> {
     let mut repositories: BTreeMap<RepositoryRef, RepositoryUpdate> = BTreeMap::new();
     for outcome in &settled.0 {
-        if job.records == Records::OwnCopies && outcome.is_unchanged() {
+        if !job.records(outcome) {
             continue;
         }
         for target in &outcome.targets {
             let uri = &target.target.uri;
-            let repository = repositories.entry(uri.repository().clone()).or_default();
+            let entry = repositories.entry(uri.repository().clone());
+            let repository = entry.or_default();
             repository.requested.insert(uri.tag().to_owned());
-            repository.updates.extend(update(outcome, target));
+            let update = update(outcome, target);
+            repository.updates.extend(update);
         }
     }
     repositories.retain(|_, repository| !repository.updates.is_empty());
@@ -126,11 +136,16 @@ fn update(outcome: &Outcome, target: &TargetOutcome) -> Option<TagUpdate> {
         Err(_) => RecordStatus::Failed,
     };
     let request = &outcome.request;
-    let mirrored = target.present.as_ref().filter(|_| target.result.is_ok());
+    let tag = target.target.uri.tag();
+    let upstream = request.image.repository();
     let error = target.result.as_ref().err();
+    let mirrored = match error {
+        None => target.present.as_ref(),
+        Some(_) => None,
+    };
     Some(TagUpdate {
-        tag: target.target.uri.tag().to_owned(),
-        upstream: request.image.repository().to_string(),
+        tag: tag.to_owned(),
+        upstream: upstream.to_string(),
         digest: outcome.upstream.clone(),
         status,
         is_copied: matches!(target.result, Ok(Done::Copied)),

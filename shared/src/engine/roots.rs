@@ -1,4 +1,4 @@
-//! Where the images of each destination are.
+//! The roots of the destinations: the registry of each, and the prefix of its repository names.
 
 use super::Replicator;
 use crate::catalogue::{Destination, DestinationKind};
@@ -8,7 +8,7 @@ use crate::image::reference::RepositoryRef;
 use crate::request::DestinationRoots;
 
 impl Replicator {
-    /// Where the images of each of `destinations` are.
+    /// The root of each of `destinations`, or why it cannot be found.
     pub async fn destination_roots(
         &self,
         destinations: impl Iterator<Item = &Destination>,
@@ -21,27 +21,34 @@ impl Replicator {
         roots
     }
 
-    /// The registry of `destination`, and what all names there begin with. What the catalogue leaves
-    /// out is this account's.
+    /// The registry of `destination`, and the prefix of all repository names there. Where the
+    /// catalogue names no account, region or alias, our own is used.
     async fn root(&self, destination: &Destination) -> Result<RepositoryRef, Error> {
-        let (registry, path) = match &destination.kind {
-            DestinationKind::Registry { host } => (host.clone(), String::new()),
-            DestinationKind::EcrPublic { alias: Some(alias) } => {
-                (ECR_PUBLIC.to_owned(), alias.clone())
-            }
-            DestinationKind::EcrPublic { alias: None } => {
-                let registry = self.aws.public_registry().await?;
-                (ECR_PUBLIC.to_owned(), registry.alias.clone())
+        let registry = match &destination.kind {
+            DestinationKind::Registry { host } => host.clone(),
+            DestinationKind::EcrPublic { alias } => {
+                return self.public_root(alias.as_deref()).await;
             }
             DestinationKind::Ecr { account, region } => {
-                let host = self.ecr_registry(account.as_deref(), region.as_deref());
-                (host.await?, String::new())
+                let account = account.as_deref();
+                let region = region.as_deref();
+                self.ecr_registry(account, region).await?
             }
         };
+        let path = String::new();
         Ok(RepositoryRef { registry, path })
     }
 
-    /// The host of the private registry of `account` in `region`; what is absent is our own.
+    async fn public_root(&self, alias: Option<&str>) -> Result<RepositoryRef, Error> {
+        let path = match alias {
+            Some(alias) => alias.to_owned(),
+            None => self.aws.public_registry().await?.alias.clone(),
+        };
+        let registry = ECR_PUBLIC.to_owned();
+        Ok(RepositoryRef { registry, path })
+    }
+
+    /// The host of the private registry of `account` in `region`. Our own replace what is `None`.
     pub async fn ecr_registry(
         &self,
         account: Option<&str>,
@@ -57,15 +64,21 @@ impl Replicator {
         }
     }
 
-    /// The account's own registry is named beside its token, which is needed anyway.
+    /// The host of our own registry. ECR returns it with the authorization token, which is needed
+    /// anyway.
     async fn own_ecr_registry(&self, region: &str) -> Result<String, Error> {
-        match self.keychain.own_ecr_host(region).await? {
-            Some(host) if matches!(Host::parse(&host), Host::Ecr { .. }) => Ok(host),
-            _ => {
-                let action = format!("find the ECR registry of {region}");
-                let error = Error::new(Side::Destination, Cause::Unexpected, action);
-                Err(error.because("the token names no registry; give `account` in the catalogue"))
-            }
+        let host = self.keychain.own_ecr_host(region).await?;
+        if let Some(host) = host
+            && is_ecr(&host)
+        {
+            return Ok(host);
         }
+        let action = format!("find the ECR registry of {region}");
+        let error = Error::new(Side::Destination, Cause::Unexpected, action);
+        Err(error.because("the token names no registry; give `account` in the catalogue"))
     }
+}
+
+fn is_ecr(host: &str) -> bool {
+    matches!(Host::parse(host), Host::Ecr { .. })
 }

@@ -1,8 +1,8 @@
 //! One run: survey → plan → act → defer → record → notify.
 //!
-//! A caller says in a [`Job`] what it wants and gets outcomes; it orders no steps. The order is in the
-//! types: only [`Replicator::prepare`] makes a [`Prepared`], only acting makes an [`Acted`], only
-//! deferring makes a [`Settled`], and only that can be recorded and notified.
+//! A caller describes a [`Job`] and gets outcomes; it does not order steps. The types fix the order:
+//! only [`Replicator::prepare`] makes a [`Prepared`], only acting makes an [`Acted`], only deferring
+//! makes a [`Settled`], and only a [`Settled`] can be recorded and notified.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -12,15 +12,15 @@ use crate::catalogue::SelectionResult;
 use crate::error::Error;
 use crate::image::digest::Digest;
 use crate::image::reference::ImageRef;
-use crate::outcome::Outcome;
 use crate::outcome::report::{Policy, Report};
-use crate::plan::Plan;
+use crate::outcome::{Done, Outcome, Spent, TargetOutcome};
 use crate::plan::decide::plan;
 use crate::plan::quota::Quota;
 use crate::plan::survey::UpstreamTag;
+use crate::plan::{Plan, Planned};
 use crate::request::{Request, Trigger, TriggerKind};
 
-/// What a caller wants of a run.
+/// The input of a run.
 pub struct Job {
     /// The images and their targets.
     pub requests: Vec<Request>,
@@ -30,7 +30,7 @@ pub struct Job {
     pub trigger: Trigger,
     /// Who copies.
     pub route: Route,
-    /// How much of the catalogue the requests are.
+    /// How much of the catalogue the requests cover.
     pub scope: Scope,
     /// Which upstream digest counts.
     pub upstream: Upstream,
@@ -38,14 +38,14 @@ pub struct Job {
     pub retry: Retry,
     /// Which outcomes are recorded.
     pub records: Records,
-    /// Until when to copy, or to wait for a worker's copies. `None` does not wait for workers.
+    /// When to stop copying, or waiting for a worker's copies. With `None` workers are not awaited.
     pub wait_until: Option<Instant>,
 }
 
 /// Who copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A worker, through the queue; this process where no queue is configured.
+    /// A worker, through the queue; this process if no queue is configured.
     Queue,
     /// This process.
     Here,
@@ -54,9 +54,9 @@ pub enum Route {
 /// How much of the catalogue a run covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All of it: failures of tags that it no longer names are removed from the record.
+    /// All of it: recorded failures of tags that it no longer names are removed.
     Whole,
-    /// Some of it: the record of other tags is kept.
+    /// Some of it: the records of other tags are kept.
     Part,
 }
 
@@ -65,7 +65,7 @@ pub enum Scope {
 pub enum Upstream {
     /// The one that upstream has now.
     Current,
-    /// The one that upstream has now; this one while upstream cannot be asked for a passing reason.
+    /// The one that upstream has now; this one if reading upstream ends in a transient error.
     CurrentOr(Digest),
     /// This one only.
     Exactly(Digest),
@@ -85,8 +85,8 @@ pub enum Retry {
 pub enum Records {
     /// All.
     All,
-    /// What this process did itself. A worker records its own copies, and images that are up to date
-    /// are left to `refresh`, which spares a build one request for each repository.
+    /// What this process did itself. A worker records its own copies. Images that are up to date are
+    /// left to `refresh`, which saves a build one request for each repository.
     OwnCopies,
 }
 
@@ -103,6 +103,14 @@ impl Job {
             retry: Retry::Scheduled,
             records: Records::All,
             wait_until: None,
+        }
+    }
+
+    /// Whether `outcome` is recorded and notified.
+    pub(super) fn records(&self, outcome: &Outcome) -> bool {
+        match self.records {
+            Records::All => true,
+            Records::OwnCopies => !outcome.is_unchanged(),
         }
     }
 }
@@ -133,15 +141,27 @@ pub struct Finished {
 impl Finished {
     /// The report on all of it.
     pub fn report(&self, policy: Policy, quota: Option<Quota>) -> Report {
-        Report::from_outcomes(&self.outcomes, policy, quota).with_selections(&self.selections)
+        let report = Report::from_outcomes(&self.outcomes, policy, quota);
+        report.with_selections(&self.selections)
     }
 }
 
-/// Outcomes of copies, or of handing them to the queue.
+/// Outcomes of copies, or of sending them to the queue.
 pub(super) struct Acted(pub(super) Vec<Outcome>);
 
-/// Outcomes whose retries are scheduled: nothing about them changes any more.
+/// Outcomes whose retries are scheduled: they are final.
 pub(super) struct Settled(pub(super) Vec<Outcome>);
+
+/// The outcome of `planned` if each of its steps ends with `result`.
+pub(super) fn outcome_of_all(mut planned: Planned, result: Result<Done, Error>) -> Outcome {
+    let steps = std::mem::take(&mut planned.steps);
+    let mut targets = Vec::with_capacity(steps.len());
+    for step in steps {
+        let target = TargetOutcome::from_step(step, result.clone());
+        targets.push(target);
+    }
+    Outcome::new(planned, targets, Spent::default())
+}
 
 impl Replicator {
     /// Runs `job`: prepares and executes it.
@@ -155,7 +175,11 @@ impl Replicator {
         let prepared_at = self.now();
         let requests = std::mem::take(&mut job.requests);
         let survey = self.survey(&requests, &job.upstream, session).await;
-        let budget = self.budget().filter(|_| self.plans_budget(&job, &requests));
+        let budget = if self.plans_budget(&job, &requests) {
+            self.budget()
+        } else {
+            None
+        };
         let plan = plan(requests, &survey, budget.as_ref(), self.now());
         Prepared {
             plan,
@@ -164,11 +188,14 @@ impl Replicator {
         }
     }
 
-    /// A single request that goes through the queue is judged by the worker that gets it: the worker
-    /// sees how many pulls are left by then.
+    /// Whether the plan has to keep to the budget. For a single request through the queue the worker
+    /// does that: it knows how many pulls are left when it copies.
     fn plans_budget(&self, job: &Job, requests: &[Request]) -> bool {
-        let is_scheduled = |request: &Request| request.trigger.kind == TriggerKind::Schedule;
-        self.queue(job.route).is_none() || requests.iter().all(is_scheduled)
+        if self.queue(job.route).is_none() {
+            return true;
+        }
+        let mut triggers = requests.iter().map(|request| &request.trigger);
+        triggers.all(|trigger| trigger.kind == TriggerKind::Schedule)
     }
 
     /// Executes a prepared job. `progress` gets each outcome as soon as it is known.
@@ -187,10 +214,11 @@ impl Replicator {
             session.end_by(end);
         }
         let queue = self.queue(job.route);
-        let mut acted = match queue {
-            Some(url) => Acted(self.enqueue(url, plan).await),
-            None => Acted(self.copy(plan, session, progress).await),
+        let outcomes = match queue {
+            Some(url) => self.enqueue(url, plan).await,
+            None => self.copy(plan, session, progress).await,
         };
+        let mut acted = Acted(outcomes);
         if job.wait_until.is_some() {
             self.wait_for_copies(&mut acted, session, prepared_at).await;
         }
@@ -219,19 +247,23 @@ impl Replicator {
 }
 
 impl Upstream {
-    /// The digest of `image` that counts, after `found` was found upstream.
+    /// The digest of `image` that counts; `found` is the result of reading upstream.
     pub(super) fn choose(
         &self,
         image: &ImageRef,
         found: Result<UpstreamTag, Error>,
     ) -> Result<UpstreamTag, Error> {
-        match (self, found) {
-            (Self::CurrentOr(digest), Err(error)) if error.is_transient() => {
-                Ok(UpstreamTag::assumed(digest.clone(), image))
-            }
-            (Self::Current | Self::CurrentOr(_), found) => found,
-            (Self::Exactly(digest), Ok(found)) if found.digest == *digest => Ok(found),
-            (Self::Exactly(digest), _) => Ok(UpstreamTag::assumed(digest.clone(), image)),
+        let assumed = |digest: &Digest| UpstreamTag::assumed(digest.clone(), image);
+        match self {
+            Self::Current => found,
+            Self::CurrentOr(digest) => match found {
+                Err(error) if error.is_transient() => Ok(assumed(digest)),
+                found => found,
+            },
+            Self::Exactly(digest) => match found {
+                Ok(found) if found.digest == *digest => Ok(found),
+                _ => Ok(assumed(digest)),
+            },
         }
     }
 }

@@ -35,7 +35,7 @@ const MAX_CONCURRENT_DESTINATION_REQUESTS: usize = 32;
 const MAX_CONCURRENT_FETCHES: usize = 24;
 /// Manifests that are kept: a few megabytes at most.
 const MAX_KEPT_MANIFESTS: usize = 1000;
-/// The part of an invocation's time that is kept for recording and answering.
+/// The part of an invocation's time that is reserved for recording and responding.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// What one invocation, or one call of the command line, shares.
@@ -52,9 +52,9 @@ pub struct Session {
     fetches: PerKey<String, Semaphore>,
     pub(super) known_content: KnownContent,
     rate: TransferRate,
-    /// Whether [`Repository::layers`](crate::aws::Repository::layers) failed: blobs are then asked for
+    /// Whether [`Repository::layers`](crate::aws::Repository::layers) failed: blobs are then checked
     /// one by one.
-    pub(super) asks_one_by_one: AtomicBool,
+    pub(super) checks_one_by_one: AtomicBool,
     prepared: PerKey<RepositoryRef, OnceCell<Mutability>>,
     blobs: PerKey<(RepositoryRef, Digest), OnceCell<()>>,
     manifests: PerKey<(RepositoryRef, Digest), OnceCell<Manifest>>,
@@ -65,7 +65,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins nothing after `deadline`, and ends then what is under way.
+    /// A session that ends at `deadline`: work in progress is cancelled, and none is started.
     pub fn new(deadline: Option<Instant>) -> Self {
         Self {
             deadline,
@@ -77,7 +77,7 @@ impl Session {
             fetches: PerKey::default(),
             known_content: KnownContent::default(),
             rate: TransferRate::default(),
-            asks_one_by_one: AtomicBool::new(false),
+            checks_one_by_one: AtomicBool::new(false),
             prepared: PerKey::default(),
             blobs: PerKey::default(),
             manifests: PerKey::default(),
@@ -89,9 +89,9 @@ impl Session {
 
     /// The session of an invocation that Lambda ends at `deadline`.
     ///
-    /// It ends early enough to record and to answer: ten seconds before, or a fifth of the remaining
-    /// time if that is less. A deadline in the past is an emulator's (`cargo lambda watch`) and means
-    /// none.
+    /// It ends early enough to record and to respond: ten seconds before, or a fifth of the remaining
+    /// time if that is less. A deadline in the past comes from an emulator (`cargo lambda watch`) and
+    /// means no deadline.
     pub fn until(deadline: SystemTime, now: SystemTime) -> Self {
         let Ok(left) = deadline.duration_since(now) else {
             return Self::new(None);
@@ -99,8 +99,10 @@ impl Session {
         if left.is_zero() {
             return Self::new(None);
         }
-        let usable = left.saturating_sub(MARGIN.min(left / 5));
-        Self::new(Instant::now().checked_add(usable))
+        let margin = MARGIN.min(left / 5);
+        let usable = left.saturating_sub(margin);
+        let end = Instant::now().checked_add(usable);
+        Self::new(end)
     }
 
     /// Ends the session at `end` at the latest. Only the first call counts.
@@ -109,10 +111,8 @@ impl Session {
     }
 
     fn end(&self) -> Option<Instant> {
-        match (self.deadline, self.earlier_end.get().copied()) {
-            (Some(deadline), Some(earlier)) => Some(deadline.min(earlier)),
-            (deadline, earlier) => deadline.or(earlier),
-        }
+        let ends = [self.deadline, self.earlier_end.get().copied()];
+        ends.into_iter().flatten().min()
     }
 
     /// Bytes of blobs sent so far, those of failed attempts included.
@@ -127,9 +127,12 @@ impl Session {
 
     /// Waits for `pause`, or until the session ends, and returns whether it has ended.
     pub(super) async fn is_over_after(&self, pause: Duration) -> bool {
-        let wake = Instant::now() + pause;
-        let wake = self.end().map_or(wake, |end| end.min(wake));
-        tokio::time::sleep_until(wake).await;
+        let pause_end = Instant::now() + pause;
+        let wait_until = match self.end() {
+            Some(end) => end.min(pause_end),
+            None => pause_end,
+        };
+        tokio::time::sleep_until(wait_until).await;
         self.is_over()
     }
 
@@ -143,15 +146,15 @@ impl Session {
         let Some(end) = self.end() else {
             return work.await;
         };
-        match tokio::time::timeout_at(end, work).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::new(side, Cause::Deadline, action())),
-        }
+        let deadline_error = || Error::new(side, Cause::Deadline, action());
+        let result = tokio::time::timeout_at(end, work).await;
+        result.unwrap_or_else(|_| Err(deadline_error()))
     }
 
-    /// Waits for memory to read a blob of this size; the longest waiting blob comes first. A few large
-    /// blobs fill the line, while small ones spend their round trips beside them: neither kind waits
-    /// for the other.
+    /// Waits for memory to read a blob of this size; the longest waiting blob comes first.
+    ///
+    /// A few large blobs use the whole bandwidth, while small blobs spend their time on round trips.
+    /// Each kind has memory of its own, so that neither waits for the other.
     pub(super) async fn memory_for(&self, size_bytes: u64) -> OwnedSemaphorePermit {
         let units = size_bytes
             .div_ceil(UNIT_BYTES)
@@ -174,9 +177,8 @@ impl Session {
     /// Waits for a turn to fetch a manifest from `registry`. The turn lasts as long as the permit.
     pub(super) async fn fetch_turn(&self, registry: &str) -> OwnedSemaphorePermit {
         let key = registry.to_owned();
-        let semaphore = self
-            .fetches
-            .get(key, || Semaphore::new(MAX_CONCURRENT_FETCHES));
+        let new = || Semaphore::new(MAX_CONCURRENT_FETCHES);
+        let semaphore = self.fetches.get(key, new);
         let permit = semaphore.acquire_owned().await;
         permit.expect("the semaphore is never closed")
     }
@@ -198,10 +200,12 @@ impl Session {
     /// at the rate of the other blobs.
     pub(super) fn begin_transfer(&self, size_bytes: u64) -> Option<Transfer<'_>> {
         if let Some(end) = self.end()
-            && let Some(time) = self.rate.estimate_time(size_bytes)
-            && time > end.saturating_duration_since(Instant::now())
+            && let Some(needed) = self.rate.estimate_time(size_bytes)
         {
-            return None;
+            let left = end.saturating_duration_since(Instant::now());
+            if needed > left {
+                return None;
+            }
         }
         Some(self.rate.begin_transfer(size_bytes))
     }
@@ -211,14 +215,15 @@ impl Session {
         self.prepared.get(repository.clone(), OnceCell::new)
     }
 
-    /// Whether the blob was brought to `repository`: it is brought once, however many images name it.
+    /// The cell that is set once the blob is in `repository`: it is sent once, however many images
+    /// have it.
     pub(super) fn blob(&self, repository: &RepositoryRef, digest: &Digest) -> Arc<OnceCell<()>> {
         let key = (repository.clone(), digest.clone());
         self.blobs.get(key, OnceCell::new)
     }
 
-    /// A manifest of a source: tags and targets that share it pull it once. A caller keeps its cell
-    /// even after all kept manifests were dropped to bound memory.
+    /// The cell for a manifest of a source: tags and targets that share it pull it once. To bound
+    /// memory all kept manifests are dropped at times; a cell that a caller holds stays valid.
     pub(super) fn manifest(
         &self,
         repository: &RepositoryRef,
@@ -265,28 +270,23 @@ mod tests {
 
     use super::*;
 
-    /// Takes memory for blobs of this size as long as there is some.
+    /// Takes all memory that is free for blobs of this size.
     fn fill(session: &Session, size_bytes: u64) -> Vec<OwnedSemaphorePermit> {
-        std::iter::from_fn(|| session.memory_for(size_bytes).now_or_never()).collect()
+        let take = || session.memory_for(size_bytes).now_or_never();
+        std::iter::from_fn(take).collect()
     }
 
     #[test]
-    fn large_and_small_blobs_wait_for_their_own_kind_alone() {
+    fn large_and_small_blobs_wait_only_for_their_own_kind() {
         let session = Session::new(None);
         let mut large = fill(&session, 1 << 30);
-        assert_eq!((large.len(), fill(&session, 2 * UNIT_BYTES).len()), (6, 0));
+        assert_eq!(large.len(), 6);
+        assert_eq!(fill(&session, 2 * UNIT_BYTES).len(), 0);
         let small = fill(&session, UNIT_BYTES);
-        assert_eq!(
-            (small.len(), fill(&session, 1).len()),
-            (MAX_CONCURRENT_SMALL_BLOBS, 0)
-        );
+        assert_eq!(small.len(), MAX_CONCURRENT_SMALL_BLOBS);
+        assert_eq!(fill(&session, 1).len(), 0);
         large.pop();
-        assert_eq!(
-            (
-                fill(&session, 2 * UNIT_BYTES).len(),
-                fill(&session, 1).len()
-            ),
-            (2, 0)
-        );
+        assert_eq!(fill(&session, 2 * UNIT_BYTES).len(), 2);
+        assert_eq!(fill(&session, 1).len(), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! The survey: every upstream tag, and what every destination repository holds. Nothing is pulled.
+//! The survey: the digest of every upstream tag, and the tags of every destination repository. Nothing
+//! is pulled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,17 +50,20 @@ impl Replicator {
         upstream: &Upstream,
         session: &Session,
     ) -> BTreeMap<ImageRef, Result<UpstreamTag, Error>> {
-        let images: BTreeSet<&ImageRef> = requests.iter().map(|request| &request.image).collect();
-        let find = |image: ImageRef| async move {
-            let source = self.registries.source(image.repository());
-            let head = source.seen(image.tag(), image.digest());
-            let action = || format!("find {image}");
-            let found = session.in_time(Side::Source, action, head).await;
-            let chosen = upstream.choose(&image, found);
-            (image, chosen)
+        let find = |image: ImageRef| {
+            let find = async move {
+                let source = self.registries.source(image.repository());
+                let head = source.seen(image.tag(), image.digest());
+                let action = || format!("find {image}");
+                let found = session.in_time(Side::Source, action, head).await;
+                let chosen = upstream.choose(&image, found);
+                (image, chosen)
+            };
+            find.boxed()
         };
-        let images = stream::iter(images.into_iter().cloned());
-        let heads = images.map(|image| find(image).boxed());
+        let images = requests.iter().map(|request| request.image.clone());
+        let images: BTreeSet<ImageRef> = images.collect();
+        let heads = stream::iter(images).map(find);
         heads.buffer_unordered(MAX_CONCURRENT_HEADS).collect().await
     }
 
@@ -69,27 +73,26 @@ impl Replicator {
         requests: &[Request],
         session: &Session,
     ) -> BTreeMap<RepositoryRef, Result<RepositoryTags, Error>> {
-        let mut requested: BTreeMap<RepositoryRef, BTreeSet<String>> = BTreeMap::new();
-        for target in requests.iter().flat_map(|request| &request.targets) {
-            let tags = requested.entry(target.uri.repository().clone());
-            tags.or_default().insert(target.uri.tag().to_owned());
+        let mut reads = Vec::new();
+        for (repository, tags) in requested_tags(requests) {
+            let read = async move {
+                let read = Box::pin(self.repository_tags(&repository, &tags, session));
+                let action = || format!("read the tags of {repository}");
+                let found = session.in_time(Side::Destination, action, read).await;
+                (repository, found)
+            };
+            reads.push(read.boxed());
         }
-        let read = |(repository, tags): (RepositoryRef, BTreeSet<String>)| async move {
-            let tags: Vec<String> = tags.into_iter().collect();
-            let read = Box::pin(self.repository_tags(&repository, &tags, session));
-            let action = || format!("read the tags of {repository}");
-            let found = session.in_time(Side::Destination, action, read).await;
-            (repository, found)
-        };
-        let reads = stream::iter(requested).map(|one| read(one).boxed());
+        let reads = stream::iter(reads);
         reads.buffer_unordered(MAX_CONCURRENT_READS).collect().await
     }
 
-    /// The digest of one tag of the mirror; `None` where there is no such tag.
+    /// The digest of one tag of the mirror; `None` if there is no such tag.
     pub async fn tag(&self, uri: &ImageRef, session: &Session) -> Result<Option<Digest>, Error> {
-        let tag = [uri.tag().to_owned()];
-        let read = Box::pin(self.repository_tags(uri.repository(), &tag, session));
-        Ok(read.await?.remove(uri.tag()))
+        let tag = BTreeSet::from([uri.tag().to_owned()]);
+        let read = self.repository_tags(uri.repository(), &tag, session);
+        let mut tags = Box::pin(read).await?;
+        Ok(tags.remove(uri.tag()))
     }
 
     /// The tags of `repository` whose index contains the image `digest`, with the digest of that
@@ -101,8 +104,10 @@ impl Replicator {
         is_ours: impl Fn(&ImageRef) -> bool,
         session: &Session,
     ) -> Result<Vec<(ImageRef, Digest)>, Error> {
+        let requested = BTreeSet::new();
+        let read = self.repository_tags(repository, &requested, session);
+        let tags = Box::pin(read).await?;
         let mut candidates = Vec::new();
-        let tags = Box::pin(self.repository_tags(repository, &[], session)).await?;
         for (tag, index) in tags {
             if let Ok(uri) = ImageRef::new(repository.clone(), &tag)
                 && is_ours(&uri)
@@ -111,6 +116,7 @@ impl Replicator {
             }
         }
         candidates.truncate(MAX_INDEXES);
+
         let destination = self.registries.destination(repository);
         let mut found = Vec::new();
         for (uri, index) in candidates {
@@ -123,24 +129,39 @@ impl Replicator {
         Ok(found)
     }
 
-    /// The tags of `repository`: all where it has a control plane, else those of `tags` that exist.
+    /// The tags of `repository`: all if the registry has a control plane, else those of `requested`
+    /// that exist.
     async fn repository_tags(
         &self,
         repository: &RepositoryRef,
-        tags: &[String],
+        requested: &BTreeSet<String>,
         session: &Session,
     ) -> Result<RepositoryTags, Error> {
         if let Some(control) = self.aws.repository(repository).await {
             return control.image_tags().await;
         }
         let destination = &self.registries.destination(repository);
-        let head = |tag: String| async move {
-            let _turn = session.destination_turn().await;
-            let digest = destination.digest(&tag).await?;
-            Ok(digest.map(|digest| (tag, digest)))
-        };
-        let heads = stream::iter(tags.to_vec()).map(|tag| head(tag).boxed());
-        let heads = heads.buffer_unordered(MAX_CONCURRENT_READS);
+        let mut heads = Vec::with_capacity(requested.len());
+        for tag in requested {
+            let head = async move {
+                let _turn = session.destination_turn().await;
+                let digest = destination.digest(tag).await?;
+                Ok(digest.map(|digest| (tag.clone(), digest)))
+            };
+            heads.push(head.boxed());
+        }
+        let heads = stream::iter(heads).buffer_unordered(MAX_CONCURRENT_READS);
         heads.try_filter_map(future::ok).try_collect().await
     }
+}
+
+/// The tags of the targets of `requests`, by repository.
+fn requested_tags(requests: &[Request]) -> BTreeMap<RepositoryRef, BTreeSet<String>> {
+    let mut requested: BTreeMap<RepositoryRef, BTreeSet<String>> = BTreeMap::new();
+    for target in requests.iter().flat_map(|request| &request.targets) {
+        let repository = target.uri.repository().clone();
+        let tag = target.uri.tag().to_owned();
+        requested.entry(repository).or_default().insert(tag);
+    }
+    requested
 }

@@ -1,5 +1,5 @@
-//! Waiting for a worker's copies: a build needs the image, and the queue makes one copy of many
-//! requests.
+//! Waiting for a worker's copies: a build needs the image, and the queue merges equal requests into one
+//! copy.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::outcome::state::{self, RecordStatus};
 use crate::outcome::{Done, Outcome, TargetOutcome};
 use crate::request::{Request, Target};
 
-/// The first pause between two looks; each pause is half again as long as the last.
+/// The first pause between two checks; each pause is one and a half times as long as the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Replicator {
-    /// Waits until the queued copies are there, or a worker has recorded since `requested_at` why they
-    /// are not, or `session` ends.
+    /// Waits until each queued copy has arrived, a worker has recorded its failure since
+    /// `requested_at`, or `session` ends.
     pub(super) async fn wait_for_copies(
         &self,
         acted: &mut Acted,
@@ -36,17 +36,23 @@ impl Replicator {
             }
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             for outcome in outcomes.iter_mut() {
-                self.look_again(outcome, session, requested_at).await;
+                self.check_copies(outcome, session, requested_at).await;
             }
         }
         let targets = outcomes.iter_mut().flat_map(|outcome| &mut outcome.targets);
-        for target in targets.filter(|target| target.is_queued()) {
-            let error = Error::new(Side::Replicator, Cause::Deadline, finish(&target.target));
-            target.result = Err(error.because("it is queued, and will be copied"));
+        for target in targets {
+            if target.is_queued() {
+                target.result = Err(still_queued(&target.target));
+            }
         }
     }
 
-    async fn look_again(&self, outcome: &mut Outcome, session: &Session, requested_at: Timestamp) {
+    async fn check_copies(
+        &self,
+        outcome: &mut Outcome,
+        session: &Session,
+        requested_at: Timestamp,
+    ) {
         let Some(upstream) = &outcome.upstream else {
             return;
         };
@@ -64,8 +70,8 @@ impl Replicator {
         }
     }
 
-    /// The digest at the target once it is what was requested. A failed look is repeated with the
-    /// next.
+    /// The digest at the target once it is what was requested. After a failed read the next check
+    /// reads again.
     async fn arrived(
         &self,
         target: &TargetOutcome,
@@ -79,8 +85,10 @@ impl Replicator {
             return Some(here);
         }
         let has_moved = target.present.as_ref() != Some(&here);
-        let may_be_subset = !request.platforms().is_all() && has_moved;
-        let is_subset = may_be_subset && self.is_subset(uri, &here, upstream, request).await;
+        if request.platforms().is_all() || !has_moved {
+            return None;
+        }
+        let is_subset = self.is_subset(uri, &here, upstream, request).await;
         is_subset.then_some(here)
     }
 
@@ -96,8 +104,10 @@ impl Replicator {
         let Ok(manifest) = destination.manifest(here).await else {
             return false;
         };
-        let requested = SubsetOf::new(upstream.clone(), request.platforms());
-        SubsetOf::from_manifest(&manifest, request.platforms()) == Some(requested)
+        let platforms = request.platforms();
+        let requested = SubsetOf::new(upstream.clone(), platforms);
+        let found = SubsetOf::from_manifest(&manifest, platforms);
+        found == Some(requested)
     }
 
     /// The error that a worker has recorded for `target` since `requested_at`.
@@ -114,9 +124,9 @@ impl Replicator {
         if record.recorded_at.as_second() < requested_at.as_second() {
             return None;
         }
-        let error = Error::new(Side::Replicator, cause, format!("copy to {uri}"));
-        let error =
-            error.because("a worker recorded the failure; the log of replicate has the reason");
+        let action = format!("copy to {uri}");
+        let why = "a worker recorded the failure; the log of replicate has the reason";
+        let error = Error::new(Side::Replicator, cause, action).because(why);
         Some(match record.retry_at {
             Some(at) => error.with_retry_at(at),
             None => error,
@@ -124,7 +134,12 @@ impl Replicator {
     }
 }
 
-/// What a copy that meets the deadline could not do.
+fn still_queued(target: &Target) -> Error {
+    let error = Error::new(Side::Replicator, Cause::Deadline, finish(target));
+    error.because("it is queued, and will be copied")
+}
+
+/// The action in the error of a copy that the deadline ends.
 pub(super) fn finish(target: &Target) -> String {
     format!("finish copying {}", target.uri)
 }

@@ -1,4 +1,4 @@
-//! The blobs of one image, to one repository: which it lacks, and bringing those.
+//! The blobs of one image: those that one repository lacks are sent there.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -49,7 +49,7 @@ impl Delivery<'_, '_> {
     /// each blob is asked for later.
     async fn check_layers(&self, blobs: &[&Blob]) {
         let Some(control) = &self.control else { return };
-        if self.session.asks_one_by_one.load(Ordering::Relaxed) {
+        if self.session.checks_one_by_one.load(Ordering::Relaxed) {
             return;
         }
         let known_content = &self.session.known_content;
@@ -69,7 +69,9 @@ impl Delivery<'_, '_> {
                         "blobs are checked one by one: {}",
                         error.chain()
                     );
-                    self.session.asks_one_by_one.store(true, Ordering::Relaxed);
+                    self.session
+                        .checks_one_by_one
+                        .store(true, Ordering::Relaxed);
                     return;
                 }
             }
@@ -132,8 +134,8 @@ fn late(blob: &Blob) -> Error {
     error.because(why)
 }
 
-/// `bytes`, which hold `memory` until the last of them is read: the next blob is read while the response
-/// to this one is awaited.
+/// Holds `memory` until the last of `bytes` is read: the next blob is read while the response to this
+/// one is awaited.
 fn hold_until_read(bytes: BlobStream, memory: OwnedSemaphorePermit) -> BlobStream {
     let mut memory = Some(memory);
     let end = stream::poll_fn(move |_| {

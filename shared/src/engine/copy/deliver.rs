@@ -1,13 +1,12 @@
-//! One image to one repository: manifests are gathered, then blobs are brought, then manifests are put
-//! from the bottom up, then the tag.
+//! One image to one repository: missing manifests are fetched, blobs are sent, then manifests are put
+//! from the bottom up, and the tag last.
 //!
 //! Each step first checks whether it is needed: running it again after any failure is safe and resumes.
-//! A manifest at the destination vouches for everything below it.
+//! If a manifest is at the destination, everything below it is there too.
 
 use std::collections::HashSet;
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
 
 use super::upstream::UpstreamContent;
 use crate::aws::Repository;
@@ -20,15 +19,15 @@ use crate::registry::Destination;
 
 /// Requests for one image that are in flight concurrently. [`Session`] bounds those of all images.
 pub(super) const MAX_CONCURRENT_REQUESTS: usize = 16;
-/// How deep an index may nest. An index of indexes is legal, but was never seen.
+/// Levels of nested indexes. An index of indexes is valid, but was never seen.
 const MAX_INDEX_DEPTH: usize = 3;
 
-/// Whether a manifest at the destination vouches for what is below it.
+/// What is taken as proof that content is at the destination.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// It does.
+    /// A manifest there proves that everything below it is there too.
     Manifests,
-    /// The registry said that content is missing: everything is checked.
+    /// Nothing: the registry reported missing content, and everything is checked.
     Nothing,
 }
 
@@ -42,22 +41,38 @@ pub(super) struct Delivery<'a, 'r> {
 }
 
 impl Delivery<'_, '_> {
-    /// Puts `root` under `tag`. The tag goes last, so that nobody can pull half a copy.
+    /// Puts `root` under `tag`. The tag is last, so that an incomplete copy cannot be pulled.
     pub(super) async fn tag(&self, root: &Manifest, tag: &str, trust: Trust) -> Result<(), Error> {
-        if trust == Trust::Nothing || !self.has_manifest(&root.digest).await? {
-            let levels = self.gather(root, trust).await?;
-            let manifests = levels.iter().flatten().chain([root]);
-            self.bring_blobs(manifests).await?;
-            for level in levels.iter().rev() {
-                let put = |child| self.put_child(child).boxed();
-                all(level.iter().map(put)).await?;
-            }
+        let is_complete = match trust {
+            Trust::Manifests => self.has_manifest(&root.digest).await?,
+            Trust::Nothing => false,
+        };
+        if !is_complete {
+            self.send_content(root, trust).await?;
         }
         self.put(tag, root).await
     }
 
-    async fn put_child(&self, child: &Manifest) -> Result<(), Error> {
-        self.put(child.digest.as_str(), child).await
+    /// Sends everything below `root` that the repository lacks.
+    async fn send_content(&self, root: &Manifest, trust: Trust) -> Result<(), Error> {
+        let levels = self.gather(root, trust).await?;
+        let manifests = levels.iter().flatten().chain([root]);
+        self.send_blobs(manifests).await?;
+        for level in levels.iter().rev() {
+            self.put_children(level).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts `children` concurrently; the first error ends it.
+    async fn put_children(&self, children: &[Manifest]) -> Result<(), Error> {
+        let mut puts = Vec::with_capacity(children.len());
+        for child in children {
+            let put = self.put(child.digest.as_str(), child);
+            puts.push(put.boxed());
+        }
+        let puts = stream::iter(puts).buffer_unordered(MAX_CONCURRENT_REQUESTS);
+        puts.try_collect().await
     }
 
     async fn put(&self, reference: &str, manifest: &Manifest) -> Result<(), Error> {
@@ -82,58 +97,58 @@ impl Delivery<'_, '_> {
                 return Ok(levels);
             }
             if levels.len() == MAX_INDEX_DEPTH {
-                let action = format!("copy index {}", root.digest);
-                let error = Error::new(Side::Source, Cause::Invalid, action);
-                let why = format!("it nests deeper than {MAX_INDEX_DEPTH} levels");
-                return Err(error.because(why));
+                return Err(too_deep(root));
             }
-            let (mut level, lacking) = match trust {
-                Trust::Manifests => (Vec::new(), self.lacking(digests).await?),
-                Trust::Nothing => self.read_back(digests).await?,
-            };
-            let fetched = self.upstream.manifests(&lacking).await?;
-            level.extend(fetched);
-            levels.push(level);
+            let mut level = Level::default();
+            match trust {
+                Trust::Manifests => level.lacking = self.lacking(digests).await?,
+                Trust::Nothing => level = self.read_back(digests).await?,
+            }
+            let fetched = self.upstream.manifests(&level.lacking).await?;
+            level.manifests.extend(fetched);
+            levels.push(level.manifests);
         }
     }
 
-    /// The manifests that the repository has, which costs no pull, and the digests that it lacks.
-    async fn read_back(&self, digests: Vec<Digest>) -> Result<(Vec<Manifest>, Vec<Digest>), Error> {
-        let mut found = Vec::new();
-        let mut lacking = Vec::new();
+    /// Reads back the manifests that the repository has, which costs no pull.
+    async fn read_back(&self, digests: Vec<Digest>) -> Result<Level, Error> {
+        let mut level = Level::default();
         for digest in digests {
-            match self.destination.manifest(&digest).await {
-                Ok(manifest) => found.push(manifest),
-                Err(error) if *error.cause() == Cause::NotFound => lacking.push(digest),
+            let read = self.destination.manifest(&digest).await;
+            match read {
+                Ok(manifest) => level.manifests.push(manifest),
+                Err(error) if *error.cause() == Cause::NotFound => level.lacking.push(digest),
                 Err(error) => return Err(error),
             }
         }
-        Ok((found, lacking))
+        Ok(level)
     }
 
     /// The digests that the repository lacks, in their order.
     async fn lacking(&self, digests: Vec<Digest>) -> Result<Vec<Digest>, Error> {
-        let check = |digest: Digest| async move {
-            let is_there = self.has_manifest(&digest).await?;
-            Ok::<_, Error>((!is_there).then_some(digest))
-        };
-        let checks: Vec<_> = digests.into_iter().map(|it| check(it).boxed()).collect();
+        let mut checks = Vec::with_capacity(digests.len());
+        for digest in digests {
+            let check = async move {
+                let is_there = self.has_manifest(&digest).await?;
+                Ok((!is_there).then_some(digest))
+            };
+            checks.push(check.boxed());
+        }
         let checks = stream::iter(checks).buffered(MAX_CONCURRENT_REQUESTS);
-        let found: Vec<Option<Digest>> = checks.try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        checks.try_filter_map(future::ok).try_collect().await
     }
 
-    /// Whether the repository has the manifest: as is known, else by a request.
+    /// Whether the repository has the manifest. A request is sent only if that is unknown.
     pub(super) async fn has_manifest(&self, digest: &Digest) -> Result<bool, Error> {
-        let ask = || self.destination.has_manifest(digest);
-        self.has(digest, ask).await
+        let check = || self.destination.has_manifest(digest);
+        self.has(digest, check).await
     }
 
-    /// Whether the repository has `digest`: as is known, else as `ask` finds out.
+    /// Whether the repository has `digest`. `check` is called only if that is unknown.
     pub(super) async fn has<F>(
         &self,
         digest: &Digest,
-        ask: impl FnOnce() -> F,
+        check: impl FnOnce() -> F,
     ) -> Result<bool, Error>
     where
         F: Future<Output = Result<bool, Error>>,
@@ -143,28 +158,34 @@ impl Delivery<'_, '_> {
             return Ok(is_there);
         }
         let _turn = self.session.destination_turn().await;
-        let is_there = Box::pin(ask()).await?;
+        let is_there = Box::pin(check()).await?;
         known_content.note(self.repository, digest, is_there);
         Ok(is_there)
     }
+}
+
+/// The children of one level of an index.
+#[derive(Default)]
+struct Level {
+    manifests: Vec<Manifest>,
+    /// The children that the repository lacks, and whose manifests are not fetched yet.
+    lacking: Vec<Digest>,
+}
+
+fn too_deep(root: &Manifest) -> Error {
+    let action = format!("copy index {}", root.digest);
+    let why = format!("it nests deeper than {MAX_INDEX_DEPTH} levels");
+    Error::new(Side::Source, Cause::Invalid, action).because(why)
 }
 
 /// The digests of the children of `parents` that are not in `seen` yet, each once.
 fn new_children(parents: &[Manifest], seen: &mut HashSet<Digest>) -> Vec<Digest> {
     let mut digests = Vec::new();
     for child in parents.iter().flat_map(Manifest::children) {
-        if seen.insert(child.digest.clone()) {
-            digests.push(child.digest.clone());
+        let digest = &child.digest;
+        if seen.insert(digest.clone()) {
+            digests.push(digest.clone());
         }
     }
     digests
-}
-
-/// Awaits `works` concurrently, up to a limit; the first error ends them.
-async fn all<'b>(
-    works: impl Iterator<Item = BoxFuture<'b, Result<(), Error>>>,
-) -> Result<(), Error> {
-    let works: Vec<_> = works.collect();
-    let works = stream::iter(works).buffer_unordered(MAX_CONCURRENT_REQUESTS);
-    works.try_collect().await
 }
