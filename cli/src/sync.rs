@@ -127,9 +127,12 @@ async fn catalogue(replicator: &Replicator, args: &ImageArgs) -> Result<Catalogu
     if args.images.is_empty() {
         return replicator.catalogue().await;
     }
-    let entry = |image: &String| match args.to.is_empty() {
-        true => json!({"image": image}),
-        false => json!({"image": image, "to": args.to}),
+    let entry = |image: &String| {
+        if args.to.is_empty() {
+            json!({"image": image})
+        } else {
+            json!({"image": image, "to": args.to})
+        }
     };
     let images: Vec<_> = args.images.iter().map(entry).collect();
     let document = json!({"images": images});

@@ -15,6 +15,7 @@ mod ecr;
 mod envelope;
 mod failure;
 pub mod images;
+mod json;
 mod logs;
 mod scans;
 mod severities;

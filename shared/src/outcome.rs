@@ -2,7 +2,7 @@
 //!
 //! * [`report`]: the result JSON, one answer for each requested image,
 //! * [`notice`]: events for those who subscribe to them,
-//! * [`metrics`]: the line for CloudWatch,
+//! * [`metrics`]: the line for Amazon `CloudWatch`,
 //! * [`state`]: the record in the resource tags of a repository,
 //! * [`retry_schedule`]: which deferred images are tried again, and when.
 
@@ -80,6 +80,16 @@ impl Outcome {
             targets,
             spent,
         }
+    }
+
+    /// The outcome of `planned` if each of its writes ends with `written`.
+    pub fn uniform(mut planned: Planned, written: &Result<Done, Error>) -> Self {
+        let steps = std::mem::take(&mut planned.steps);
+        let mut targets = Vec::with_capacity(steps.len());
+        for step in steps {
+            targets.push(TargetOutcome::from_step(step, written.clone()));
+        }
+        Self::new(planned, targets, Spent::default())
     }
 
     /// The errors of the targets.

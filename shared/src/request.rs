@@ -6,6 +6,7 @@
 mod owners;
 pub mod refresh_event;
 pub mod resolve;
+mod target;
 
 use std::collections::BTreeMap;
 

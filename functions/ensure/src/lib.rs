@@ -97,9 +97,10 @@ pub async fn handle(
     };
     let finished = replicator.run(job, &session).await;
 
-    let policy = match request.allow_stale {
-        true => Policy::UseStale,
-        false => Policy::RefuseStale,
+    let policy = if request.allow_stale {
+        Policy::UseStale
+    } else {
+        Policy::RefuseStale
     };
     let mut answers = Vec::with_capacity(images.len());
     for (image, text) in images.iter().zip(&request.images) {

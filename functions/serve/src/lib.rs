@@ -36,7 +36,9 @@ where
         let work = Box::pin(handle(event, &invocation, replicator));
         let function = &context.env_config.function_name;
         let result = replicator.with_metrics(function, work).await;
-        result.map(Answer::into_response).map_err(diagnostic)
+        result
+            .map(Answer::into_response)
+            .map_err(|error| diagnostic(&error))
     }))
     .await
 }
@@ -48,7 +50,7 @@ fn invocation(context: &Context) -> Invocation {
     }
 }
 
-fn diagnostic(error: Error) -> Diagnostic {
+fn diagnostic(error: &Error) -> Diagnostic {
     Diagnostic {
         error_type: error.name(),
         error_message: error.chain(),

@@ -15,7 +15,6 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use self::deliver::{Delivery, Trust};
 use self::upstream::UpstreamContent;
-use super::run::outcome_of_all;
 use super::wait::finish;
 use super::{Replicator, Session};
 use crate::aws::{Mutability, Repository};
@@ -57,7 +56,7 @@ impl Replicator {
 
     async fn copy_image(&self, mut planned: Planned, session: &Session) -> Outcome {
         if !planned.is_due() {
-            return outcome_of_all(planned, Ok(Done::Unchanged));
+            return Outcome::uniform(planned, &Ok(Done::Unchanged));
         }
         let _turn = image_turn(&planned, session).await;
         let steps = std::mem::take(&mut planned.steps);

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Replicator;
-use super::run::outcome_of_all;
 use crate::error::Error;
 use crate::image::reference::ImageRef;
 use crate::outcome::{Done, Outcome};
@@ -32,7 +31,7 @@ impl Replicator {
                 Some(error) => Err(error.clone()),
                 None => Ok(Done::Queued),
             };
-            outcomes.push(outcome_of_all(planned, queued));
+            outcomes.push(Outcome::uniform(planned, &queued));
         }
         outcomes
     }

@@ -22,9 +22,10 @@ impl Replicator {
         let report = result.as_ref().ok().map(Answer::report);
         // An invocation without images read no quota.
         let has_images = |report: &Report| !report.images.is_empty();
-        let budget = match report.as_ref().is_some_and(has_images) {
-            true => self.budget(),
-            false => None,
+        let budget = if report.as_ref().is_some_and(has_images) {
+            self.budget()
+        } else {
+            None
         };
         let tally = report.map(|report| Tally::from_report(&report, ended_at));
         let metrics = InvocationMetrics {

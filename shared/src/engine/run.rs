@@ -12,12 +12,12 @@ use crate::catalogue::SelectionResult;
 use crate::error::Error;
 use crate::image::digest::Digest;
 use crate::image::reference::ImageRef;
+use crate::outcome::Outcome;
 use crate::outcome::report::{Policy, Report};
-use crate::outcome::{Done, Outcome, Spent, TargetOutcome};
+use crate::plan::Plan;
 use crate::plan::decide::plan;
 use crate::plan::quota::Quota;
 use crate::plan::survey::UpstreamTag;
-use crate::plan::{Plan, Planned};
 use crate::request::{Request, Trigger, TriggerKind};
 
 /// The input of a run.
@@ -120,7 +120,7 @@ pub struct Prepared {
     /// What would be done: the dry run.
     pub plan: Plan,
     job: Job,
-    prepared_at: Timestamp,
+    surveyed_at: Timestamp,
 }
 
 impl Prepared {
@@ -152,17 +152,6 @@ pub(super) struct Acted(pub(super) Vec<Outcome>);
 /// Outcomes whose retries are scheduled: they are final.
 pub(super) struct Settled(pub(super) Vec<Outcome>);
 
-/// The outcome of `planned` if each of its steps ends with `result`.
-pub(super) fn outcome_of_all(mut planned: Planned, result: Result<Done, Error>) -> Outcome {
-    let steps = std::mem::take(&mut planned.steps);
-    let mut targets = Vec::with_capacity(steps.len());
-    for step in steps {
-        let target = TargetOutcome::from_step(step, result.clone());
-        targets.push(target);
-    }
-    Outcome::new(planned, targets, Spent::default())
-}
-
 impl Replicator {
     /// Runs `job`: prepares and executes it.
     pub async fn run(&self, job: Job, session: &Session) -> Finished {
@@ -172,7 +161,7 @@ impl Replicator {
 
     /// Surveys both sides and plans. Nothing is pulled, and nothing is written.
     pub async fn prepare(&self, mut job: Job, session: &Session) -> Prepared {
-        let prepared_at = self.now();
+        let surveyed_at = self.now();
         let requests = std::mem::take(&mut job.requests);
         let survey = self.survey(&requests, &job.upstream, session).await;
         let budget = if self.plans_budget(&job, &requests) {
@@ -184,7 +173,7 @@ impl Replicator {
         Prepared {
             plan,
             job,
-            prepared_at,
+            surveyed_at,
         }
     }
 
@@ -208,7 +197,7 @@ impl Replicator {
         let Prepared {
             plan,
             job,
-            prepared_at,
+            surveyed_at,
         } = prepared;
         if let Some(end) = job.wait_until {
             session.end_by(end);
@@ -220,7 +209,7 @@ impl Replicator {
         };
         let mut acted = Acted(outcomes);
         if job.wait_until.is_some() {
-            self.wait_for_copies(&mut acted, session, prepared_at).await;
+            self.wait_for_copies(&mut acted, session, surveyed_at).await;
         }
         let is_left_to_worker = job.records == Records::OwnCopies && queue.is_some();
         let outcomes = if is_left_to_worker {

@@ -7,7 +7,8 @@
 use serde_json::Value;
 
 use super::classify::{classify, is_pull_error};
-use super::envelope::{Event, array, string};
+use super::envelope::Event;
+use super::json::{array, string};
 use super::{BuildLog, FailureKind, FailureSource, PullFailure, Reading, Signal, text};
 
 /// The phases that run the commands of a buildspec.

@@ -7,7 +7,8 @@
 use serde_json::Value;
 
 use super::classify::classify;
-use super::envelope::{Event, account, array, region, string};
+use super::envelope::{Event, account, region};
+use super::json::{array, string};
 use super::{FailureKind, FailureSource, PullFailure, Reading, Signal, text};
 use crate::image::host::ecr_host;
 use crate::image::reference::is_tag;

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::json::string;
 use super::logs::{self, Log};
 use super::{Ignored, Signal, text};
 use crate::image::host::is_account;
@@ -30,19 +31,6 @@ pub(super) struct Event {
     pub(super) account: Option<String>,
     pub(super) region: Option<String>,
     pub(super) detail: Value,
-}
-
-/// The text under `key`, empty if there is none.
-pub(super) fn string<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The elements of the array under `key`, none if there is no array.
-pub(super) fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    match value.get(key) {
-        Some(Value::Array(elements)) => elements,
-        _ => &[],
-    }
 }
 
 /// `text` if it is the number of an AWS account.

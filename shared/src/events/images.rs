@@ -24,6 +24,7 @@
 
 mod line;
 mod mention;
+mod role;
 
 use std::cell::Cell;
 

@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::classify::classify;
-use super::envelope::{array, string};
+use super::json::{array, string};
 use super::{BuildLog, Ignored, Signal, text};
 
 /// The largest size of uncompressed records: eight times what `CloudWatch` Logs delivers in one

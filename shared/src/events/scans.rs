@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::envelope::{Event, account, array, region, string};
+use super::envelope::{Event, account, region};
+use super::json::{array, string};
 use super::{Reading, Scan, Severities, Signal};
 use crate::arn::Arn;
 use crate::image::digest::{Digest, InvalidDigest};

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::envelope::{Event, array, string};
+use super::envelope::Event;
+use super::json::{array, string};
 use super::workload::{Container, Workload};
 use super::{FailureSource, Reading};
 

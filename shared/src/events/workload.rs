@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::classify::{classify, is_pull_error};
-use super::envelope::string;
+use super::json::string;
 use super::{FailureKind, FailureSource, PullFailure, Signal, images, text};
 use crate::image::reference;
 

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use crate::catalogue::{Catalogue, CatalogueImage};
 use crate::error::{Cause, Error, Side};
 use crate::image::reference::ImageRef;
-use crate::request::resolve::target;
+use crate::request::target::target;
 use crate::request::{DestinationRoots, Target};
 
 /// The owners of the targets of the catalogue's images, and of images that are requested beside them.

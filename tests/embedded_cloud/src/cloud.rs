@@ -3,7 +3,7 @@
 use crate::control_plane::{self, Services};
 use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::SharedState;
+use crate::shared_state::SharedState;
 use crate::{
     Clock, Counts, Ecr, EcrPublic, Events, Failures, Hub, Logs, Parameters, Registry, Scheduler,
     Secrets, Sns, Sqs, UntrustedServer, oci_registries,

@@ -14,7 +14,7 @@ use crate::Faults;
 use crate::blob_server::BlobServer;
 use crate::error_response::ErrorResponse;
 use crate::planned_errors;
-use crate::registry::SharedState;
+use crate::shared_state::SharedState;
 
 /// Lifetime of a signed URL, in seconds.
 const LIFETIME_SECONDS: i64 = 3_600;

@@ -9,7 +9,8 @@ use crate::downloads::{self, Downloads};
 use crate::ecr_api::{EcrApi, seconds};
 use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
+use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind};
+use crate::shared_state::SharedState;
 use crate::{ACCOUNT, Faults};
 
 /// The regions in which the account has a registry.

@@ -12,7 +12,8 @@ use crate::downloads::{self, Downloads};
 use crate::ecr_api::{EcrApi, seconds};
 use crate::ecr_tokens::EcrTokens;
 use crate::listener::{Listener, Server};
-use crate::registry::{Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
+use crate::registry::{Authentication, Registry, RegistryConfig, RegistryKind};
+use crate::shared_state::SharedState;
 use crate::{ACCOUNT, Faults, Image};
 
 mod endpoint;

@@ -6,7 +6,8 @@ use crate::downloads::{self, Downloads};
 use crate::image::Image;
 use crate::listener::{Listener, Server};
 use crate::pull_meter::Meter;
-use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
+use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind};
+use crate::shared_state::SharedState;
 use crate::tokens::{self, TokenService, TokenServiceConfig};
 use crate::{Clock, Faults};
 

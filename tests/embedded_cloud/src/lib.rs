@@ -43,6 +43,7 @@ mod range;
 mod registry;
 mod scheduler;
 mod secrets;
+mod shared_state;
 mod sns;
 mod sqs;
 mod sync;

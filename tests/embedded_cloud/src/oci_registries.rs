@@ -6,7 +6,8 @@ use axum::Router;
 
 use crate::Faults;
 use crate::listener::{Listener, Server};
-use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind, SharedState};
+use crate::registry::{self, Authentication, Registry, RegistryConfig, RegistryKind};
+use crate::shared_state::SharedState;
 use crate::tokens::{self, TokenService, TokenServiceConfig};
 
 /// Token lifetime of a service that does not state it: the minimum of the specification.

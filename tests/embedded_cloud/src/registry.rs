@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
+use crate::Faults;
 use crate::blob_server::BlobServer;
 use crate::downloads::Downloads;
-use crate::pool::Pool;
 use crate::pull_meter::Meter;
+use crate::shared_state::SharedState;
 use crate::sync::lock;
-use crate::{Clock, Counts, Faults};
 
 mod access;
 mod authentication;
@@ -71,14 +71,6 @@ pub(crate) struct RegistryConfig {
     pub(crate) meter: Option<Meter>,
     pub(crate) faults: Faults,
     pub(crate) shared: SharedState,
-}
-
-/// What all registries of a cloud share.
-#[derive(Clone, Default)]
-pub(crate) struct SharedState {
-    pub(crate) pool: Pool,
-    pub(crate) clock: Clock,
-    pub(crate) counts: Counts,
 }
 
 impl RegistryConfig {

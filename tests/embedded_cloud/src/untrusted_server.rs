@@ -11,7 +11,7 @@ use crate::blob::Blob;
 use crate::blob_server::BlobServer;
 use crate::error_response::ErrorResponse;
 use crate::listener::{Listener, Server};
-use crate::registry::SharedState;
+use crate::shared_state::SharedState;
 use crate::sync::lock;
 use crate::{Counts, Faults};
 

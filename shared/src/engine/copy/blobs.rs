@@ -17,12 +17,12 @@ use crate::image::manifest::{Blob, Manifest};
 use crate::registry::{BlobStream, with_retries};
 
 impl Delivery<'_, '_> {
-    /// Brings the blobs of `manifests`, the largest first, so that none of those is left to wait for at
+    /// Sends the blobs of `manifests`, the largest first, so that none of those is left to wait for at
     /// the end.
     ///
     /// The first error ends it, with one exception: if some blobs cannot arrive before the deadline, the
     /// others are still brought, and the next run finds them.
-    pub(super) async fn bring_blobs<'m>(
+    pub(super) async fn send_blobs<'m>(
         &self,
         manifests: impl Iterator<Item = &'m Manifest>,
     ) -> Result<(), Error> {
@@ -31,7 +31,7 @@ impl Delivery<'_, '_> {
         blobs.retain(|blob| seen.insert(&blob.digest));
         blobs.sort_by_key(|blob| Reverse(blob.size_bytes));
         self.check_layers(&blobs).await;
-        let works = blobs.into_iter().map(|blob| self.bring_blob(blob).boxed());
+        let works = blobs.into_iter().map(|blob| self.send_blob(blob).boxed());
         let works: Vec<_> = works.collect();
         let mut works = stream::iter(works).buffer_unordered(MAX_CONCURRENT_REQUESTS);
         let mut late = Ok(());
@@ -78,16 +78,16 @@ impl Delivery<'_, '_> {
         }
     }
 
-    /// Brings one blob, once for each repository and session, however many images have it.
-    async fn bring_blob(&self, blob: &Blob) -> Result<(), Error> {
-        // Boxed, as what is below: most blobs wait, for another image to bring them or for memory, and
+    /// Sends one blob, once for each repository and session, however many images have it.
+    async fn send_blob(&self, blob: &Blob) -> Result<(), Error> {
+        // Boxed, as what is below: most blobs wait, for another image to send them or for memory, and
         // should be small meanwhile.
-        let bring = || self.bring_if_lacking(blob).boxed();
+        let send = || self.send_if_lacking(blob).boxed();
         let brought = self.session.blob(self.repository, &blob.digest);
-        brought.get_or_try_init(bring).await.copied()
+        brought.get_or_try_init(send).await.copied()
     }
 
-    async fn bring_if_lacking(&self, blob: &Blob) -> Result<(), Error> {
+    async fn send_if_lacking(&self, blob: &Blob) -> Result<(), Error> {
         let ask = || self.destination.has_blob(&blob.digest);
         if self.has(&blob.digest, ask).await? {
             return Ok(());

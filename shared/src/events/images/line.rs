@@ -4,6 +4,7 @@
 //! the value of an option, after `-t` the image that the build makes.
 
 use super::mention::{Mention, find_mention};
+use super::role::Role;
 
 /// The largest number of images that are kept of one line.
 const MAX_MENTIONS: usize = 8;
@@ -37,21 +38,6 @@ const PHRASES: [(&[&str], &str, Role); 10] = [
     (&["to"], "solve", Role::TaggedImage),
     (&["naming", "pushing"], "to", Role::Product),
 ];
-
-/// What the words so far say about the next one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Nothing.
-    Unknown,
-    /// It is a pulled image.
-    Image,
-    /// It is a pulled image if it has a tag or a digest.
-    TaggedImage,
-    /// It is the value of an option, and the image follows.
-    OptionValue,
-    /// It is an image that is built or pushed.
-    Product,
-}
 
 /// The content of a line.
 #[derive(Debug, Default)]

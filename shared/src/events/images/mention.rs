@@ -1,6 +1,6 @@
 //! An image that a line of a log names.
 
-use super::line::Role;
+use super::role::Role;
 use crate::image::reference::{self, RepositoryRef};
 
 /// The longest word that may name an image, in bytes.
