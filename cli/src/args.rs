@@ -11,7 +11,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Catalogue to read: PATH, `file:PATH`, or `ssm:/PATH` for all parameters below a path of the
-    /// Systems Manager Parameter Store [default: $REPLICATOR_CATALOGUE]
+    /// Systems Manager Parameter Store [default: `REPLICATOR_CATALOGUE`]
     #[arg(long, global = true, value_name = "WHERE", value_parser = location)]
     pub(crate) catalogue: Option<Location>,
     /// Print one JSON document instead of text

@@ -33,7 +33,9 @@ fn catalogue(images: &str) -> Catalogue {
 }
 
 fn problems(images: &str) -> String {
-    parse(images).unwrap_err().to_string()
+    parse(images)
+        .expect_err("the document is refused")
+        .to_string()
 }
 
 /// The catalogue of an event's own images, with that of `team` as the base.
