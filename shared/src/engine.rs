@@ -1,6 +1,6 @@
 //! The engine: everything that a run needs, and the run itself.
 //!
-//! * [`run`]: survey → plan → act → defer → record → notify; the only place that knows the order,
+//! * [`run`]: survey → plan → act → defer → record → notify; only it knows the order,
 //! * `catalogue`, `roots`, `tag_lists`: what the requests are made of,
 //! * `survey`, `enrich`: what is there, upstream and at the destinations,
 //! * `enqueue`, `wait`: the queue, and waiting for its workers,
@@ -95,7 +95,7 @@ impl Replicator {
         self.registries.meter().quota()
     }
 
-    /// The pulls that may be spent, as far as Docker Hub has told its quota.
+    /// The pulls that may be spent, as far as Docker Hub has sent its quota.
     pub fn budget(&self) -> Option<Budget> {
         self.registries.meter().budget()
     }

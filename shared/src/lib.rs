@@ -8,12 +8,12 @@
 //! Read in this order:
 //!
 //! 1. [`image`]: what an image is: names, digests, manifests, platforms.
-//! 2. [`settings`] and [`catalogue`]: what is wanted.
+//! 2. [`settings`] and [`catalogue`]: which images are mirrored, and how.
 //! 3. [`events`] and [`request`]: what AWS events and build logs say, as requests.
 //! 4. [`plan`]: the decision. Pure.
 //! 5. [`outcome`]: what became of it: report, notices, metrics, state, retry schedule. Pure.
 //! 6. [`registry`] and [`aws`]: the adapters.
-//! 7. [`engine`]: the run that puts everything together, and the only place that knows the order of its steps.
+//! 7. [`engine`]: the run that puts everything together; only it knows the order of the steps.
 
 pub mod arn;
 pub mod aws;

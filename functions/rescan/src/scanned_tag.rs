@@ -37,7 +37,7 @@ pub(crate) enum Reaction {
 }
 
 impl ScannedTag {
-    /// Acts on the scan; an error if it cannot be told whether something has to be published.
+    /// Acts on the scan; an error if it is unknown whether something has to be published.
     pub(crate) async fn react(
         &self,
         catalogue: &Catalogue,

@@ -76,10 +76,10 @@ impl Repository<'_> {
 
     /// Which of `digests`, at most [`MAX_LAYERS_PER_CALL`], it has as blobs: one call.
     pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
-        let wanted = digests.iter().map(ToString::to_string).collect();
+        let names = digests.iter().map(ToString::to_string).collect();
         let found = match &self.service {
-            Service::Ecr(repository) => repository.layers(wanted).await?,
-            Service::EcrPublic(repository) => repository.layers(wanted).await?,
+            Service::Ecr(repository) => repository.layers(names).await?,
+            Service::EcrPublic(repository) => repository.layers(names).await?,
         };
         let found = found.iter().filter_map(|digest| digest.parse().ok());
         Ok(found.collect())

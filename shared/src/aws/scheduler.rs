@@ -45,31 +45,31 @@ impl Aws {
         Ok(at.map(|at| RetrySchedule::parse(at, input.unwrap_or_default())))
     }
 
-    /// Merges `wanted` into the retry schedule, and returns the time of the schedule.
+    /// Merges `schedule` into the retry schedule, and returns the time of the schedule.
     ///
     /// Safe to run twice, and concurrently: what others have written in between is merged as well.
     pub async fn merge_retry_schedule(
         &self,
         settings: &RetryTarget,
-        wanted: &RetrySchedule,
+        schedule: &RetrySchedule,
         now: Timestamp,
     ) -> Result<Timestamp, Error> {
         for _ in 0..MAX_ATTEMPTS {
             let known = self.retry_schedule(settings).await?;
             if let Some(known) = &known
                 && known.at > now
-                && known.at <= wanted.at
-                && known.covers(wanted)
+                && known.at <= schedule.at
+                && known.covers(schedule)
             {
                 return Ok(known.at);
             }
             let exists = known.is_some();
-            let joined = wanted.clone().join(known, now);
+            let joined = schedule.clone().join(known, now);
             self.write_retry_schedule(settings, &joined, exists).await?;
             tokio::time::sleep(SETTLE_TIME).await;
             let written = self.retry_schedule(settings).await?;
             if let Some(written) = written
-                && written.covers(wanted)
+                && written.covers(schedule)
             {
                 return Ok(written.at);
             }

@@ -102,8 +102,8 @@ pub fn is_up_to_date(
     if platforms.is_all() || upstream.is_index == Some(false) {
         return *present == upstream.digest;
     }
-    let wanted = SubsetOf::new(upstream.digest.clone(), platforms);
-    subset_of == Some(&wanted)
+    let requested = SubsetOf::new(upstream.digest.clone(), platforms);
+    subset_of == Some(&requested)
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ fn the_line_of_the_error_names_the_image() {
         &["node:99 not-found"],
     );
     check(
-        "\u{1b}[31mmanifest for node:99 not found: manifest unknown\u{1b}[0m",
+        concat!(
+            "\u{1b}[31m",
+            "manifest for node:99 not found: manifest unknown",
+            "\u{1b}[0m"
+        ),
         &["node:99 not-found"],
     );
 }
