@@ -74,7 +74,7 @@ impl Repository<'_> {
         })
     }
 
-    /// Which of `digests`, at most [`MAX_LAYERS_PER_CALL`], it has as blobs: one call.
+    /// Which of `digests`, at most [`MAX_LAYERS_PER_CALL`](super::MAX_LAYERS_PER_CALL), it has as blobs: one call.
     pub async fn layers(&self, digests: &[&Digest]) -> Result<HashSet<Digest>, Error> {
         let names = digests.iter().map(ToString::to_string).collect();
         let found = match &self.service {

@@ -1,8 +1,8 @@
 //! One run: survey → plan → act → defer → record → notify.
 //!
 //! A caller describes a [`Job`] and gets outcomes; it does not order steps. The types fix the order:
-//! only [`Replicator::prepare`] makes a [`Prepared`], only acting makes an [`Acted`], only deferring
-//! makes a [`Settled`], and only a [`Settled`] can be recorded and notified.
+//! only [`Replicator::prepare`] makes a [`Prepared`], only acting makes an `Acted`, only deferring
+//! makes a `Settled`, and only a `Settled` can be recorded and notified.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
