@@ -67,9 +67,7 @@ async fn run(args: Args) -> Result<bool, Error> {
 
 /// The replicator with the settings of the environment, and with `catalogue` if that was named.
 fn replicator(catalogue: Option<Location>) -> Result<Replicator, Error> {
-    let mut settings = Settings::from_env().map_err(|problems| {
-        Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
-    })?;
+    let mut settings = Settings::from_env()?;
     settings.catalogue = catalogue.or(settings.catalogue);
     Replicator::new(settings, Aws::default())
 }

@@ -32,7 +32,7 @@ pub use run::{Finished, Job, Prepared, Records, Retry, Route, Scope, Upstream};
 pub use session::Session;
 
 use crate::aws::{Aws, AwsKeychain};
-use crate::error::{Cause, Error, Side};
+use crate::error::Error;
 use crate::plan::budget::Budget;
 use crate::plan::quota::Quota;
 use crate::registry::Registries;
@@ -68,10 +68,7 @@ impl Replicator {
 
     /// The replicator of this process, with settings and AWS from the environment.
     pub fn from_env() -> Result<Self, Error> {
-        let settings = Settings::from_env().map_err(|problems| {
-            Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
-        })?;
-        Self::new(settings, Aws::default())
+        Self::new(Settings::from_env()?, Aws::default())
     }
 
     /// The same with `clock`, by which it plans and records. Deadlines are kept by the machine's own.

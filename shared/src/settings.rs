@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::arn::Arn;
 use crate::catalogue::Problems;
+use crate::error::{Cause, Error, Side};
 use crate::image::endpoints::Endpoints;
 
 /// Everything that environment variables configure.
@@ -108,13 +109,16 @@ impl Settings {
         variables.problems.or(settings)
     }
 
-    /// The settings of this process.
+    /// The settings of this process. Their problems are one error.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
     )]
-    pub fn from_env() -> Result<Self, Problems> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+    pub fn from_env() -> Result<Self, Error> {
+        let settings = Self::from_lookup(|name| std::env::var(name).ok());
+        settings.map_err(|problems| {
+            Error::new(Side::Configuration, Cause::Invalid, "start").because(problems)
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use image_replicator::events::{Ignored, Scan, Signal, signals};
 use image_replicator::image::digest::Digest;
 use image_replicator::image::reference::{ImageRef, RepositoryRef};
 use image_replicator::outcome::Outcome;
-use image_replicator::outcome::report::{Answer, ImageReport, Policy, Report};
+use image_replicator::outcome::report::{Answer, Policy, Report};
 use image_replicator::request::resolve::upstream_of;
 use image_replicator::request::{DestinationRoots, Trigger, TriggerKind};
 use jiff::Timestamp;
@@ -113,11 +113,14 @@ pub async fn handle(
             }
         }
     }
-    progress.log();
+    let report = Report::from_outcomes(&progress.outcomes, Policy::Keep, replicator.quota());
+    report.log_with_triggers(&progress.outcomes);
+    let (waiting, ignored) = (&progress.waiting, &progress.ignored);
+    tracing::info!(?waiting, ?ignored, "scans read");
     match progress.unpublished {
         Some(error) => Err(error),
         None => Ok(Rescanned {
-            report: Report::from_outcomes(&progress.outcomes, Policy::Keep, replicator.quota()),
+            report,
             waiting: progress.waiting,
             ignored: progress.ignored,
         }),
@@ -146,15 +149,6 @@ impl Progress {
         if self.unpublished.is_none() {
             self.unpublished = error;
         }
-    }
-
-    fn log(&self) {
-        for outcome in &self.outcomes {
-            let report = ImageReport::from_outcome(outcome, Policy::Keep);
-            report.log(&outcome.request.trigger);
-        }
-        let (waiting, ignored) = (&self.waiting, &self.ignored);
-        tracing::info!(?waiting, ?ignored, "scans read");
     }
 }
 

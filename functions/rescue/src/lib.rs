@@ -12,7 +12,7 @@ use image_replicator::events::{BuildLog, FailureKind, Ignored, PullFailure, Sign
 use image_replicator::image::host::Host;
 use image_replicator::image::reference::{ImageRef, InvalidReference};
 use image_replicator::outcome::Outcome;
-use image_replicator::outcome::report::{Answer, ImageReport, Policy, Report};
+use image_replicator::outcome::report::{Answer, Policy, Report};
 use image_replicator::request::resolve::upstream_of;
 use image_replicator::request::{DestinationRoots, Trigger, TriggerKind};
 use jiff::Timestamp;
@@ -101,8 +101,9 @@ pub async fn handle(
         }
         outcomes = copy(allowed, &catalogue, &session, replicator).await;
     }
-    log(&outcomes, &refused, &ignored);
     let report = Report::from_outcomes(&outcomes, Policy::Keep, replicator.quota());
+    report.log_with_triggers(&outcomes);
+    log(&refused, &ignored);
     Ok(Rescued {
         report,
         refused,
@@ -236,11 +237,7 @@ async fn copy(
     replicator.run(job, session).await.outcomes
 }
 
-fn log(outcomes: &[Outcome], refused: &[Refused], ignored: &[Ignored]) {
-    for outcome in outcomes {
-        let report = ImageReport::from_outcome(outcome, Policy::Keep);
-        report.log(&outcome.request.trigger);
-    }
+fn log(refused: &[Refused], ignored: &[Ignored]) {
     for Refused { image, why } in refused {
         tracing::warn!(image, why, "refused");
     }

@@ -145,6 +145,14 @@ impl Report {
             image.log(trigger);
         }
     }
+
+    /// The same for images with triggers of their own: those of `outcomes`, which the report is made
+    /// from.
+    pub fn log_with_triggers(&self, outcomes: &[Outcome]) {
+        for (image, outcome) in self.images.iter().zip(outcomes) {
+            image.log(&outcome.request.trigger);
+        }
+    }
 }
 
 impl ImageReport {
@@ -204,7 +212,7 @@ impl ImageReport {
     }
 
     /// Logs what became of the image, and what triggered the request.
-    pub fn log(&self, trigger: &Trigger) {
+    fn log(&self, trigger: &Trigger) {
         let kind = trigger.kind;
         let id = trigger.id.as_str();
         let status = self.status;

@@ -43,13 +43,7 @@ impl Service {
         match self {
             Self::Ecr => "ecr.api",
             Self::EcrPublic => "ecr_public.api",
-            Self::Secrets => "secretsmanager",
-            Self::Parameters => "ssm",
-            Self::Sqs => "sqs",
-            Self::Events => "events",
-            Self::Scheduler => "scheduler",
-            Self::Sns => "sns",
-            Self::Logs => "logs",
+            service => service.signing_name(),
         }
     }
 
